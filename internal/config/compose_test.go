@@ -1,0 +1,296 @@
+package config_test
+
+import (
+	"encoding/base64"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/contract"
+)
+
+const root = "../.."
+
+// composeFile is what the tests read of docker-compose.yml.
+type composeFile struct {
+	Services map[string]service `yaml:"services"`
+}
+
+type service struct {
+	Image           string            `yaml:"image"`
+	Build           string            `yaml:"build"`
+	Command         []string          `yaml:"command"`
+	Restart         string            `yaml:"restart"`
+	StopGracePeriod string            `yaml:"stop_grace_period"`
+	Environment     map[string]string `yaml:"environment"`
+	Ports           []string          `yaml:"ports"`
+	Volumes         []string          `yaml:"volumes"`
+	DependsOn       map[string]struct {
+		Condition string `yaml:"condition"`
+	} `yaml:"depends_on"`
+	Healthcheck struct {
+		Test []string `yaml:"test"`
+	} `yaml:"healthcheck"`
+}
+
+// ours are the services made of our own image, with the configuration that their
+// program reads. The simulator is configured by flags.
+var ours = map[string]reflect.Type{
+	"worker":         reflect.TypeFor[config.Worker](),
+	"starter":        reflect.TypeFor[config.Serve](),
+	"starter-listen": reflect.TypeFor[config.Listen](),
+	"migrate":        reflect.TypeFor[config.Database](),
+	"simulator":      reflect.TypeFor[struct{}](),
+}
+
+// jobs do their work and end: they have no health, others wait for their success.
+var jobs = []string{"temporal-schema", "temporal-namespace", "migrate"}
+
+func compose(t *testing.T) composeFile {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root, "docker-compose.yml"))
+	require.NoError(t, err)
+	var file composeFile
+	require.NoError(t, yaml.Unmarshal(raw, &file))
+	require.NotEmpty(t, file.Services)
+	return file
+}
+
+// setting is one variable of a configuration.
+type setting struct {
+	initial  string
+	required bool
+}
+
+func settings(t reflect.Type) map[string]setting {
+	found := map[string]setting{}
+	for i := range t.NumField() {
+		field := t.Field(i)
+		if name, ok := field.Tag.Lookup("env"); ok {
+			initial, optional := field.Tag.Lookup("envDefault")
+			found[name] = setting{initial: initial, required: !optional}
+			continue
+		}
+		if field.Type.Kind() == reflect.Struct {
+			maps.Copy(found, settings(field.Type))
+		}
+	}
+	return found
+}
+
+func TestComposeHasTheServicesOfTheProduct(t *testing.T) {
+	t.Parallel()
+	file := compose(t)
+	require.ElementsMatch(t, []string{
+		"postgres", "temporal-schema", "temporal", "temporal-namespace", "temporal-ui", "rabbitmq", "mail",
+		"migrate", "simulator", "worker", "starter", "starter-listen",
+	}, slices.Collect(maps.Keys(file.Services)))
+	for name, command := range map[string][]string{
+		"worker":         {"/usr/local/bin/worker"},
+		"starter":        {"/usr/local/bin/starter", "serve"},
+		"starter-listen": {"/usr/local/bin/starter", "listen"},
+		"migrate":        {"/usr/local/bin/starter", "migrate"},
+		"simulator":      {"/usr/local/bin/starter", "simulate", "serve"},
+	} {
+		require.GreaterOrEqual(t, len(file.Services[name].Command), len(command), name)
+		require.Equal(t, command, file.Services[name].Command[:len(command)], name)
+	}
+}
+
+func TestComposeGivesEachProgramItsSettingsAndNoOthers(t *testing.T) {
+	t.Parallel()
+	for name, s := range compose(t).Services {
+		known := map[string]setting{}
+		if read, ok := ours[name]; ok {
+			known = settings(read)
+			require.Equal(t, ".", s.Build, name)
+		} else {
+			require.Empty(t, s.Build, "%s: is it ours? then say which configuration it reads", name)
+		}
+		for variable := range s.Environment {
+			if strings.HasPrefix(variable, "HELSEBRO_") {
+				require.Contains(t, known, variable, "service %s: its program does not read that", name)
+			}
+		}
+		for variable, known := range known {
+			if known.required {
+				require.Contains(t, s.Environment, variable, "service %s lacks a required setting", name)
+			}
+		}
+	}
+}
+
+// The programs take exactly what compose gives them.
+func TestComposeEnvironmentIsValid(t *testing.T) {
+	key := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	secrets := strings.NewReplacer(
+		"${HELSEBRO_VAULT_KEYS:?run make compose-env}", "k1:"+key,
+		"${HELSEBRO_CODEC_KEYS:?run make compose-env}", "k1:"+key,
+		"${HELSEBRO_VAULT_INDEX_KEY:?run make compose-env}", key,
+		"${APP_DATABASE_PASSWORD:?run make compose-env}", "secret",
+	)
+	services := compose(t).Services
+	for name, load := range map[string]func() error{
+		"worker":         func() error { _, err := config.Load[config.Worker](); return err },
+		"starter":        func() error { _, err := config.Load[config.Serve](); return err },
+		"starter-listen": func() error { _, err := config.Load[config.Listen](); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for variable, value := range services[name].Environment {
+				value = secrets.Replace(value)
+				require.NotContains(t, value, "${", "%s: an unknown secret", variable)
+				if strings.HasSuffix(variable, "_FILE") {
+					require.True(t, strings.HasPrefix(value, "/etc/helsebro/"), "%s is %s, which no volume brings", variable, value)
+					value = filepath.Join(t.TempDir(), filepath.Base(value))
+					require.NoError(t, os.WriteFile(value, nil, 0o600))
+				}
+				t.Setenv(variable, value)
+			}
+			require.NoError(t, load())
+		})
+	}
+}
+
+func TestComposePortsAreThoseOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	services := compose(t).Services
+	for name, read := range ours {
+		for variable, known := range settings(read) {
+			value, given := services[name].Environment[variable]
+			if !given || !strings.HasSuffix(variable, "_ADDR") {
+				continue
+			}
+			host, port, err := net.SplitHostPort(value)
+			require.NoError(t, err)
+			_, initial, err := net.SplitHostPort(known.initial)
+			require.NoError(t, err)
+			require.Equal(t, initial, port, "service %s: %s", name, variable)
+			if host == "0.0.0.0" {
+				require.Contains(t, services[name].Ports, "127.0.0.1:"+port+":"+port, "service %s: %s is published", name, variable)
+			}
+		}
+	}
+
+	serve, listen := settings(ours["starter"]), settings(ours["starter-listen"])
+	codec := serve["HELSEBRO_CODEC_ADDR"].initial
+	ui := services["temporal-ui"]
+	require.Equal(t, "http://"+codec, ui.Environment["TEMPORAL_CODEC_ENDPOINT"], "the UI asks our codec server")
+	origin := services["starter"].Environment["HELSEBRO_UI_ORIGIN"]
+	require.Equal(t, origin, ui.Environment["TEMPORAL_CORS_ORIGINS"])
+	require.Equal(t, []string{strings.TrimPrefix(origin, "http://") + ":8080"}, ui.Ports)
+
+	simulator, err := url.Parse(services["starter-listen"].Environment["HELSEBRO_LOOPBACK_URL"])
+	require.NoError(t, err)
+	initial, err := url.Parse(listen["HELSEBRO_LOOPBACK_URL"].initial)
+	require.NoError(t, err)
+	require.Equal(t, "simulator", simulator.Hostname())
+	require.Equal(t, initial.Port(), simulator.Port())
+	require.Contains(t, services["simulator"].Command, "0.0.0.0:"+simulator.Port())
+}
+
+func TestComposePublishesOnTheLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	published := map[string]string{}
+	for name, s := range compose(t).Services {
+		for _, port := range s.Ports {
+			require.Regexp(t, `^127\.0\.0\.1:\d+:\d+$`, port, name)
+			host := strings.Split(port, ":")[1]
+			require.NotContains(t, published, host, "%s and %s publish the same port", name, published[host])
+			published[host] = name
+		}
+	}
+}
+
+func TestComposeImagesArePinned(t *testing.T) {
+	t.Parallel()
+	version := regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z0-9.]+)?$`)
+	for name, s := range compose(t).Services {
+		require.NotContains(t, s.Image, "auto-setup", "%s: that image is deprecated", name)
+		if _, own := ours[name]; own {
+			require.Equal(t, "helsebro:local", s.Image, name)
+			continue
+		}
+		require.Regexp(t, version, s.Image, name)
+	}
+	raw, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	require.NoError(t, err)
+	stages := regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(string(raw), -1)
+	require.NotEmpty(t, stages)
+	for _, stage := range stages {
+		if stage[1] != "scratch" {
+			require.Regexp(t, version, stage[1])
+		}
+	}
+}
+
+func TestComposeServicesAreCheckedAndWaitedFor(t *testing.T) {
+	t.Parallel()
+	services := compose(t).Services
+	for name, s := range services {
+		if slices.Contains(jobs, name) {
+			require.Empty(t, s.Healthcheck.Test, "%s ends: its success is its health", name)
+			require.Equal(t, "on-failure:5", s.Restart, name)
+		} else {
+			require.NotEmpty(t, s.Healthcheck.Test, "%s has no health check", name)
+			require.Equal(t, "unless-stopped", s.Restart, name)
+		}
+		for needed, on := range s.DependsOn {
+			require.Contains(t, services, needed, name)
+			condition := "service_healthy"
+			if slices.Contains(jobs, needed) {
+				condition = "service_completed_successfully"
+			}
+			require.Equal(t, condition, on.Condition, "%s waits for %s", name, needed)
+		}
+	}
+}
+
+func TestComposeWaitsLongerThanTheProgramsStop(t *testing.T) {
+	t.Parallel()
+	services := compose(t).Services
+	for name := range ours {
+		period, err := time.ParseDuration(services[name].StopGracePeriod)
+		require.NoError(t, err, name)
+		require.Equal(t, config.ContainerGracePeriod, period, name)
+	}
+}
+
+func TestComposeMakesTheSearchAttributesOfTheContract(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile(filepath.Join(root, ".docker", "temporal", "namespace.sh"))
+	require.NoError(t, err)
+	loop := regexp.MustCompile(`(?m)^for name in (.+); do$`).FindSubmatch(script)
+	require.NotNil(t, loop)
+	var names []string
+	for _, key := range contract.SearchAttributes() {
+		names = append(names, key.GetName())
+	}
+	require.ElementsMatch(t, names, strings.Fields(string(loop[1])))
+}
+
+// A file that is mounted and not there becomes an empty directory without a word.
+func TestComposeMountsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	for name, s := range compose(t).Services {
+		for _, volume := range s.Volumes {
+			source, _, _ := strings.Cut(volume, ":")
+			if !strings.HasPrefix(source, "./") || source == "./.docker/config" { // the operator's own
+				continue
+			}
+			_, err := os.Stat(filepath.Join(root, source))
+			require.NoError(t, err, name)
+		}
+	}
+}

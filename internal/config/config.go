@@ -1,0 +1,255 @@
+// Package config is the typed configuration of every process, read from the
+// environment and checked before anything starts. Names, defaults and checks are
+// here and nowhere else; docker-compose.yml is held against them by a test.
+//
+// The connection to Temporal is configured by Temporal's own variables
+// (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, …).
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Times of an orderly stop, in one place because each must fit into the next:
+// the Temporal worker's, fx's, and the container's grace period.
+const (
+	// WorkerStopTimeout is how long a worker waits for running activities.
+	WorkerStopTimeout = 20 * time.Second
+	// StopTimeout is how long fx waits for all stop hooks.
+	StopTimeout = 30 * time.Second
+	// StartTimeout is how long fx waits for all start hooks.
+	StartTimeout = 60 * time.Second
+	// ContainerGracePeriod is docker-compose.yml's stop_grace_period.
+	ContainerGracePeriod = 45 * time.Second
+)
+
+// Database is PostgreSQL.
+type Database struct {
+	// URL is a postgres:// connection string.
+	URL string `env:"HELSEBRO_DATABASE_URL"`
+	// MaxConns bounds the pool of one process.
+	MaxConns int32 `env:"HELSEBRO_DATABASE_MAX_CONNS" envDefault:"16"`
+}
+
+// Vault holds the keys that encrypt columns and files.
+type Vault struct {
+	// Keys is the ring of key-encryption keys, "id:base64" of 32 bytes each,
+	// comma separated; the first seals, all open.
+	Keys string `env:"HELSEBRO_VAULT_KEYS"`
+	// IndexKey is the base64 of the 32 bytes that make blind indexes. It cannot be
+	// changed without re-indexing.
+	IndexKey string `env:"HELSEBRO_VAULT_INDEX_KEY"`
+}
+
+// Temporal is what Helsebro adds to Temporal's own client configuration.
+type Temporal struct {
+	// CodecKeys is the ring that encrypts payloads, in the form of Vault.Keys.
+	CodecKeys string `env:"HELSEBRO_CODEC_KEYS"`
+}
+
+// Codec is the codec server: it decrypts payloads for the Temporal UI.
+type Codec struct {
+	// Addr is where it listens.
+	Addr string `env:"HELSEBRO_CODEC_ADDR" envDefault:"127.0.0.1:8234"`
+	// UIOrigin is the one web origin that may call it, such as http://127.0.0.1:8233.
+	UIOrigin string `env:"HELSEBRO_UI_ORIGIN" envDefault:"http://127.0.0.1:8233"`
+}
+
+// Transport is the way to Helsenorge.
+type Transport struct {
+	// Kind is loopback.
+	Kind string `env:"HELSEBRO_TRANSPORT" envDefault:"loopback"`
+	// LoopbackURL is where the simulator serves its queues.
+	LoopbackURL string `env:"HELSEBRO_LOOPBACK_URL" envDefault:"http://127.0.0.1:8236"`
+	// RegistryFile is the address registry's file (YAML).
+	RegistryFile string `env:"HELSEBRO_REGISTRY_FILE"`
+	// ReceiptDue is how long a receipt of Helsenorge may take before an operator is
+	// asked (HITS 1216 §2.2.4: normally minutes, at most a few hours).
+	ReceiptDue time.Duration `env:"HELSEBRO_RECEIPT_DUE" envDefault:"4h"`
+}
+
+// Identity is who may call.
+type Identity struct {
+	// Issuer and Audience are what a token must say.
+	Issuer   string `env:"HELSEBRO_TOKEN_ISSUER" envDefault:"https://issuer.helsebro.invalid"`
+	Audience string `env:"HELSEBRO_TOKEN_AUDIENCE" envDefault:"helsebro"`
+	// JWKSFile holds the issuer's public keys.
+	JWKSFile string `env:"HELSEBRO_JWKS_FILE"`
+}
+
+// HTTP is the API.
+type HTTP struct {
+	// Addr is where it listens.
+	Addr string `env:"HELSEBRO_HTTP_ADDR" envDefault:"127.0.0.1:8235"`
+}
+
+// Health is what tells a supervisor that a process without an API is alive and
+// ready: GET /healthz answers 200 or 503. It says nothing else and needs no token,
+// so it listens on the loopback unless told otherwise.
+type Health struct {
+	// Addr is where it listens.
+	Addr string `env:"HELSEBRO_HEALTH_ADDR" envDefault:"127.0.0.1:8237"`
+}
+
+// Log is how processes log: slog, one JSON object a line on standard error.
+type Log struct {
+	// Level is debug, info, warn or error.
+	Level string `env:"HELSEBRO_LOG_LEVEL" envDefault:"info"`
+}
+
+// Worker is the configuration of `worker`.
+type Worker struct {
+	Database  Database
+	Vault     Vault
+	Temporal  Temporal
+	Transport Transport
+	Health    Health
+	Log       Log
+}
+
+// Listen is the configuration of `starter listen`.
+type Listen struct {
+	Database  Database
+	Vault     Vault
+	Temporal  Temporal
+	Transport Transport
+	Health    Health
+	Log       Log
+}
+
+// Serve is the configuration of `starter serve`. It holds no transport key: the
+// HTTP process never seals or opens a message.
+type Serve struct {
+	Database Database
+	Vault    Vault
+	Temporal Temporal
+	Codec    Codec
+	Identity Identity
+	HTTP     HTTP
+	Log      Log
+}
+
+// Load reads T from the environment and checks it.
+func Load[T any, P interface {
+	*T
+	Validate() error
+}]() (T, error) {
+	var c T
+	if err := env.Parse(&c); err != nil {
+		return c, err
+	}
+	return c, P(&c).Validate()
+}
+
+// Validate names every setting that is missing or wrong, with what would be right.
+func (c *Worker) Validate() error {
+	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Transport.check(), c.Health.check(), c.Log.check())
+}
+
+// Validate names every setting that is missing or wrong, with what would be right.
+func (c *Listen) Validate() error {
+	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Transport.check(), c.Health.check(), c.Log.check())
+}
+
+// Validate names every setting that is missing or wrong, with what would be right.
+func (c *Serve) Validate() error {
+	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Codec.check(), c.Identity.check(),
+		checkAddr("HELSEBRO_HTTP_ADDR", c.HTTP.Addr), c.Log.check())
+}
+
+func (c Database) check() error {
+	if c.URL == "" {
+		return missing("HELSEBRO_DATABASE_URL", "a connection string such as postgres://helsebro@127.0.0.1:5432/helsebro")
+	}
+	if c.MaxConns < 2 {
+		return fmt.Errorf("HELSEBRO_DATABASE_MAX_CONNS is %d: set at least 2", c.MaxConns)
+	}
+	return nil
+}
+
+func (c Vault) check() error {
+	var errs []error
+	if c.Keys == "" {
+		errs = append(errs, missing("HELSEBRO_VAULT_KEYS", `"id:base64" of 32 random bytes`))
+	}
+	if c.IndexKey == "" {
+		errs = append(errs, missing("HELSEBRO_VAULT_INDEX_KEY", "base64 of 32 random bytes"))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Temporal) check() error {
+	if c.CodecKeys == "" {
+		return missing("HELSEBRO_CODEC_KEYS", `"id:base64" of 32 random bytes`)
+	}
+	return nil
+}
+
+func (c Codec) check() error {
+	u, err := url.Parse(c.UIOrigin)
+	if err != nil || u.Scheme == "" || u.Host == "" || (u.Path != "" && u.Path != "/") {
+		return fmt.Errorf("HELSEBRO_UI_ORIGIN must be one web origin such as http://127.0.0.1:8233")
+	}
+	return checkAddr("HELSEBRO_CODEC_ADDR", c.Addr)
+}
+
+func (c Transport) check() error {
+	var errs []error
+	if c.Kind != "loopback" {
+		errs = append(errs, fmt.Errorf("HELSEBRO_TRANSPORT is %q: this version knows loopback", c.Kind))
+	}
+	if u, err := url.Parse(c.LoopbackURL); err != nil || u.Host == "" {
+		errs = append(errs, fmt.Errorf("HELSEBRO_LOOPBACK_URL must be a URL such as http://127.0.0.1:8236"))
+	}
+	errs = append(errs, checkFile("HELSEBRO_REGISTRY_FILE", c.RegistryFile, "the address registry (YAML)"))
+	if c.ReceiptDue <= 0 || c.ReceiptDue > 96*time.Hour {
+		errs = append(errs, fmt.Errorf("HELSEBRO_RECEIPT_DUE is %s: set more than 0 and at most 96h", c.ReceiptDue))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Identity) check() error {
+	var errs []error
+	if c.Issuer == "" || c.Audience == "" {
+		errs = append(errs, errors.New("HELSEBRO_TOKEN_ISSUER and HELSEBRO_TOKEN_AUDIENCE must not be empty"))
+	}
+	errs = append(errs, checkFile("HELSEBRO_JWKS_FILE", c.JWKSFile, "the token issuer's public keys (JWKS)"))
+	return errors.Join(errs...)
+}
+
+func (c Health) check() error { return checkAddr("HELSEBRO_HEALTH_ADDR", c.Addr) }
+
+func (c Log) check() error {
+	switch strings.ToLower(c.Level) {
+	case "debug", "info", "warn", "error":
+		return nil
+	}
+	return fmt.Errorf("HELSEBRO_LOG_LEVEL is %q: set debug, info, warn or error", c.Level)
+}
+
+func missing(name, what string) error { return fmt.Errorf("%s is not set: give %s", name, what) }
+
+func checkAddr(name, addr string) error {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return fmt.Errorf("%s is %q: give host:port", name, addr)
+	}
+	return nil
+}
+
+func checkFile(name, path, what string) error {
+	if path == "" {
+		return missing(name, "the path of "+what)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("%s: %s cannot be read: %w", name, what, err)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package contract
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files: only before the first release of a type")
+
+// samples has one value of every type that Temporal stores, each field set.
+func samples() map[string]any {
+	at := time.Date(2026, 11, 23, 8, 30, 0, 0, time.UTC)
+	id := func(n byte) string {
+		return "019ab000-0000-7000-8000-0000000000" + string([]byte{'0' + n/10, '0' + n%10})
+	}
+	open := []Delivery{{OutboundID: id(4), Code: AnswerToEnquiry, SentAt: at, ReceiptDue: at.Add(4 * time.Hour)}}
+	dialogue := DialogueState{
+		Status: StatusAwaitingReceipt, Seen: []string{id(3)}, LatestMessageID: id(2), Messages: 1, Answers: 1, Cases: 1,
+		AnswerOwed: true, Ended: true, Trouble: true, Open: open, Accepted: []string{id(4)},
+	}
+	prescription := PrescriptionState{
+		Status: StatusAnswered, Seen: []string{id(3)}, LatestMessageID: id(2), Messages: 1, Cases: 1,
+		AnswerID: id(4), AnswerCode: AnswerCannotRenew, Trouble: true, Open: open,
+	}
+	return map[string]any{
+		"dialogue-input":          DialogueInput{ClinicID: id(1), DialogueID: id(5), Process: ProcessEContact, Resume: true, State: &dialogue},
+		"prescription-input":      PrescriptionInput{ClinicID: id(1), DialogueID: id(5), Resume: true, State: &prescription},
+		"message-received":        MessageReceived{MessageID: id(2), MsgID: id(3), Function: "HE", ReceivedAt: at},
+		"receipt-received":        ReceiptReceived{OutboundID: id(4), Outcome: OutcomeRejected, Codes: []string{"E35"}, At: at},
+		"answer-command":          AnswerCommand{AnswerID: id(4), Code: AnswerToEnquiry, InReplyTo: id(2), FollowUp: true},
+		"answer-accepted":         AnswerAccepted{AnswerID: id(4), Status: StatusSending},
+		"deliver-to-inbox-input":  DeliverToInboxInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2)},
+		"deliver-to-inbox-output": DeliverToInboxOutput{Places: 1, Rule: "selected", Fallback: "nobody-active", CaseOpened: true},
+		"write-journal-input":     WriteJournalEntryInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Direction: Inbound},
+		"write-journal-output":    WriteJournalEntryOutput{EntryID: id(6)},
+		"send-message-input":      SendMessageInput{ClinicID: id(1), OutboundID: id(4)},
+		"send-message-output":     SendMessageOutput{SentAt: at, ReceiptDue: at},
+		"send-receipt-input":      SendReceiptInput{MessageID: id(2)},
+		"send-receipt-output":     SendReceiptOutput{SentAt: at},
+		"send-refusal-input":      SendRefusalInput{MessageID: id(2)},
+		"send-refusal-output":     SendRefusalOutput{SentAt: at},
+		"report-error-input":      ReportTransportErrorInput{MessageID: id(2)},
+		"report-error-output":     ReportTransportErrorOutput{SentAt: at},
+		"load-dialogue-input":     LoadDialogueInput{ClinicID: id(1), DialogueID: id(5)},
+		"load-dialogue-output":    LoadDialogueOutput{LatestMessageID: id(2), Messages: 1, Answers: 1, AnswerOwed: true, Ended: true, AnswerID: id(4), AnswerCode: "19", Open: open, Seen: []string{id(3)}},
+		"close-delivery-input":    CloseDeliveryInput{ClinicID: id(1), DialogueID: id(5), OutboundID: id(4), Outcome: OutcomeOverdue, Reason: "unavailable"},
+		"close-delivery-output":   CloseDeliveryOutput{Outcome: OutcomeAcknowledged},
+		"open-case-input":         OpenCaseInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Kind: CaseNotJournalled, Reason: "erased"},
+		"open-case-output":        OpenCaseOutput{CaseID: id(7)},
+	}
+}
+
+// TestGolden fails when a stored type changes its form: histories written by
+// yesterday's version must still be read.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for name, v := range samples() {
+		got, err := json.MarshalIndent(v, "", "  ")
+		require.NoError(t, err)
+		file := filepath.Join("testdata", name+".json")
+		if *update {
+			require.NoError(t, os.WriteFile(file, append(got, '\n'), 0o644))
+		}
+		want, err := os.ReadFile(file)
+		require.NoError(t, err, name)
+		require.JSONEq(t, string(want), string(got), name)
+		back := reflect.New(reflect.TypeOf(v))
+		require.NoError(t, json.Unmarshal(want, back.Interface()), name)
+		require.Equal(t, v, back.Elem().Interface(), name)
+	}
+}
+
+// TestGoldenCoversEveryField fails for a field that no sample sets: its form
+// would be unguarded.
+func TestGoldenCoversEveryField(t *testing.T) {
+	t.Parallel()
+	for name, v := range samples() {
+		requireSet(t, name, reflect.ValueOf(v))
+	}
+}
+
+func requireSet(t *testing.T, path string, v reflect.Value) {
+	t.Helper()
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct || v.Type() == reflect.TypeFor[time.Time]() {
+		return
+	}
+	for i := range v.NumField() {
+		require.Falsef(t, v.Field(i).IsZero(), "%s.%s is not set in its sample", path, v.Type().Field(i).Name)
+		requireSet(t, path+"."+v.Type().Field(i).Name, v.Field(i))
+	}
+}
+
+// TestPayloadsStaySmall holds the largest legal state under the limit: what
+// travels over continue-as-new grows only by ids.
+func TestPayloadsStaySmall(t *testing.T) {
+	t.Parallel()
+	uuid := "019ab000-0000-7000-8000-000000000000"
+	s := DialogueState{Status: StatusAwaitingReceipt, LatestMessageID: uuid}
+	for range MaxSeenIDs {
+		s.Seen, s.Accepted = append(s.Seen, uuid), append(s.Accepted, uuid)
+	}
+	for range MaxOpenDeliveries {
+		s.Open = append(s.Open, Delivery{OutboundID: uuid, Code: "12", SentAt: time.Now().UTC(), ReceiptDue: time.Now().UTC()})
+	}
+	b, err := json.Marshal(DialogueInput{ClinicID: uuid, DialogueID: uuid, Process: ProcessEConsultation, State: &s})
+	require.NoError(t, err)
+	require.Less(t, len(b), MaxPayloadBytes)
+}
+
+// TestActivityNamesAreUnique: Temporal knows activities by their method name alone.
+func TestActivityNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, group := range []reflect.Type{
+		reflect.TypeFor[InboxActivities](), reflect.TypeFor[JournalActivities](),
+		reflect.TypeFor[HelsenorgeActivities](), reflect.TypeFor[LedgerActivities](),
+	} {
+		for i := range group.NumMethod() {
+			names = append(names, group.Method(i).Name)
+		}
+	}
+	slices.Sort(names)
+	require.Equal(t, slices.Compact(slices.Clone(names)), names)
+	require.Equal(t, []string{
+		"CloseDelivery", "DeliverToInbox", "LoadDialogue", "OpenCase", "ReportTransportError",
+		"SendMessage", "SendReceipt", "SendRefusal", "WriteJournalEntry",
+	}, names, "a name is an API: histories call it for months")
+}
+
+// TestNothingNamesAPatient looks at the names of every field that Temporal stores.
+func TestNothingNamesAPatient(t *testing.T) {
+	t.Parallel()
+	suspicious := regexp.MustCompile(`(?i)name$|national|phone|address|email|text|subject|title|body|birth|patient`)
+	for name, v := range samples() {
+		b, err := json.Marshal(v)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`"([A-Za-z]+)":`).FindAllStringSubmatch(string(b), -1) {
+			require.Falsef(t, suspicious.MatchString(m[1]), "%s has the field %s", name, m[1])
+		}
+	}
+	for _, id := range []string{DialogueWorkflowID("x"), PrescriptionWorkflowID("x"), ReceiptActivityID("x"), RefusalActivityID("x"), TransportErrorActivityID("x")} {
+		require.True(t, strings.HasSuffix(id, "/x"), id)
+	}
+}

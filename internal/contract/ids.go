@@ -1,0 +1,37 @@
+package contract
+
+import "go.temporal.io/sdk/temporal"
+
+// DialogueWorkflowID is the workflow id of a dialogue. Workflow ids are clear
+// text in every log, so they are opaque.
+func DialogueWorkflowID(dialogueID string) string { return "dialogue/" + dialogueID }
+
+// PrescriptionWorkflowID is the workflow id of a renewal request.
+func PrescriptionWorkflowID(dialogueID string) string { return "prescription/" + dialogueID }
+
+// ReceiptActivityID is the id of the standalone activity that sends a message's
+// receipt: one per stored message, so that a second start is refused.
+func ReceiptActivityID(messageID string) string { return "receipt/" + messageID }
+
+// RefusalActivityID is the id of the standalone activity that refuses a message.
+func RefusalActivityID(messageID string) string { return "refusal/" + messageID }
+
+// TransportErrorActivityID is the id of the standalone activity that reports a
+// message on its sender's error queue.
+func TransportErrorActivityID(messageID string) string { return "transport-error/" + messageID }
+
+// Search attributes, clear text always and therefore opaque or coded. They are
+// registered at start-up (temporalx.EnsureSearchAttributes).
+var (
+	// AttrClinic is the clinic's id.
+	AttrClinic = temporal.NewSearchAttributeKeyKeyword("HelsebroClinic")
+	// AttrProcess is the Process.
+	AttrProcess = temporal.NewSearchAttributeKeyKeyword("HelsebroProcess")
+	// AttrState is the Status.
+	AttrState = temporal.NewSearchAttributeKeyKeyword("HelsebroState")
+)
+
+// SearchAttributes is every key of this package: what start-up registers.
+func SearchAttributes() []temporal.SearchAttributeKey {
+	return []temporal.SearchAttributeKey{AttrClinic, AttrProcess, AttrState}
+}

@@ -1,0 +1,174 @@
+// Package delivery sends a lifecycle's messages to Helsenorge and follows each to
+// its receipt, its refusal or an alarm. It is a library, not a workflow: what is
+// under way is part of the lifecycle's own state and travels with it.
+//
+//	accepted ──send──▶ sent ──receipt──▶ acknowledged | rejected | error-queue
+//	    │                └──clock────▶ overdue  (operator case)
+//	    └──gives up──▶ failed          (operator case)
+package delivery
+
+import (
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/workflows/flow"
+)
+
+// ReasonCancelled is the ledger's reason when an operator cancelled the lifecycle.
+const ReasonCancelled = "cancelled-by-operator"
+
+// Deliveries follows the messages of one lifecycle.
+type Deliveries struct {
+	clinicID, dialogueID string
+	open                 *[]contract.Delivery
+	// sent runs once Helsenorge's queue has accepted a message, closed once it has
+	// its terminal outcome. Both run in the delivery's own coroutine.
+	sent   func(workflow.Context, contract.Delivery)
+	closed func(contract.Delivery, contract.Outcome)
+	// sending makes messages leave in the order in which they were accepted.
+	sending workflow.Mutex
+	busy    int
+}
+
+// New follows the deliveries in *open, which belongs to the lifecycle's state.
+// sent may be nil.
+func New(ctx workflow.Context, clinicID, dialogueID string, open *[]contract.Delivery,
+	sent func(workflow.Context, contract.Delivery), closed func(contract.Delivery, contract.Outcome),
+) *Deliveries {
+	return &Deliveries{
+		clinicID: clinicID, dialogueID: dialogueID, open: open,
+		sent: sent, closed: closed, sending: workflow.NewMutex(ctx),
+	}
+}
+
+// Add takes on a message. It returns at once; the message is followed in a
+// coroutine of its own.
+func (d *Deliveries) Add(ctx workflow.Context, outboundID, code string) {
+	*d.open = append(*d.open, contract.Delivery{OutboundID: outboundID, Code: code})
+	d.start(ctx, outboundID)
+}
+
+// Resume follows again what the last run left open.
+func (d *Deliveries) Resume(ctx workflow.Context) {
+	for _, delivery := range *d.open {
+		d.start(ctx, delivery.OutboundID)
+	}
+}
+
+// Receipt closes the delivery that the receipt is for. The ledger has the outcome
+// already, and the operator case where there is one; an unknown or closed
+// delivery is therefore left alone.
+func (d *Deliveries) Receipt(r contract.ReceiptReceived) {
+	if i := d.find(r.OutboundID); i >= 0 {
+		d.close(i, r.Outcome)
+	}
+}
+
+// Abandon gives up every delivery that has no outcome: an operator cancelled the
+// lifecycle. ctx must be disconnected from the cancelled one.
+func (d *Deliveries) Abandon(ctx workflow.Context) {
+	for len(*d.open) > 0 {
+		d.giveUp(ctx, (*d.open)[0].OutboundID, contract.OutcomeFailed, ReasonCancelled)
+	}
+}
+
+// Unsent tells whether a message waits to be taken by Helsenorge's queue.
+func (d *Deliveries) Unsent() bool {
+	return slices.ContainsFunc(*d.open, func(o contract.Delivery) bool { return o.SentAt.IsZero() })
+}
+
+// Busy tells whether an activity is under way. A run must not end or continue as
+// new while one is: its result would be lost.
+func (d *Deliveries) Busy() bool { return d.busy > 0 }
+
+func (d *Deliveries) start(ctx workflow.Context, outboundID string) {
+	workflow.GoNamed(ctx, "delivery "+outboundID, func(ctx workflow.Context) { d.follow(ctx, outboundID) })
+}
+
+func (d *Deliveries) follow(ctx workflow.Context, id string) {
+	if !d.send(ctx, id) {
+		return
+	}
+	i := d.find(id)
+	if i < 0 {
+		return
+	}
+	closed := func() bool { return d.find(id) < 0 }
+	due := (*d.open)[i].ReceiptDue
+	if ok, err := flow.AwaitUntil(ctx, due, "wait for Helsenorge's receipt until "+due.Format(time.RFC3339), closed); ok || err != nil {
+		return
+	}
+	d.giveUp(ctx, id, contract.OutcomeOverdue, "")
+}
+
+// send hands the message to Helsenorge once all before it have gone, and tells
+// whether it is worth waiting for a receipt.
+func (d *Deliveries) send(ctx workflow.Context, id string) bool {
+	if err := d.sending.Lock(ctx); err != nil {
+		return false
+	}
+	defer d.sending.Unlock()
+	i := d.find(id)
+	if i < 0 {
+		return false
+	}
+	if !(*d.open)[i].SentAt.IsZero() {
+		return true
+	}
+	delivery := (*d.open)[i]
+	d.busy++
+	out, err := flow.Do(ctx, flow.SendToHelsenorge, "send answer "+delivery.Code+" to Helsenorge",
+		contract.HelsenorgeActivities.SendMessage,
+		contract.SendMessageInput{ClinicID: d.clinicID, OutboundID: id})
+	d.busy--
+	if temporal.IsCanceledError(err) {
+		return false // the lifecycle's own clean-up gives every delivery its outcome
+	}
+	if err != nil {
+		d.giveUp(ctx, id, contract.OutcomeFailed, string(apperr.KindOf(err)))
+		return false
+	}
+	delivery.SentAt, delivery.ReceiptDue = out.SentAt, out.ReceiptDue
+	// The receipt may have overtaken the activity's result and closed it.
+	if i = d.find(id); i >= 0 {
+		(*d.open)[i] = delivery
+	}
+	if d.sent != nil {
+		d.busy++
+		d.sent(ctx, delivery)
+		d.busy--
+	}
+	return true
+}
+
+// giveUp writes the outcome that no receipt brought. A receipt that was stored
+// meanwhile wins.
+func (d *Deliveries) giveUp(ctx workflow.Context, id string, outcome contract.Outcome, reason string) {
+	d.busy++
+	defer func() { d.busy-- }()
+	out, err := flow.Do(ctx, flow.Record, "close delivery: "+string(outcome),
+		contract.LedgerActivities.CloseDelivery,
+		contract.CloseDeliveryInput{ClinicID: d.clinicID, DialogueID: d.dialogueID, OutboundID: id, Outcome: outcome, Reason: reason})
+	if err != nil {
+		workflow.GetLogger(ctx).Error("delivery could not be closed on the ledger", "outbound", id, "kind", string(apperr.KindOf(err)))
+		out.Outcome = outcome
+	}
+	if i := d.find(id); i >= 0 {
+		d.close(i, out.Outcome)
+	}
+}
+
+func (d *Deliveries) close(i int, outcome contract.Outcome) {
+	delivery := (*d.open)[i]
+	*d.open = slices.Delete(*d.open, i, i+1)
+	d.closed(delivery, outcome)
+}
+
+func (d *Deliveries) find(id string) int {
+	return slices.IndexFunc(*d.open, func(o contract.Delivery) bool { return o.OutboundID == id })
+}

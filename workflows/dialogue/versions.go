@@ -1,0 +1,5 @@
+package dialogue
+
+// Change ids of workflow.GetVersion: one line each, saying what changed, since
+// when, and when it may go. A dialogue can be open for months, so no command of a
+// running workflow changes without one. None has been needed yet.

@@ -1,0 +1,224 @@
+package dialogue
+
+import (
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/workflows/delivery"
+	"github.com/helsebro/helsebro/workflows/flow"
+)
+
+// Workflow is the lifecycle of one dialogue, registered as
+// contract.DialogueWorkflow.
+func Workflow(ctx workflow.Context, in contract.DialogueInput) error {
+	r := &run{in: in}
+	if err := r.setup(ctx); err != nil {
+		return err
+	}
+	return r.live(ctx)
+}
+
+// run is one run of the workflow.
+type run struct {
+	in    contract.DialogueInput
+	state contract.DialogueState
+
+	messages workflow.ReceiveChannel
+	receipts workflow.ReceiveChannel
+	// loaded is false while a resumed run reads its state: commands wait for it.
+	loaded     bool
+	deliveries *delivery.Deliveries
+	shown      contract.Status
+}
+
+// setup registers the handlers before anything can block, then restores state.
+func (r *run) setup(ctx workflow.Context) error {
+	r.messages = workflow.GetSignalChannel(ctx, contract.SignalMessageReceived)
+	r.receipts = workflow.GetSignalChannel(ctx, contract.SignalReceiptReceived)
+	r.state.Status = contract.StatusReceived
+	if r.in.State != nil {
+		r.state = *r.in.State
+	}
+	r.shown = r.state.Status
+	r.deliveries = delivery.New(ctx, r.in.ClinicID, r.in.DialogueID, &r.state.Open, r.sent, r.closed)
+	if err := r.handle(ctx); err != nil {
+		return err
+	}
+	if r.in.Resume && r.in.State == nil {
+		if err := r.load(ctx); err != nil {
+			return err
+		}
+	}
+	r.loaded = true
+	r.deliveries.Resume(ctx)
+	return nil
+}
+
+// load restores what PostgreSQL knows of a dialogue whose last run has ended.
+func (r *run) load(ctx workflow.Context) error {
+	out, err := flow.Do(ctx, flow.Record, "read the dialogue as it stands", contract.LedgerActivities.LoadDialogue,
+		contract.LoadDialogueInput{ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID})
+	if err != nil {
+		return err
+	}
+	r.state = contract.DialogueState{
+		Status: contract.StatusReceived, Seen: out.Seen, LatestMessageID: out.LatestMessageID,
+		Messages: out.Messages, Answers: out.Answers, AnswerOwed: out.AnswerOwed, Ended: out.Ended, Open: out.Open,
+	}
+	return nil
+}
+
+// live is the dialogue: do what has come, show it, wait for more.
+func (r *run) live(ctx workflow.Context) error {
+	for {
+		for r.takeMessage(ctx) {
+		}
+		r.takeReceipts()
+		if r.waiting() {
+			continue
+		}
+		if err := r.show(ctx); err != nil {
+			return err
+		}
+		if r.mayRenew(ctx) {
+			return r.renew(ctx)
+		}
+		happened := func() bool { return r.waiting() || r.status() != r.shown || r.mayRenew(ctx) }
+		if r.owes() {
+			if err := workflow.Await(ctx, happened); err != nil {
+				return r.cancelled(ctx, err)
+			}
+			continue
+		}
+		idle := workflow.Now(ctx).Add(flow.IdleBeforeEnd)
+		woken, err := flow.AwaitUntil(ctx, idle, "end when nobody has written for 30 days", happened)
+		if err != nil {
+			return r.cancelled(ctx, err)
+		}
+		// Handlers and channels are looked at without blocking in between: whatever
+		// came with the timer is in this workflow task and keeps the run alive.
+		if !woken && !happened() && !r.owes() && workflow.AllHandlersFinished(ctx) {
+			return nil
+		}
+	}
+}
+
+// waiting tells whether a signal has come that is not yet taken.
+func (r *run) waiting() bool { return r.messages.Len() > 0 || r.receipts.Len() > 0 }
+
+// owes tells whether somebody is owed something: then the run must not end.
+func (r *run) owes() bool {
+	return r.state.AnswerOwed || len(r.state.Open) > 0 || r.deliveries.Busy()
+}
+
+// mayRenew tells whether the run should and can continue as new: never while an
+// activity or a handler is under way, whose result would be lost.
+func (r *run) mayRenew(ctx workflow.Context) bool {
+	return flow.ShouldRenew(ctx) && !r.deliveries.Busy() && workflow.AllHandlersFinished(ctx)
+}
+
+// renew continues as new with the state. live calls it with empty channels:
+// the server would not hand an untaken signal over.
+func (r *run) renew(ctx workflow.Context) error {
+	state := r.state
+	return workflow.NewContinueAsNewError(ctx, contract.DialogueWorkflow, contract.DialogueInput{
+		ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, Process: r.in.Process, State: &state,
+	})
+}
+
+// cancelled is an operator's cancellation: what is owed becomes a case and every
+// delivery gets its outcome, on a context that the cancellation does not reach.
+func (r *run) cancelled(ctx workflow.Context, cause error) error {
+	if !temporal.IsCanceledError(cause) {
+		return cause
+	}
+	clean, stop := workflow.NewDisconnectedContext(ctx)
+	defer stop()
+	r.deliveries.Abandon(clean)
+	if r.state.AnswerOwed {
+		r.openCase(clean, contract.CaseCancelled, r.state.LatestMessageID, delivery.ReasonCancelled)
+	}
+	return cause
+}
+
+// takeMessage handles one message of the citizen and tells whether there was one.
+func (r *run) takeMessage(ctx workflow.Context) bool {
+	var m contract.MessageReceived
+	if !r.messages.ReceiveAsync(&m) {
+		return false
+	}
+	var fresh bool
+	if r.state.Seen, fresh = flow.Remember(r.state.Seen, m.MsgID); !fresh {
+		return true
+	}
+	r.state.Messages++
+	// Both are started in one workflow task: one is no reason to wait for the other.
+	placing := flow.Start(ctx, flow.Record, "put the message in the inbox", contract.InboxActivities.DeliverToInbox,
+		contract.DeliverToInboxInput{ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: m.MessageID})
+	if journal := r.journal(ctx, m.MessageID, contract.Inbound); journal != nil {
+		if _, err := journal.Get(ctx); err != nil {
+			r.openCase(ctx, contract.CaseNotJournalled, m.MessageID, string(apperr.KindOf(err)))
+		}
+	}
+	placed, err := placing.Get(ctx)
+	switch {
+	case err != nil:
+		r.openCase(ctx, contract.CaseNotDelivered, m.MessageID, string(apperr.KindOf(err)))
+	case placed.CaseOpened:
+		r.state.Cases++
+	}
+	if m.Function == contract.FunctionUnread {
+		return true
+	}
+	r.state.LatestMessageID = m.MessageID
+	r.state.AnswerOwed = true
+	r.state.Ended = false
+	return true
+}
+
+// takeReceipts handles Helsenorge's receipts.
+func (r *run) takeReceipts() {
+	var receipt contract.ReceiptReceived
+	for r.receipts.ReceiveAsync(&receipt) {
+		r.deliveries.Receipt(receipt)
+	}
+}
+
+// journal starts the journal entry of an e-consultation's message; other
+// processes are not journalled by themselves (S53).
+func (r *run) journal(ctx workflow.Context, messageID string, d contract.Direction) *flow.Future[contract.WriteJournalEntryOutput] {
+	if r.in.Process != contract.ProcessEConsultation {
+		return nil
+	}
+	f := flow.Start(ctx, flow.Record, "journal the "+string(d)+" message", contract.JournalActivities.WriteJournalEntry,
+		contract.WriteJournalEntryInput{ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: messageID, Direction: d})
+	return &f
+}
+
+// sent journals an answer once Helsenorge has it (S50 in both directions).
+func (r *run) sent(ctx workflow.Context, d contract.Delivery) {
+	if journal := r.journal(ctx, d.OutboundID, contract.Outbound); journal != nil {
+		if _, err := journal.Get(ctx); err != nil {
+			r.openCase(ctx, contract.CaseNotJournalled, d.OutboundID, string(apperr.KindOf(err)))
+		}
+	}
+}
+
+// closed takes note of a delivery's terminal outcome.
+func (r *run) closed(_ contract.Delivery, outcome contract.Outcome) {
+	if outcome != contract.OutcomeAcknowledged {
+		r.state.Cases++
+		r.state.Trouble = true
+	}
+}
+
+func (r *run) openCase(ctx workflow.Context, kind contract.CaseKind, messageID, reason string) {
+	r.state.Cases++
+	if _, err := flow.Do(ctx, flow.Record, "open operator case "+string(kind), contract.LedgerActivities.OpenCase, contract.OpenCaseInput{
+		ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: messageID, Kind: kind, Reason: reason,
+	}); err != nil {
+		workflow.GetLogger(ctx).Error("operator case could not be opened", "case", string(kind), "kind", string(apperr.KindOf(err)))
+	}
+}

@@ -1,0 +1,322 @@
+package dialogue_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/workflows"
+	"github.com/helsebro/helsebro/workflows/fakes"
+)
+
+const (
+	first, second = "message-1", "message-2"
+	answer        = "answer-1"
+)
+
+// bench is one dialogue in the test environment.
+type bench struct {
+	*testing.T
+	env *testsuite.TestWorkflowEnvironment
+	do  *fakes.Activities
+	in  contract.DialogueInput
+}
+
+func setup(t *testing.T, process contract.Process) *bench {
+	t.Helper()
+	t.Parallel()
+	var suite testsuite.WorkflowTestSuite
+	b := &bench{T: t, env: suite.NewTestWorkflowEnvironment(), do: &fakes.Activities{},
+		in: contract.DialogueInput{ClinicID: "clinic", DialogueID: "dialogue", Process: process}}
+	workflows.Register(b.env)
+	b.env.RegisterActivity(b.do)
+	b.env.SetTestTimeout(time.Minute)
+	return b
+}
+
+// at runs f after so much of the dialogue's time.
+func (b *bench) at(after time.Duration, f func()) { b.env.RegisterDelayedCallback(f, after) }
+
+func (b *bench) message(id, function string) {
+	b.env.SignalWorkflow(contract.SignalMessageReceived, contract.MessageReceived{MessageID: id, MsgID: "wire-" + id, Function: function})
+}
+
+func (b *bench) receipt(id string, outcome contract.Outcome) {
+	b.env.SignalWorkflow(contract.SignalReceiptReceived, contract.ReceiptReceived{OutboundID: id, Outcome: outcome})
+}
+
+// answer gives the command; refused gets the error of a refusal.
+func (b *bench) answer(cmd contract.AnswerCommand, refused func(error)) {
+	b.env.UpdateWorkflow(contract.UpdateAnswer, cmd.AnswerID, &testsuite.TestUpdateCallback{
+		OnAccept: func() {},
+		OnReject: func(err error) {
+			if refused == nil {
+				b.Errorf("answer %s is rejected: %v", cmd.AnswerID, err)
+				return
+			}
+			refused(err)
+		},
+		OnComplete: func(_ any, err error) {
+			if err != nil && refused != nil {
+				refused(err)
+			} else if err != nil {
+				b.Errorf("answer %s failed: %v", cmd.AnswerID, err)
+			}
+		},
+	}, cmd)
+}
+
+func (b *bench) state() contract.DialogueState {
+	v, err := b.env.QueryWorkflow(contract.QueryState)
+	require.NoError(b, err)
+	var s contract.DialogueState
+	require.NoError(b, v.Get(&s))
+	return s
+}
+
+func (b *bench) run() {
+	b.env.ExecuteWorkflow(contract.DialogueWorkflow, b.in)
+	require.True(b, b.env.IsWorkflowCompleted())
+}
+
+func TestEConsultationIsJournalledAndAnswered(t *testing.T) { // S44, S50, A10
+	b := setup(t, contract.ProcessEConsultation)
+	b.at(0, func() { b.message(first, "SB") })
+	b.at(time.Hour, func() {
+		require.Equal(t, contract.StatusAwaitingClinic, b.state().Status)
+		b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerFromPractitioner, InReplyTo: first}, nil)
+	})
+	b.at(2*time.Hour, func() {
+		require.Equal(t, contract.StatusAwaitingReceipt, b.state().Status)
+		b.receipt(answer, contract.OutcomeAcknowledged)
+	})
+	b.at(3*time.Hour, func() { require.Equal(t, contract.StatusAnswered, b.state().Status) })
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.ElementsMatch(t, []string{
+		"DeliverToInbox " + first, "WriteJournalEntry " + first + " inbound",
+		"SendMessage " + answer, "WriteJournalEntry " + answer + " outbound",
+	}, fakes.Calls(b.do))
+}
+
+func TestEContactIsNotJournalled(t *testing.T) { // S53
+	b := setup(t, contract.ProcessEContact)
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	b.at(2*time.Hour, func() { b.receipt(answer, contract.OutcomeAcknowledged) })
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Equal(t, []string{"DeliverToInbox " + first, "SendMessage " + answer}, fakes.Calls(b.do))
+}
+
+func TestSameMessageChangesNothing(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	for i := range 5 {
+		b.at(time.Duration(i)*time.Minute, func() { b.message(first, "HE") })
+	}
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	for i := range 5 {
+		b.at(2*time.Hour+time.Duration(i)*time.Minute, func() { b.receipt(answer, contract.OutcomeAcknowledged); b.message(first, "HE") })
+	}
+	b.run()
+	require.Equal(t, []string{"DeliverToInbox " + first, "SendMessage " + answer}, fakes.Calls(b.do))
+	require.Equal(t, 1, b.state().Messages)
+}
+
+func TestCitizenWritesAgainAndReopens(t *testing.T) {
+	b := setup(t, contract.ProcessEConsultation)
+	b.at(0, func() { b.message(first, "SB") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerDialogueEnded}, nil) })
+	b.at(2*time.Hour, func() { b.receipt(answer, contract.OutcomeAcknowledged) })
+	b.at(3*time.Hour, func() {
+		require.Equal(t, contract.StatusClosed, b.state().Status)
+		b.message(second, "22")
+	})
+	b.at(4*time.Hour, func() {
+		require.Equal(t, contract.StatusAwaitingClinic, b.state().Status)
+		b.answer(contract.AnswerCommand{AnswerID: "answer-2", Code: contract.AnswerFromPractitioner, InReplyTo: first}, func(err error) {
+			require.True(t, apperr.Is(err, apperr.Conflict), "he has not read the latest message: %v", err)
+		})
+		b.answer(contract.AnswerCommand{AnswerID: "answer-3", Code: contract.AnswerFromPractitioner, InReplyTo: second}, nil)
+	})
+	b.at(5*time.Hour, func() { b.receipt("answer-3", contract.OutcomeAcknowledged) })
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Equal(t, contract.StatusAnswered, b.state().Status)
+}
+
+func TestUnreadNoticeAsksForNothing(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.at(0, func() { b.message(first, contract.FunctionUnread) })
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.False(t, b.state().AnswerOwed)
+}
+
+func TestTwoAnswersAreOneAndAConflict(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	refusals := 0
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() {
+		b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil)
+		b.answer(contract.AnswerCommand{AnswerID: "answer-2", Code: contract.AnswerToEnquiry}, func(err error) {
+			var e *apperr.Error
+			require.True(t, errors.As(apperr.FromTemporal(err), &e), "%v", err)
+			require.Equal(t, apperr.Conflict, e.Kind)
+			require.NotEmpty(t, e.State)
+			refusals++
+		})
+		b.answer(contract.AnswerCommand{AnswerID: "answer-3", Code: contract.AnswerToEnquiry, FollowUp: true}, nil)
+	})
+	b.at(2*time.Hour, func() {
+		b.receipt(answer, contract.OutcomeAcknowledged)
+		b.receipt("answer-3", contract.OutcomeAcknowledged)
+	})
+	b.run()
+	require.Equal(t, 1, refusals)
+	require.Equal(t, []string{"DeliverToInbox " + first, "SendMessage " + answer, "SendMessage answer-3"}, fakes.Calls(b.do))
+}
+
+func TestAnswerMustFitTheProcess(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	var refusals []error
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() {
+		refused := func(err error) { refusals = append(refusals, err) }
+		b.answer(contract.AnswerCommand{AnswerID: "wrong", Code: contract.AnswerFromPractitioner}, refused)
+		b.answer(contract.AnswerCommand{AnswerID: "ended", Code: contract.AnswerDialogueEnded}, refused) // 13 is for e-consultations
+		b.answer(contract.AnswerCommand{Code: contract.AnswerToEnquiry}, refused)
+		b.env.CancelWorkflow()
+	})
+	b.run()
+	require.Len(t, refusals, 3)
+	for _, err := range refusals {
+		require.True(t, apperr.Is(err, apperr.Invalid), "%v", err)
+	}
+}
+
+func TestMissingReceiptBecomesACase(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.do.ReceiptIn = 5 * time.Hour
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	b.at(6*time.Hour, func() { require.Equal(t, contract.StatusNeedsOperator, b.state().Status) })
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Contains(t, fakes.Calls(b.do), "CloseDelivery "+answer+" overdue ")
+}
+
+func TestReceiptThatWasStoredFirstWins(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.do.Stands = contract.OutcomeAcknowledged
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	b.run()
+	require.Equal(t, contract.StatusAnswered, b.state().Status)
+	require.Zero(t, b.state().Cases)
+}
+
+func TestRejectedAnswerNeedsAnOperator(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	b.at(2*time.Hour, func() { b.receipt(answer, contract.OutcomeRejected) })
+	b.run()
+	require.Equal(t, contract.StatusNeedsOperator, b.state().Status)
+}
+
+func TestUnsendableAnswerIsClosedWithItsReason(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	fakes.Fail(b.do, "SendMessage", apperr.ToTemporal(apperr.New(apperr.Invalid, "no")))
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	b.run()
+	require.Equal(t, []string{"DeliverToInbox " + first, "SendMessage " + answer, "CloseDelivery " + answer + " failed invalid"}, fakes.Calls(b.do))
+	require.Equal(t, contract.StatusNeedsOperator, b.state().Status)
+}
+
+func TestUndeliverableMessageOpensACase(t *testing.T) {
+	b := setup(t, contract.ProcessEConsultation)
+	fakes.Fail(b.do, "DeliverToInbox", apperr.ToTemporal(apperr.New(apperr.NotFound, "no")))
+	fakes.Fail(b.do, "WriteJournalEntry", apperr.ToTemporal(apperr.New(apperr.Erased, "no")))
+	b.at(0, func() { b.message(first, "SB") })
+	b.at(time.Hour, func() { b.env.CancelWorkflow() })
+	b.run()
+	require.Contains(t, fakes.Calls(b.do), "OpenCase not-in-inbox "+first+" not-found")
+	require.Contains(t, fakes.Calls(b.do), "OpenCase not-journalled "+first+" erased")
+}
+
+func TestCancellationLeavesNothingOpen(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	b.at(2*time.Hour, func() { b.message(second, "22") })
+	b.at(3*time.Hour, func() { b.env.CancelWorkflow() })
+	b.run()
+	require.Error(t, b.env.GetWorkflowError())
+	require.Contains(t, fakes.Calls(b.do), "CloseDelivery "+answer+" failed cancelled-by-operator")
+	require.Contains(t, fakes.Calls(b.do), "OpenCase cancelled "+second+" cancelled-by-operator")
+}
+
+func TestNewRunReadsTheOldOnesState(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.in.Resume = true
+	b.do.Loaded = contract.LoadDialogueOutput{LatestMessageID: first, Messages: 1, Seen: []string{"wire-" + first}, AnswerOwed: true}
+	b.at(0, func() {
+		b.message(first, "HE") // known: nothing happens
+		b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry, InReplyTo: first}, nil)
+	})
+	b.at(time.Hour, func() { b.receipt(answer, contract.OutcomeAcknowledged) })
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Equal(t, []string{"LoadDialogue dialogue", "SendMessage " + answer}, fakes.Calls(b.do))
+}
+
+func TestContinueAsNewLosesNothing(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	b.at(2*time.Hour, func() {
+		b.message(second, "22")
+		b.message("message-3", "22")
+	})
+	b.at(2*time.Hour+time.Second, func() { b.env.SetContinueAsNewSuggested(true) })
+	b.run()
+	var again *workflow.ContinueAsNewError
+	require.ErrorAs(t, b.env.GetWorkflowError(), &again)
+	s := b.state()
+	require.Equal(t, []string{"wire-" + first, "wire-" + second, "wire-message-3"}, s.Seen)
+	require.Len(t, s.Open, 1, "the receipt is awaited by the next run")
+
+	// The next run.
+	n := setupNext(t, b.in.Process)
+	n.in.State = &s
+	n.at(0, func() { n.message(second, "22") })
+	n.at(time.Hour, func() {
+		n.receipt(answer, contract.OutcomeAcknowledged)
+		n.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) // the same command again
+		n.answer(contract.AnswerCommand{AnswerID: "answer-2", Code: contract.AnswerToEnquiry}, nil)
+	})
+	n.at(2*time.Hour, func() { n.receipt("answer-2", contract.OutcomeAcknowledged) })
+	n.run()
+	require.NoError(t, n.env.GetWorkflowError())
+	require.Equal(t, []string{"SendMessage answer-2"}, fakes.Calls(n.do))
+	require.Equal(t, 3, n.state().Messages)
+}
+
+// setupNext is setup for a second environment in the same test.
+func setupNext(t *testing.T, process contract.Process) *bench {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	b := &bench{T: t, env: suite.NewTestWorkflowEnvironment(), do: &fakes.Activities{},
+		in: contract.DialogueInput{ClinicID: "clinic", DialogueID: "dialogue", Process: process}}
+	workflows.Register(b.env)
+	b.env.RegisterActivity(b.do)
+	return b
+}
