@@ -33,7 +33,7 @@ func TestStateAndFieldsCross(t *testing.T) {
 	t.Parallel()
 	in := &Error{Kind: Conflict, Message: "m", State: "answered", Fields: []Field{{Path: "body.code", Rule: "12 or 13"}}}
 	var out *Error
-	require.True(t, errors.As(FromTemporal(ToTemporal(in)), &out))
+	require.ErrorAs(t, FromTemporal(ToTemporal(in)), &out)
 	require.Equal(t, in, out)
 }
 

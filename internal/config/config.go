@@ -91,9 +91,9 @@ type HTTP struct {
 	Addr string `env:"HELSEBRO_HTTP_ADDR" envDefault:"127.0.0.1:8235"`
 }
 
-// Health is what tells a supervisor that a process without an API is alive and
-// ready: GET /healthz answers 200 or 503. It says nothing else and needs no token,
-// so it listens on the loopback unless told otherwise.
+// Health is what tells a supervisor that a process without an API is alive
+// (GET /healthz) and ready (GET /readyz: 200 or 503). It says nothing else and needs
+// no token, so it listens on the loopback unless told otherwise.
 type Health struct {
 	// Addr is where it listens.
 	Addr string `env:"HELSEBRO_HEALTH_ADDR" envDefault:"127.0.0.1:8237"`

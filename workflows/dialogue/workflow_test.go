@@ -1,7 +1,6 @@
 package dialogue_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -167,7 +166,7 @@ func TestTwoAnswersAreOneAndAConflict(t *testing.T) {
 		b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil)
 		b.answer(contract.AnswerCommand{AnswerID: "answer-2", Code: contract.AnswerToEnquiry}, func(err error) {
 			var e *apperr.Error
-			require.True(t, errors.As(apperr.FromTemporal(err), &e), "%v", err)
+			require.ErrorAs(t, apperr.FromTemporal(err), &e)
 			require.Equal(t, apperr.Conflict, e.Kind)
 			require.NotEmpty(t, e.State)
 			refusals++

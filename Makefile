@@ -1,0 +1,110 @@
+# Helsebro: `make help` lists what can be made.
+
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+DEVSTACK := internal/devstack
+CACHE := $(CURDIR)/.cache
+BIN := $(CACHE)/bin
+LINT := $(BIN)/golangci-lint
+WORKFLOWCHECK := $(BIN)/workflowcheck
+SOURCES := workflows activities worker starter internal
+
+# Part of the full size at which long tests run; `make proof` is 1.
+SCALE ?= 0.1
+# Handed to every `go test`, such as TEST='-run Receipt -v'.
+TEST ?=
+
+# Settings of `make run`: what is not given is left to the program's defaults.
+RUN_FLAGS := $(if $(DATA),--data '$(abspath $(DATA))') \
+	$(if $(TEMPORAL_PORT),--temporal-port $(TEMPORAL_PORT)) \
+	$(if $(UI_PORT),--ui-port $(UI_PORT)) \
+	$(if $(CODEC_PORT),--codec-port $(CODEC_PORT)) \
+	$(if $(API_PORT),--api-port $(API_PORT)) \
+	$(if $(SIMULATOR_PORT),--simulator-port $(SIMULATOR_PORT)) \
+	$(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  make run takes DATA=dir (keeps state), TEMPORAL_PORT, UI_PORT, CODEC_PORT, API_PORT, SIMULATOR_PORT and POSTGRES_PORT;"
+	@echo "  HELSEBRO_DATABASE_URL in the environment makes it use that PostgreSQL. make test takes SCALE (now $(SCALE)) and TEST."
+
+.PHONY: run
+run: versions ## Run Helsebro with all it needs, play the demo, stay up until Ctrl-C
+	@[ -n "$${HELSEBRO_DATABASE_URL:-}" ] || .tools/install-packages postgresql
+	@.tools/build-devstack -o '$(BIN)/helsebro-dev' ./cmd/helsebro-dev
+	@exec '$(BIN)/helsebro-dev' $(RUN_FLAGS)
+
+.PHONY: test
+test: versions ## Run every test; long ones at SCALE
+	@.tools/install-packages libxml2-utils postgresql chromium
+	go test -timeout 10m $(TEST) ./...
+	@.tools/build-devstack ./...
+	cd $(DEVSTACK) && HELSEBRO_SCALE=$(SCALE) go test -count=1 -p 1 -timeout 30m $(TEST) ./...
+
+.PHONY: proof
+proof: ## Run every test, long ones at full size
+	@$(MAKE) test SCALE=1
+
+.PHONY: check
+check: versions $(LINT) $(WORKFLOWCHECK) ## Format, vet, lint, determinism, dependency rule, race tests of both modules
+	@.tools/install-packages gcc
+	@unformatted=$$(gofmt -l $(wildcard $(SOURCES))); \
+		[ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
+	go mod tidy -diff
+	go vet ./...
+	'$(LINT)' run ./...
+	'$(WORKFLOWCHECK)' -config .tools/workflowcheck.yml ./workflows/...
+	go test -count=1 ./internal/deptest
+	go test -race -short -timeout 10m ./...
+	@.tools/build-devstack ./...
+	cd $(DEVSTACK) && go mod tidy -diff && go vet ./... && '$(LINT)' run --config ../../.golangci.yml ./...
+
+.PHONY: bench
+bench: versions ## Measure inbound message to inbox item against bare Temporal on this machine
+	@[ -n "$${HELSEBRO_DATABASE_URL:-}" ] || .tools/install-packages postgresql
+	@.tools/build-devstack -o '$(BIN)/helsebro-bench' ./cmd/helsebro-bench
+	@exec '$(BIN)/helsebro-bench' $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
+
+.PHONY: fmt
+fmt: ## Format the Go files
+	gofmt -s -w $(wildcard $(SOURCES))
+
+.PHONY: replay-fixtures
+replay-fixtures: versions ## Record the workflow histories that replay tests check anew (until v0.1 only)
+	@.tools/install-packages postgresql
+	@.tools/build-devstack ./...
+	cd $(DEVSTACK) && HELSEBRO_RECORD=1 go test -count=1 -p 1 -timeout 15m -run '^TestRecord' ./...
+	go test -count=1 -run Replay ./workflows/...
+
+.PHONY: compose-env
+compose-env: ## Write .env with fresh random keys for docker compose (never over an old one)
+	@.tools/compose-env
+
+.PHONY: compose-config
+compose-config: ## Let docker compose check docker-compose.yml and .env
+	docker compose config --quiet
+
+.PHONY: clean
+clean: ## Remove what was built and downloaded here (not the Go caches, not DATA)
+	rm -rf '$(CACHE)'
+
+.PHONY: versions
+versions:
+	@.tools/require-versions
+
+# The linters have their own module, so that the product requires none of them.
+$(LINT): .tools/go.mod .tools/go.sum
+	@echo "building golangci-lint: the first time takes some minutes"
+	@cd .tools && GOBIN='$(BIN)' nice -n 10 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch '$@'
+
+$(WORKFLOWCHECK): .tools/go.mod .tools/go.sum
+	@cd .tools && GOBIN='$(BIN)' nice -n 10 go install go.temporal.io/sdk/contrib/tools/workflowcheck
+	@touch '$@'

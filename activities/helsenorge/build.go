@@ -1,0 +1,146 @@
+package helsenorge
+
+import (
+	"strings"
+	"time"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/helsenorge"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/transport"
+)
+
+// subjectReceipt is the transport's message function of a receipt (HITS 1216).
+const subjectReceipt = "APPREC"
+
+// answer builds staff's answer: a Notat in the thread of the message that it
+// answers (HITS 1217 §2.3.3, §2.4.1).
+func answer(job pg.Job) ([]byte, error) {
+	original, err := read(job)
+	if err != nil {
+		return nil, err
+	}
+	note := &helsenorge.Note{
+		Topic:   answerCode(job.Code),
+		Subject: job.Subject,
+		Text:    helsenorge.Text{Plain: job.Text},
+		Roles:   author(original.Head.Process, job.Author),
+	}
+	return helsenorge.WriteMessage(&helsenorge.Message{
+		Head:   helsenorge.ReplyHead(original.Head, job.MsgID, job.Now, job.Conversation),
+		Dialog: &helsenorge.Dialog{Note: note},
+	})
+}
+
+// answerCode is a code of 7602 with its name.
+func answerCode(v string) helsenorge.Code {
+	return helsenorge.Code{V: v, S: codes.Answers.OID(), DN: codes.Name(codes.Answers, v)}
+}
+
+// author names who answered. An e-contact shows the author's name; the other
+// processes name the health professional, which needs an HPR number (HITS 1217
+// §2.4.5, §3.3.2).
+func author(process string, a pg.Author) []helsenorge.Role {
+	given, family := splitName(a.Name)
+	switch {
+	case family == "":
+		return nil
+	case process == codes.EKontakt:
+		return []helsenorge.Role{{
+			RolleNotat: &helsenorge.Code{V: "1", S: codes.NoteRoles.OID(), DN: "Forfatter"},
+			Person:     &helsenorge.Person{GivenName: given, FamilyName: family},
+		}}
+	case a.HPR == "":
+		return nil
+	}
+	role := helsenorge.Code{V: "6", S: codes.PatientRoles.OID(), DN: "Fastlege"}
+	if a.Role != string(identity.RolePractitioner) {
+		return nil
+	}
+	return []helsenorge.Role{{
+		RoleToPatient: &role,
+		Professional: &helsenorge.HealthcareProfessional{
+			GivenName: given, FamilyName: family,
+			Idents: []helsenorge.Ident{{ID: a.HPR, Type: helsenorge.Code{V: "HPR", S: codes.PersonIDs.OID(), DN: "HPR-nummer"}}},
+		},
+	}}
+}
+
+// splitName takes the last word as the family name.
+func splitName(name string) (given, family string) {
+	words := strings.Fields(name)
+	if len(words) < 2 {
+		return "", strings.Join(words, " ")
+	}
+	return strings.Join(words[:len(words)-1], " "), words[len(words)-1]
+}
+
+// refusalTexts is what a citizen reads when no lifecycle takes the message. They
+// are in Norwegian: it is the wire's language.
+var refusalTexts = map[string]string{
+	contract.AnswerRefused:  "Tjenesten tilbys ikke av legekontoret. Ta kontakt på telefon.",
+	contract.AnswerNoAccess: "Du har ikke tilgang til denne tjenesten. Ta kontakt med legekontoret på telefon.",
+}
+
+// refusal builds the answer 26 or 30 that follows a positive receipt when no
+// lifecycle takes the message (HITS 1217 §2.13.3).
+func refusal(job pg.Job) ([]byte, error) {
+	original, err := read(job)
+	if err != nil {
+		return nil, err
+	}
+	return helsenorge.WriteMessage(&helsenorge.Message{
+		Head: helsenorge.ReplyHead(original.Head, job.MsgID, job.Now, job.Conversation),
+		Dialog: &helsenorge.Dialog{Note: &helsenorge.Note{
+			Topic:   answerCode(job.Code),
+			Subject: codes.Name(codes.Answers, job.Code),
+			Text:    helsenorge.Text{Plain: refusalTexts[job.Code]},
+		}},
+	})
+}
+
+// receipt builds the application receipt that was decided when the message was
+// stored (HIS 80415). It is final: a retry repeats it.
+func receipt(job pg.Job) ([]byte, error) {
+	original, err := read(job)
+	if err != nil {
+		return nil, err
+	}
+	var problems []helsenorge.Problem
+	if job.Verdict == pg.Rejected {
+		for _, p := range job.Problems {
+			problems = append(problems, helsenorge.Problem{Code: p.Code, Path: p.Path, Rule: p.Rule})
+		}
+	}
+	return helsenorge.WriteReceipt(helsenorge.ReceiptFor(original.Head, job.MsgID, job.Now, problems))
+}
+
+// read opens the stored message again. Its head was readable when it was stored.
+func read(job pg.Job) (*helsenorge.Message, error) {
+	m, _ := helsenorge.Read(job.Original)
+	if m == nil {
+		return nil, apperr.New(apperr.Internal, "a stored message whose head was readable is not any more")
+	}
+	return m, nil
+}
+
+// report builds what the sender's error queue is told about a message of his
+// (HITS 1216 §2.2.3).
+func report(p pg.Prepared, to registry.Party, now time.Time) transport.Message {
+	r := transport.ErrorReport{OriginalMessageID: p.Job.OriginalTransportID, ReceivedAt: now}
+	if len(p.Job.Problems) > 0 {
+		r.Condition, r.Description = transport.Condition(p.Job.Problems[0].Code), p.Job.Problems[0].Rule
+	}
+	correlation := p.Job.CorrelationID
+	if correlation == "" {
+		correlation = p.Job.OriginalTransportID
+	}
+	m := r.Message()
+	m.ID, m.Subject, m.To, m.CorrelationID = p.TransportID, p.Job.TransportSubject, to.ErrorQueue, correlation
+	m.FromHerID, m.ToHerID, m.SentAt = p.FromHerID, p.ToHerID, now
+	return m
+}

@@ -1,0 +1,131 @@
+// Package helsenorge sends the clinic's messages, receipts and error reports to
+// Helsenorge's queues (HITS 1216).
+package helsenorge
+
+import (
+	"context"
+	"time"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/failpoint"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/transport"
+)
+
+// Store is what the group needs of the database.
+type Store interface {
+	PrepareAnswer(ctx context.Context, clinicID, id string, build func(pg.Job) ([]byte, error)) (pg.Prepared, error)
+	PrepareReply(ctx context.Context, kind pg.OutboundKind, messageID string, build func(pg.Job) ([]byte, error)) (pg.Prepared, error)
+	MarkSent(ctx context.Context, id string, receiptDue time.Duration) (sentAt, due time.Time, err error)
+}
+
+// Sender is the way to the queues.
+type Sender interface {
+	// Send returns nil only once the queue has accepted the message durably.
+	Send(context.Context, transport.Message) error
+}
+
+// Activities implements contract.HelsenorgeActivities.
+type Activities struct {
+	store      Store
+	sender     Sender
+	sealer     transport.Sealer
+	registry   registry.Registry
+	receiptDue time.Duration
+}
+
+var _ contract.HelsenorgeActivities = (*Activities)(nil)
+
+// New makes the group. receiptDue is how long a receipt may take before an
+// operator is asked.
+func New(store Store, sender Sender, sealer transport.Sealer, r registry.Registry, receiptDue time.Duration) *Activities {
+	return &Activities{store: store, sender: sender, sealer: sealer, registry: r, receiptDue: receiptDue}
+}
+
+// SendMessage implements contract.HelsenorgeActivities.
+func (a *Activities) SendMessage(ctx context.Context, in contract.SendMessageInput) (contract.SendMessageOutput, error) {
+	p, err := a.store.PrepareAnswer(ctx, in.ClinicID, in.OutboundID, answer)
+	if err != nil {
+		return contract.SendMessageOutput{}, apperr.ToTemporal(err)
+	}
+	failpoint.Hit(failpoint.AnswerPrepared)
+	if p.SentAt.IsZero() {
+		if err := a.send(ctx, p); err != nil {
+			return contract.SendMessageOutput{}, apperr.ToTemporal(err)
+		}
+		failpoint.Hit(failpoint.AnswerSent)
+		if p.SentAt, p.ReceiptDue, err = a.store.MarkSent(ctx, p.ID, a.receiptDue); err != nil {
+			return contract.SendMessageOutput{}, apperr.ToTemporal(err)
+		}
+		failpoint.Hit(failpoint.AnswerRecorded)
+	}
+	return contract.SendMessageOutput{SentAt: p.SentAt, ReceiptDue: p.ReceiptDue}, nil
+}
+
+// SendReceipt implements contract.HelsenorgeActivities.
+func (a *Activities) SendReceipt(ctx context.Context, in contract.SendReceiptInput) (contract.SendReceiptOutput, error) {
+	at, err := a.reply(ctx, pg.KindReceipt, in.MessageID, receipt)
+	return contract.SendReceiptOutput{SentAt: at}, err
+}
+
+// SendRefusal implements contract.HelsenorgeActivities.
+func (a *Activities) SendRefusal(ctx context.Context, in contract.SendRefusalInput) (contract.SendRefusalOutput, error) {
+	at, err := a.reply(ctx, pg.KindRefusal, in.MessageID, refusal)
+	return contract.SendRefusalOutput{SentAt: at}, err
+}
+
+// ReportTransportError implements contract.HelsenorgeActivities.
+func (a *Activities) ReportTransportError(ctx context.Context, in contract.ReportTransportErrorInput) (contract.ReportTransportErrorOutput, error) {
+	// A report has properties only; its body is empty.
+	at, err := a.reply(ctx, pg.KindReport, in.MessageID, func(pg.Job) ([]byte, error) { return []byte{}, nil })
+	return contract.ReportTransportErrorOutput{SentAt: at}, err
+}
+
+// reply sends what follows from a stored message without a lifecycle, once.
+func (a *Activities) reply(ctx context.Context, kind pg.OutboundKind, messageID string, build func(pg.Job) ([]byte, error)) (time.Time, error) {
+	p, err := a.store.PrepareReply(ctx, kind, messageID, build)
+	if err != nil {
+		return time.Time{}, apperr.ToTemporal(err)
+	}
+	failpoint.Hit(failpoint.ReplyPrepared)
+	if p.SentAt.IsZero() {
+		if err := a.send(ctx, p); err != nil {
+			return time.Time{}, apperr.ToTemporal(err)
+		}
+		failpoint.Hit(failpoint.ReplySent)
+		if p.SentAt, _, err = a.store.MarkSent(ctx, p.ID, a.receiptDue); err != nil {
+			return time.Time{}, apperr.ToTemporal(err)
+		}
+		failpoint.Hit(failpoint.ReplyRecorded)
+	}
+	return p.SentAt, nil
+}
+
+// send hands prepared bytes to the counterpart's queue.
+func (a *Activities) send(ctx context.Context, p pg.Prepared) error {
+	to, err := a.registry.Party(ctx, p.ToHerID)
+	if err != nil {
+		return err
+	}
+	if p.Job.Kind == pg.KindReport {
+		return a.sender.Send(ctx, report(p, to, time.Now().UTC()))
+	}
+	from, err := a.registry.Party(ctx, p.FromHerID)
+	if err != nil {
+		return err
+	}
+	body, contentType, err := a.sealer.Seal(ctx, p.FromHerID, p.ToHerID, p.Wire)
+	if err != nil {
+		return err
+	}
+	subject := p.Subject
+	if p.Job.Kind == pg.KindReceipt {
+		subject = subjectReceipt
+	}
+	return a.sender.Send(ctx, transport.Message{
+		ID: p.TransportID, Subject: subject, To: to.AsyncQueue, ReplyTo: from.AsyncQueue, CorrelationID: p.TransportID,
+		ContentType: contentType, FromHerID: p.FromHerID, ToHerID: p.ToHerID, SentAt: time.Now().UTC(), Body: body,
+	})
+}

@@ -1,0 +1,47 @@
+// Package demo is the clinic of the development stack and of the tests: invented
+// people at an invented clinic.
+package demo
+
+import (
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+)
+
+// Who works at the clinic, and its record system.
+var (
+	Service = identity.Principal{Subject: "epj", ClinicID: ClinicID, Role: identity.RoleService}
+	GP      = identity.Principal{Subject: "gp", ClinicID: ClinicID, Role: identity.RolePractitioner, HPR: "9144889"}
+	Desk    = identity.Principal{Subject: "desk", ClinicID: ClinicID, Role: identity.RoleStaff}
+	Admin   = identity.Principal{Subject: "admin", ClinicID: ClinicID, Role: identity.RoleClinicAdministrator}
+)
+
+// Ids of the demonstration clinic.
+const (
+	ClinicID = "019ab000-0000-7000-8000-000000000001"
+	GPID     = "019ab000-0000-7000-8000-000000000011"
+	DeskID   = "019ab000-0000-7000-8000-000000000012"
+	AdminID  = "019ab000-0000-7000-8000-000000000013"
+	// ClinicHerID is the organisation's; the clinic is reached through its parties.
+	ClinicHerID = 900000
+	// GPHerID is the practitioner's own party.
+	GPHerID = 900001
+	// ServiceHerID is the party of the list without a practitioner.
+	ServiceHerID = 900002
+)
+
+// Clinic is the demonstration clinic.
+func Clinic() pg.Clinic {
+	offered := []string{"DIALOG_INNBYGGER_EKONTAKT", "DIALOG_INNBYGGER_EKONSULTASJON", "DIALOG_INNBYGGER_RESEPTFORNYELSE"}
+	return pg.Clinic{
+		ID: ClinicID, Name: "Demo legesenter", OrganisationNumber: "999999999", HerID: ClinicHerID,
+		Staff: []pg.Staff{
+			{ID: GPID, Subject: GP.Subject, Name: "Frida Fastlege", Role: GP.Role, Position: "gp", HPR: GP.HPR, Groups: []string{"doctors"}},
+			{ID: DeskID, Subject: Desk.Subject, Name: "Solveig Sekretær", Role: Desk.Role, Position: "secretary", Groups: []string{"desk"}},
+			{ID: AdminID, Subject: Admin.Subject, Name: "Anders Administrator", Role: Admin.Role},
+		},
+		Parties: []pg.Party{
+			{HerID: GPHerID, Name: "Frida Fastlege", StaffID: GPID, Processes: offered},
+			{HerID: ServiceHerID, Name: "Fastlege, liste uten fast lege", Processes: offered[:1]},
+		},
+	}
+}

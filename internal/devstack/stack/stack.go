@@ -1,0 +1,307 @@
+// Package stack brings up everything that Helsebro needs on one machine: keys, a
+// token issuer, PostgreSQL, Temporal with its UI, and Helsenorge's simulator. The
+// worker, the listener and the API then run inside this process (Run) or as child
+// processes (Environment), with the same modules as in production.
+package stack
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/devstack/ports"
+	"github.com/helsebro/helsebro/internal/devstack/postgres"
+	"github.com/helsebro/helsebro/internal/devstack/temporalserver"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
+)
+
+// Ports are where the parts listen, all on 127.0.0.1. Zero takes a free one.
+type Ports struct {
+	Temporal, UI, Codec, API, Simulator, Postgres int
+}
+
+// DefaultPorts are those of `make run`.
+var DefaultPorts = Ports{Temporal: 7233, UI: 8233, Codec: 8234, API: 8235, Simulator: 8236, Postgres: 15432}
+
+// Config is what a stack needs.
+type Config struct {
+	// Dir keeps all state. It is created when missing.
+	Dir   string
+	Ports Ports
+	// DatabaseURL uses a PostgreSQL that runs already instead of an own one.
+	DatabaseURL string
+	// Durable makes PostgreSQL survive the loss of power.
+	Durable bool
+	// ReceiptDue is how long a receipt may take; zero is the product's default.
+	ReceiptDue time.Duration
+	// Progress is told what happens, in lines of text. Nil is silence.
+	Progress io.Writer
+	// Logger gets the logs of every part.
+	Logger *slog.Logger
+}
+
+// Stack is what runs.
+type Stack struct {
+	Config
+	Postgres  *postgres.Server
+	Temporal  *temporalserver.Server
+	Simulator *Simulator
+	Issuer    *identity.DevIssuer
+	URL       string // of the database
+	keys      keys
+	stop      []func(context.Context) error
+}
+
+// keys are the secrets of a development stack, made once and kept in its directory.
+type keys struct {
+	Vault string `json:"vault"`
+	Index string `json:"index"`
+	Codec string `json:"codec"`
+}
+
+// Start brings everything up in the order in which it is needed. What was started
+// is stopped again when a later part fails or ctx ends.
+func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
+	if cfg.Progress == nil {
+		cfg.Progress = io.Discard
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Stack{Config: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err := s.claimPorts(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	if s.keys, err = loadKeys(s.path("keys.json")); err != nil {
+		return nil, err
+	}
+	if s.Issuer, err = identity.OpenDevIssuer(s.path("issuer-key.json")); err != nil {
+		return nil, err
+	}
+	if err := s.Issuer.WriteJWKS(s.path("jwks.json")); err != nil {
+		return nil, err
+	}
+	if err := registry.Write(s.path("registry.yaml"), Parties()); err != nil {
+		return nil, err
+	}
+	for _, part := range []struct {
+		name  string
+		start func(context.Context) error
+	}{
+		{"PostgreSQL", s.startPostgres}, {"Temporal", s.startTemporal}, {"Helsenorge's simulator", s.startSimulator},
+	} {
+		began := time.Now()
+		fmt.Fprintf(cfg.Progress, "starting %s … ", part.name) //nolint:errcheck // progress is a courtesy
+		if err := part.start(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+		fmt.Fprintf(cfg.Progress, "%.1f s\n", time.Since(began).Seconds()) //nolint:errcheck // progress is a courtesy
+	}
+	return s, nil
+}
+
+// Stop stops everything in the opposite order. Stopping twice is harmless.
+func (s *Stack) Stop(ctx context.Context) error {
+	var errs []error
+	for i := len(s.stop) - 1; i >= 0; i-- {
+		errs = append(errs, s.stop[i](ctx))
+	}
+	s.stop = nil
+	return errors.Join(errs...)
+}
+
+func (s *Stack) path(name string) string { return filepath.Join(s.Dir, name) }
+
+// claimPorts fills in free ports and refuses taken ones, all at once.
+func (s *Stack) claimPorts() error {
+	named := []struct {
+		port                    *int
+		purpose, flag, variable string
+	}{
+		{&s.Ports.Temporal, "Temporal", "TEMPORAL_PORT", ""}, {&s.Ports.UI, "the Temporal UI", "UI_PORT", ""},
+		{&s.Ports.Codec, "the codec server", "CODEC_PORT", ""}, {&s.Ports.API, "the HTTP API", "API_PORT", ""},
+		{&s.Ports.Simulator, "Helsenorge's simulator", "SIMULATOR_PORT", ""}, {&s.Ports.Postgres, "PostgreSQL", "POSTGRES_PORT", ""},
+	}
+	var wanted []ports.Port
+	missing := 0
+	for _, n := range named {
+		if *n.port == 0 {
+			missing++
+			continue
+		}
+		if n.port == &s.Ports.Postgres && s.DatabaseURL != "" {
+			continue
+		}
+		wanted = append(wanted, ports.Port{Number: *n.port, Purpose: n.purpose, Variable: n.flag})
+	}
+	if err := ports.Check("127.0.0.1", wanted...); err != nil {
+		return err
+	}
+	free, err := ports.Free(missing)
+	if err != nil {
+		return err
+	}
+	for _, n := range named {
+		if *n.port == 0 {
+			*n.port, free = free[0], free[1:]
+		}
+	}
+	return nil
+}
+
+func (s *Stack) startPostgres(ctx context.Context) error {
+	s.URL = s.DatabaseURL
+	if s.URL == "" {
+		var err error
+		if s.Postgres, err = postgres.Start(ctx, postgres.Config{
+			Dir: s.path("postgres"), Port: s.Ports.Postgres, Durable: s.Durable, Progress: s.Progress,
+		}); err != nil {
+			return err
+		}
+		s.stop = append(s.stop, s.Postgres.Stop)
+		if s.URL, err = s.Postgres.CreateDatabase(ctx, "helsebro"); err != nil {
+			return err
+		}
+	}
+	return pg.Migrate(ctx, s.URL, s.Logger)
+}
+
+func (s *Stack) startTemporal(ctx context.Context) error {
+	var err error
+	if s.Temporal, err = temporalserver.Start(ctx, temporalserver.Config{
+		Port: s.Ports.Temporal, UIPort: s.Ports.UI, SQLiteFile: s.path("temporal.db"),
+		CodecEndpoint: "http://" + s.addr(s.Ports.Codec), Logger: s.Logger,
+	}); err != nil {
+		return err
+	}
+	s.stop = append(s.stop, func(context.Context) error { return s.Temporal.Stop() })
+	return nil
+}
+
+// APIURL is where the HTTP API answers.
+func (s *Stack) APIURL() string { return "http://" + s.addr(s.Ports.API) }
+
+// SimulatorURL is where the simulator answers and serves its queues.
+func (s *Stack) SimulatorURL() string { return "http://" + s.addr(s.Ports.Simulator) }
+
+func (s *Stack) addr(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// serve serves h on the port until the stack stops.
+func (s *Stack) serve(port int, h http.Handler) error {
+	l, err := net.Listen("tcp", s.addr(port))
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.Logger.Error("a server of the stack ended", "port", port, "error", err)
+		}
+	}()
+	s.stop = append(s.stop, func(context.Context) error { return server.Close() })
+	return nil
+}
+
+// Token makes a token of the stack's own issuer, good for a day.
+func (s *Stack) Token(p identity.Principal) (string, error) { return s.Issuer.Issue(p, 24*time.Hour) }
+
+// Worker, Listen and Serve are the configurations of the three processes.
+func (s *Stack) Worker() config.Worker {
+	return config.Worker{Database: s.database(), Vault: s.vault(), Temporal: s.temporal(), Transport: s.transport(), Log: config.Log{Level: "info"}, Health: config.Health{Addr: "127.0.0.1:0"}}
+}
+
+// Listen is the listener's configuration.
+func (s *Stack) Listen() config.Listen {
+	return config.Listen{Database: s.database(), Vault: s.vault(), Temporal: s.temporal(), Transport: s.transport(), Log: config.Log{Level: "info"}, Health: config.Health{Addr: "127.0.0.1:0"}}
+}
+
+// Serve is the API's configuration.
+func (s *Stack) Serve() config.Serve {
+	return config.Serve{
+		Database: s.database(), Vault: s.vault(), Temporal: s.temporal(),
+		Codec:    config.Codec{Addr: s.addr(s.Ports.Codec), UIOrigin: s.Temporal.UIURL()},
+		Identity: config.Identity{Issuer: identity.DevIssuerName, Audience: identity.DevAudience, JWKSFile: s.path("jwks.json")},
+		HTTP:     config.HTTP{Addr: s.addr(s.Ports.API)}, Log: config.Log{Level: "info"},
+	}
+}
+
+func (s *Stack) database() config.Database { return config.Database{URL: s.URL, MaxConns: 16} }
+func (s *Stack) vault() config.Vault {
+	return config.Vault{Keys: s.keys.Vault, IndexKey: s.keys.Index}
+}
+func (s *Stack) temporal() config.Temporal { return config.Temporal{CodecKeys: s.keys.Codec} }
+func (s *Stack) transport() config.Transport {
+	due := s.ReceiptDue
+	if due == 0 {
+		due = 4 * time.Hour
+	}
+	return config.Transport{Kind: "loopback", LoopbackURL: s.SimulatorURL(), RegistryFile: s.path("registry.yaml"), ReceiptDue: due}
+}
+
+// Environment is what the three processes need, as child processes of this one.
+func (s *Stack) Environment() []string {
+	t, i := s.transport(), s.Serve().Identity
+	return []string{
+		"HELSEBRO_DATABASE_URL=" + s.URL,
+		"HELSEBRO_VAULT_KEYS=" + s.keys.Vault,
+		"HELSEBRO_VAULT_INDEX_KEY=" + s.keys.Index,
+		"HELSEBRO_CODEC_KEYS=" + s.keys.Codec,
+		"HELSEBRO_TRANSPORT=" + t.Kind,
+		"HELSEBRO_LOOPBACK_URL=" + t.LoopbackURL,
+		"HELSEBRO_REGISTRY_FILE=" + t.RegistryFile,
+		"HELSEBRO_RECEIPT_DUE=" + t.ReceiptDue.String(),
+		"HELSEBRO_TOKEN_ISSUER=" + i.Issuer,
+		"HELSEBRO_TOKEN_AUDIENCE=" + i.Audience,
+		"HELSEBRO_JWKS_FILE=" + i.JWKSFile,
+		"HELSEBRO_HTTP_ADDR=" + s.addr(s.Ports.API),
+		"HELSEBRO_CODEC_ADDR=" + s.addr(s.Ports.Codec),
+		"HELSEBRO_UI_ORIGIN=" + s.Temporal.UIURL(),
+		"HELSEBRO_HEALTH_ADDR=127.0.0.1:0",
+		"TEMPORAL_ADDRESS=" + s.Temporal.Address(),
+		"TEMPORAL_NAMESPACE=" + s.Temporal.Namespace(),
+	}
+}
+
+func loadKeys(file string) (keys, error) {
+	var k keys
+	raw, err := os.ReadFile(file)
+	if err == nil {
+		return k, json.Unmarshal(raw, &k)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return k, err
+	}
+	k = keys{Vault: "dev:" + newKey(), Index: newKey(), Codec: "dev:" + newKey()}
+	if raw, err = json.MarshalIndent(k, "", "  "); err != nil {
+		return k, err
+	}
+	return k, os.WriteFile(file, raw, 0o600)
+}
+
+func newKey() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	return base64.StdEncoding.EncodeToString(b)
+}

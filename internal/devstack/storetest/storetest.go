@@ -1,0 +1,69 @@
+// Package storetest gives tests a real PostgreSQL with Helsebro's schema and a
+// demonstration clinic in it.
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/devstack/postgres"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/vault"
+)
+
+// Database is a test's own database.
+type Database struct {
+	Server *postgres.Server
+	Config config.Database
+	Vault  config.Vault
+	Store  *pg.Store
+}
+
+// New starts a server for the test and opens a migrated database on it.
+func New(t *testing.T) *Database {
+	t.Helper()
+	server, err := postgres.Start(t.Context(), postgres.Config{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.WithoutCancel(t.Context()))) })
+	url, err := server.CreateDatabase(t.Context(), "helsebro")
+	require.NoError(t, err)
+	require.NoError(t, pg.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)))
+	d := &Database{
+		Server: server,
+		Config: config.Database{URL: url, MaxConns: 16},
+		Vault:  config.Vault{Keys: "test:" + Key(), IndexKey: Key()},
+	}
+	v, err := vault.Open(d.Vault)
+	require.NoError(t, err)
+	d.Store, err = pg.Open(d.Config, v)
+	require.NoError(t, err)
+	t.Cleanup(d.Store.Close)
+	return d
+}
+
+// Key makes 32 random bytes in base64.
+func Key() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// Dump is the database's whole content as pg_dump writes it.
+func (d *Database) Dump(ctx context.Context) (string, error) {
+	var out, errs strings.Builder
+	cmd := exec.CommandContext(ctx, "pg_dump", "--dbname", d.Config.URL)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("pg_dump: %w: %s", err, errs.String())
+	}
+	return out.String(), nil
+}

@@ -1,0 +1,245 @@
+package helsenorge
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
+)
+
+// Role is a RollerRelatertNotat: who the citizen wishes to reach, or who wrote.
+// At most one of Professional and Person is set.
+type Role struct {
+	// RolleNotat is of 9057, such as 1 Forfatter.
+	RolleNotat *Code
+	// RoleToPatient is of 9034, such as 23 Ønsket behandler.
+	RoleToPatient *Code
+	Professional  *HealthcareProfessional
+	Person        *Person
+}
+
+// Request is a Foresporsel: it begins a conversation. Only VUS, the notice of an
+// unread message, stands in one.
+type Request struct {
+	// Type is TypeForesp (7601; 7603 in the communication test).
+	Type Code
+	// Subject is EmneSporsmal. At most 50 characters are written, any are read.
+	Subject string
+	// Text is Sporsmal. At most 1000 characters are written, any are read.
+	Text Text
+	// Coded is KodetOpplysning: in a renewal, how to deliver (8324).
+	Coded *Code
+	Roles []Role
+}
+
+// Note is a Notat: every later message of a conversation, whoever sends it.
+type Note struct {
+	// Topic is TemaKodet (7602; 7603 in the communication test).
+	Topic Code
+	// Subject is Tema, with the limits of Request.Subject.
+	Subject string
+	// Text is TekstNotatInnhold, with the limits of Request.Text.
+	Text  Text
+	Roles []Role
+}
+
+// Dialog is a Dialogmelding. In a message that Read finds no problem with,
+// exactly one of Request and Note is set.
+type Dialog struct {
+	// CaseID is Sakstype: the sender's own id of the contact.
+	CaseID  string
+	Request *Request
+	Note    *Note
+}
+
+// Function is the code that says what the message is for: TypeForesp of a
+// request, TemaKodet of a note, "" of an empty dialog.
+func (d Dialog) Function() string {
+	switch {
+	case d.Request != nil:
+		return d.Request.Type.V
+	case d.Note != nil:
+		return d.Note.Topic.V
+	}
+	return ""
+}
+
+var dialogWords = vocabulary(nsDialog)
+
+// readDialog reads the first request or note. A note may still repeat the
+// request it answers, as older systems do: it is not read.
+func readDialog(n *node) *Dialog {
+	d := &Dialog{CaseID: n.child(dialogWords.name("Sakstype")).trimmed()}
+	if r := n.child(dialogWords.name("Foresporsel")); r != nil {
+		d.Request = &Request{
+			Type:    readCode(r.child(dialogWords.name("TypeForesp"))),
+			Subject: r.child(dialogWords.name("EmneSporsmal")).trimmed(),
+			Text:    readText(r.child(dialogWords.name("Sporsmal"))),
+			Roles:   readRoles(r),
+		}
+		if coded := r.child(dialogWords.name("KodetOpplysning")); coded != nil {
+			c := readCode(coded)
+			d.Request.Coded = &c
+		}
+	} else if t := n.child(dialogWords.name("Notat")); t != nil {
+		d.Note = &Note{
+			Topic:   readCode(t.child(dialogWords.name("TemaKodet"))),
+			Subject: t.child(dialogWords.name("Tema")).trimmed(),
+			Text:    readText(t.child(dialogWords.name("TekstNotatInnhold"))),
+			Roles:   readRoles(t),
+		}
+	}
+	return d
+}
+
+func readRoles(n *node) (out []Role) {
+	for _, r := range n.children(dialogWords.name("RollerRelatertNotat")) {
+		var role Role
+		if c := r.child(dialogWords.name("RolleNotat")); c != nil {
+			code := readCode(c)
+			role.RolleNotat = &code
+		}
+		if c := r.child(dialogWords.name("RoleToPatient")); c != nil {
+			code := readCode(c)
+			role.RoleToPatient = &code
+		}
+		if p := r.child(dialogWords.name("HealthcareProfessional")); p != nil {
+			pro := readProfessional(p, dialogWords, vocabulary(nsShared))
+			role.Professional = &pro
+		}
+		if p := r.child(dialogWords.name("Person")); p != nil {
+			person := readPerson(p, dialogWords, vocabulary(nsShared))
+			role.Person = &person
+		}
+		out = append(out, role)
+	}
+	return out
+}
+
+func (c *checker) dialog(m *Message, f function) {
+	d := m.Dialog
+	c.check(d.CaseID == "" || f.caseID, "Dialog.CaseID", "must be empty: this code has no Sakstype")
+	c.text(d.CaseID, "Dialog.CaseID")
+	if r := d.Request; r != nil {
+		c.code(r.Type, f.list, "Dialog.Request.Type")
+		c.texts(r.Subject, r.Text, f, "Dialog.Request")
+		if f.needsDelivery {
+			if c.check(r.Coded != nil, "Dialog.Request.Coded", "must say how to deliver: a code of list 8324") {
+				c.code(*r.Coded, codes.Delivery, "Dialog.Request.Coded")
+			}
+		} else {
+			c.check(r.Coded == nil, "Dialog.Request.Coded", "must be nil: this code has no KodetOpplysning")
+		}
+		c.roles(r.Roles, f, "Dialog.Request.Roles")
+		return
+	}
+	n := d.Note
+	c.code(n.Topic, f.list, "Dialog.Note.Topic")
+	c.texts(n.Subject, n.Text, f, "Dialog.Note")
+	c.roles(n.Roles, f, "Dialog.Note.Roles")
+}
+
+func (c *checker) texts(subject string, text Text, f function, path string) {
+	if f.needsSubject {
+		c.needed(subject, path+".Subject")
+	} else {
+		c.text(subject, path+".Subject")
+	}
+	c.check(utf8.RuneCountInString(subject) <= MaxSubject, path+".Subject", fmt.Sprintf("must be at most %d characters", MaxSubject))
+	c.check(!f.needsText || !text.isEmpty(), path+".Text", "must not be empty")
+	plain := text.Plain
+	if text.XHTML != "" {
+		div, rule := parseMarkup(text.XHTML)
+		if !c.check(rule == "", path+".Text.XHTML", rule) {
+			return
+		}
+		var p plainText
+		p.take(div)
+		plain = p.String()
+	}
+	c.text(plain, path+".Text")
+	c.check(!f.needsText || strings.TrimSpace(plain) != "", path+".Text", "must not be blank")
+	c.check(utf8.RuneCountInString(plain) <= MaxText, path+".Text", fmt.Sprintf("must be at most %d characters", MaxText))
+}
+
+func (c *checker) roles(roles []Role, f function, path string) {
+	if !f.roles {
+		c.check(len(roles) == 0, path, "must be empty: this code has no RollerRelatertNotat")
+		return
+	}
+	for i, r := range roles {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		c.check((r.Professional == nil) != (r.Person == nil), at, "must have exactly one of Professional and Person")
+		c.check(r.RolleNotat != nil || r.RoleToPatient != nil, at, "must have RolleNotat or RoleToPatient")
+		if r.RolleNotat != nil {
+			c.code(*r.RolleNotat, codes.NoteRoles, at+".RolleNotat")
+		}
+		if r.RoleToPatient != nil {
+			c.code(*r.RoleToPatient, codes.PatientRoles, at+".RoleToPatient")
+		}
+		if f.sides == citizen {
+			wished := r.RoleToPatient != nil && r.RoleToPatient.V == codes.WishedHelper && r.Professional != nil
+			c.check(wished, at, "must be the wished practitioner: RoleToPatient 23 with a Professional")
+		}
+		if r.Professional != nil {
+			c.professional(r.Professional, at+".Professional")
+			c.check(r.Professional.RoleToPatient == (Code{}), at+".Professional.RoleToPatient", "must be empty: the role stands beside the person")
+		}
+		if r.Person != nil {
+			c.person(*r.Person, false, at+".Person")
+		}
+	}
+}
+
+func (w *writer) dialog(d *Dialog, f function) {
+	w.open("Dialogmelding", "xmlns", nsDialog, "xmlns:fk1", nsShared)
+	w.optional("Sakstype", d.CaseID)
+	if r := d.Request; r != nil {
+		w.open("Foresporsel")
+		w.cv("TypeForesp", r.Type, f.list)
+		w.optional("EmneSporsmal", r.Subject)
+		w.text("Sporsmal", r.Text)
+		if r.Coded != nil {
+			w.cv("KodetOpplysning", *r.Coded, codes.Delivery)
+		}
+		w.roles(r.Roles)
+		w.close("Foresporsel")
+	} else {
+		n := d.Note
+		w.open("Notat")
+		w.cv("TemaKodet", n.Topic, f.list)
+		subject := n.Subject
+		if subject == "" && f.subjectFromCode {
+			subject = codes.Name(f.list, n.Topic.V)
+		}
+		w.optional("Tema", subject)
+		w.text("TekstNotatInnhold", n.Text)
+		w.roles(n.Roles)
+		w.close("Notat")
+	}
+	w.close("Dialogmelding")
+}
+
+func (w *writer) roles(roles []Role) {
+	for _, r := range roles {
+		w.open("RollerRelatertNotat")
+		if r.RolleNotat != nil {
+			w.cv("RolleNotat", *r.RolleNotat, codes.NoteRoles)
+		}
+		if r.RoleToPatient != nil {
+			w.cv("RoleToPatient", *r.RoleToPatient, codes.PatientRoles)
+		}
+		if r.Professional != nil {
+			w.open("HealthcareProfessional")
+			w.professional(r.Professional, "fk1:")
+			w.close("HealthcareProfessional")
+		}
+		if r.Person != nil {
+			w.open("Person")
+			w.person(*r.Person, "fk1:", true)
+			w.close("Person")
+		}
+		w.close("RollerRelatertNotat")
+	}
+}

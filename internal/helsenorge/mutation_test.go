@@ -1,0 +1,277 @@
+package helsenorge
+
+import (
+	"bytes"
+	"encoding/xml"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// mutant is a document with one thing changed.
+type mutant struct {
+	what string
+	raw  []byte
+}
+
+// mutants changes each element of a document in every way that a schema has an
+// opinion on: it goes missing, comes twice, changes place, name or namespace,
+// gets text or an attribute, or a value of the wrong form.
+func mutants(t *testing.T, name string, raw []byte) (out []mutant) {
+	t.Helper()
+	parse := func() *node {
+		root, err := parseTree(raw)
+		require.NoError(t, err, name)
+		return root
+	}
+	count := len(walk(parse()))
+	for _, op := range operations {
+		for i := range count {
+			root := parse()
+			all := walk(root)
+			if what, ok := op(root, all[i]); ok {
+				out = append(out, mutant{what: name + ": " + all[i].node.name.Local + " " + what, raw: serialised(root)})
+			}
+		}
+	}
+	return out
+}
+
+// place is an element with its parent, nil for the root.
+type place struct{ node, parent *node }
+
+// walk lists the elements that the tables describe: not inside an M1 or other
+// document that is accepted unread.
+func walk(root *node) (out []place) {
+	var visit func(n, parent *node)
+	visit = func(n, parent *node) {
+		out = append(out, place{n, parent})
+		if formats[n.name] {
+			return
+		}
+		for _, k := range n.elements() {
+			visit(k, n)
+		}
+	}
+	visit(root, nil)
+	return out
+}
+
+// operations change p in the document, or report that they do not apply.
+var operations = []func(root *node, p place) (string, bool){
+	func(_ *node, p place) (string, bool) {
+		if p.parent == nil {
+			return "", false
+		}
+		p.parent.kids = slices.DeleteFunc(p.parent.kids, func(k *node) bool { return k == p.node })
+		return "missing", true
+	},
+	func(_ *node, p place) (string, bool) {
+		if p.parent == nil {
+			return "", false
+		}
+		i := slices.Index(p.parent.kids, p.node)
+		p.parent.kids = slices.Insert(p.parent.kids, i, p.node)
+		return "twice", true
+	},
+	func(_ *node, p place) (string, bool) {
+		if p.parent == nil {
+			return "", false
+		}
+		kids := p.parent.elements()
+		i := slices.Index(kids, p.node)
+		if i+1 >= len(kids) {
+			return "", false
+		}
+		a, b := slices.Index(p.parent.kids, p.node), slices.Index(p.parent.kids, kids[i+1])
+		p.parent.kids[a], p.parent.kids[b] = p.parent.kids[b], p.parent.kids[a]
+		return "after its neighbour", true
+	},
+	func(_ *node, p place) (string, bool) {
+		if p.parent == nil {
+			return "", false
+		}
+		p.parent.kids = append(slices.DeleteFunc(p.parent.kids, func(k *node) bool { return k == p.node }), p.node)
+		return "last", true
+	},
+	func(_ *node, p place) (string, bool) {
+		p.node.name.Local += "X"
+		return "renamed", true
+	},
+	func(_ *node, p place) (string, bool) {
+		switch p.node.name.Space {
+		case nsShared:
+			p.node.name.Space = nsDialog
+		case nsDialog:
+			p.node.name.Space = nsShared
+		case nsHead:
+			p.node.name.Space = ""
+		default:
+			p.node.name.Space = nsHead
+		}
+		return "in another namespace", true
+	},
+	func(_ *node, p place) (string, bool) {
+		p.node.attrs = append(p.node.attrs, xml.Attr{Name: xml.Name{Local: "ekstra"}, Value: "1"})
+		return "with an attribute", true
+	},
+	func(_ *node, p place) (string, bool) {
+		p.node.kids = append(p.node.kids, &node{text: []byte("x")})
+		return "with text", true
+	},
+	func(_ *node, p place) (string, bool) {
+		p.node.kids = append(p.node.kids, &node{name: xml.Name{Space: nsHead, Local: "Patient"}})
+		return "with a Patient inside", true
+	},
+	func(_ *node, p place) (string, bool) {
+		had := len(p.node.kids) > 0
+		p.node.kids = nil
+		return "empty", had
+	},
+	func(_ *node, p place) (string, bool) {
+		p.node.attrs = slices.DeleteFunc(p.node.attrs, func(a xml.Attr) bool { return a.Name.Local != "V" })
+		return "with @V only", len(p.node.attrs) > 0
+	},
+	func(_ *node, p place) (string, bool) {
+		for i, a := range p.node.attrs {
+			if a.Name.Space == "" && p.node.name.Local != "TeleAddress" {
+				p.node.attrs[i].Value = "1..2"
+			}
+		}
+		return "with attributes of the wrong form", len(p.node.attrs) > 0
+	},
+	func(_ *node, p place) (string, bool) {
+		text := len(p.node.elements()) == 0 && len(p.node.kids) > 0
+		p.node.kids = []*node{{text: []byte("2026-13-01T00:00:00Z=")}}
+		return "with a value of the wrong form", text
+	},
+	func(_ *node, p place) (string, bool) {
+		p.node.attrs = append(p.node.attrs, xml.Attr{Name: xml.Name{Space: nsXSI, Local: "nil"}, Value: "true"})
+		return "nil", true
+	},
+}
+
+// serialised writes a tree with a namespace declaration on every element.
+func serialised(root *node) []byte {
+	var b bytes.Buffer
+	var write func(n *node)
+	write = func(n *node) {
+		if n.isText() {
+			_ = xml.EscapeText(&b, n.text)
+			return
+		}
+		b.WriteString("<" + n.name.Local + ` xmlns="` + n.name.Space + `"`)
+		for _, a := range n.attrs {
+			name := a.Name.Local
+			if a.Name.Space == nsXSI {
+				name = `xmlns:xsi="` + nsXSI + `" xsi:` + name
+			} else if a.Name.Space != "" {
+				continue
+			}
+			if a.Name.Local == "schemaLocation" {
+				continue
+			}
+			b.WriteString(" " + name + `="`)
+			_ = xml.EscapeText(&b, []byte(a.Value))
+			b.WriteByte('"')
+		}
+		b.WriteByte('>')
+		for _, k := range n.kids {
+			write(k)
+		}
+		b.WriteString("</" + n.name.Local + ">")
+	}
+	write(root)
+	return b.Bytes()
+}
+
+// ownVerdict is the schema's verdict as this package gives it, without what the
+// processes demand beyond it. A document of no known format is refused by the
+// schema's strict wildcard too.
+func ownVerdict(raw []byte) string {
+	root, err := parseTree(raw)
+	if err != nil {
+		return err.Error()
+	}
+	typ, ok := globals[root.name]
+	if !ok {
+		return "unknown root"
+	}
+	var v validator
+	v.element(root, typ, root.name.Local)
+	for _, p := range v.problems {
+		return p.detail()
+	}
+	for _, p := range walk(root) {
+		if p.parent != nil && p.parent.name == head("Content") && globals[p.node.name] == nil && !formats[p.node.name] {
+			return "unknown document"
+		}
+	}
+	return ""
+}
+
+func TestVerdictIsThatOfTheOfficialSchemas(t *testing.T) {
+	t.Parallel()
+	base := written(t)
+	for name, raw := range samples(t, "DIALOG_INNBYGGER_EKO") {
+		base["sample "+name] = raw
+	}
+	for name, raw := range samples(t, "DIALOG_INNBYGGER_RESEPT") {
+		base["sample "+name] = raw
+	}
+	for name, raw := range samples(t, "app-rec") {
+		base["sample "+name] = raw
+	}
+	var all []mutant
+	for _, name := range slices.Sorted(maps.Keys(base)) {
+		all = append(all, mutants(t, name, base[name])...)
+	}
+	// Documents of one kind have the same mutants many times: one in three, with
+	// another third of each operation, meets every element.
+	var chosen []mutant
+	for i, m := range all {
+		if i%3 == 0 {
+			chosen = append(chosen, m)
+		}
+	}
+	documents := make([][]byte, len(chosen))
+	for i, m := range chosen {
+		documents[i] = m.raw
+	}
+	valid := 0
+	for i, official := range xsdVerdicts(t, documents) {
+		own := ownVerdict(chosen[i].raw)
+		if (own == "") != (official == "") {
+			t.Errorf("%s\nown verdict: %q\nofficial verdict: %q", chosen[i].what, own, official)
+		}
+		if official == "" {
+			valid++
+			continue
+		}
+		_, problems := Read(chosen[i].raw)
+		require.NotEmpty(t, problems, "Read accepts what the schema refuses: %s", chosen[i].what)
+	}
+	t.Logf("%d mutants, %d of them still valid", len(chosen), valid)
+	require.Greater(t, len(chosen), 500)
+	require.Greater(t, valid, 50)
+}
+
+// Paths and rules hold nothing of the message, whatever is done to it.
+func TestProblemsHoldNoValues(t *testing.T) {
+	t.Parallel()
+	secrets := []string{child, parent, "Fiktiv", "Pasient", "Åse", "Vorte", "kontakt-17", firstID, "ekstra", "90000000"}
+	for name, raw := range written(t) {
+		for _, m := range mutants(t, name, raw) {
+			_, problems := Read(m.raw)
+			for _, p := range problems {
+				text := strings.ReplaceAll(p.Path+" "+p.Rule, "Pasientrelasjon", "")
+				for _, s := range secrets {
+					require.NotContains(t, text, s, m.what)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package helsenorge
+
+import (
+	"encoding/xml"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
+)
+
+// The receipt codes that Read gives (8221).
+const (
+	notWellFormed       = codes.NotWellFormed
+	schemaBroken        = codes.SchemaBroken
+	formatUnsupported   = codes.FormatUnsupported
+	badMessageID        = codes.BadMessageID
+	patientInsufficient = codes.PatientInsufficient
+)
+
+// Message is a message that was read, or is to be written.
+type Message struct {
+	Head Head
+	// Dialog is nil when the message has no Dialogmelding 1.1.
+	Dialog      *Dialog
+	Attachments []Attachment
+	Relation    *Relation
+	// Receipt is set only when the document is an AppRec; Head then holds its id,
+	// instant and parties.
+	Receipt *Receipt
+	// Unknown are the root names of documents that were not read, such as Resept
+	// (M1) and icalendar. A root that is of no known format is "?".
+	Unknown []string
+}
+
+// Problem is one reason why a message cannot be accepted. It holds no value of
+// the message, so it may be logged.
+type Problem struct {
+	// Code is of 8221: T01 not XML, T02 breaks the schema or lacks a required
+	// value, E10 the MsgId is no UUID, E36 the patient is not identified by name
+	// and FNR or DNR, T10 a format that is not supported.
+	Code string
+	// Path is the place, such as MsgHead/MsgInfo/Patient. It is "" for T01.
+	Path string
+	// Rule is what is wrong there.
+	Rule string
+}
+
+func (p Problem) detail() string {
+	if p.Path == "" {
+		return p.Rule
+	}
+	return p.Path + ": " + p.Rule
+}
+
+// Read reads a Hodemelding or an AppRec of either version. raw is not changed;
+// the Message shares no memory with it.
+//
+// No problems: the message is accepted. Problems and a message: the message
+// itself is refused, and its head is good enough for ReceiptFor to say so; for
+// an AppRec the Receipt says what became of which message. Problems and no
+// message: nobody can be answered.
+//
+// An unknown code value is no problem, nor is content that a process does not
+// foresee (HIS 80415 §3.3.2). An M1 document is accepted unread.
+func Read(raw []byte) (*Message, []Problem) {
+	root, err := parseTree(raw)
+	if err != nil {
+		problems := []Problem{{Code: notWellFormed, Rule: err.Error()}}
+		if h, ok := earlyHead(root); ok {
+			return &Message{Head: h}, problems
+		}
+		return nil, problems
+	}
+	switch {
+	case root.name == nameMsgHead:
+		return readMessage(root)
+	case isReceipt(root.name):
+		return readReceiptMessage(root)
+	}
+	return nil, []Problem{{Code: formatUnsupported, Rule: "the document is neither a Hodemelding 1.2 nor an AppRec 1.0 or 1.1"}}
+}
+
+// earlyHead is the head of a document that is broken after MsgInfo.
+func earlyHead(root *node) (Head, bool) {
+	if root == nil || root.name != nameMsgHead {
+		return Head{}, false
+	}
+	info := root.child(head("MsgInfo"))
+	if info == nil || !info.closed {
+		return Head{}, false
+	}
+	return readHead(info)
+}
+
+func readReceiptMessage(root *node) (*Message, []Problem) {
+	var v validator
+	v.element(root, globals[root.name], root.name.Local)
+	r, ok := readReceipt(root)
+	if !ok {
+		v.require("AppRec", "a receipt needs GenDate, Id, Status and OriginalMsgId/Id")
+		return nil, v.problems
+	}
+	return &Message{Receipt: r, Head: Head{
+		Process: codes.AppRec, ProcessName: codes.Name(codes.Processes, codes.AppRec),
+		MsgID: r.ID, GenDate: r.GenDate,
+		GenDateLiteral: root.child(vocabulary(root.name.Space).name("GenDate")).trimmed(),
+		Sender:         r.Sender, Receiver: r.Receiver,
+	}}, v.problems
+}
+
+func readMessage(root *node) (*Message, []Problem) {
+	var v validator
+	v.element(root, typMsgHead, "MsgHead")
+	h, ok := readHead(root.child(head("MsgInfo")))
+	if !ok {
+		v.require("MsgHead/MsgInfo", "Type, GenDate, MsgId, Sender and Receiver must be there, with values")
+		return nil, v.problems
+	}
+	m := &Message{Head: h}
+	if !isUUID(h.MsgID) {
+		v.add(badMessageID, "MsgHead/MsgInfo/MsgId", "the MsgId must be a UUID")
+	}
+	if dialogueProcess(h.Process) {
+		v.patient(h.Patient)
+	}
+	for i, document := range root.children(head("Document")) {
+		m.readDocument(&v, document, childPath("MsgHead", element{name: head("Document")}, i+1))
+	}
+	if readInFull(h.Process) {
+		v.dialog(root, m.Dialog)
+	}
+	return m, v.problems
+}
+
+// require reports a missing value, unless the schema has said so already.
+func (v *validator) require(path, rule string) {
+	if len(v.problems) == 0 {
+		v.broken(path, rule)
+	}
+}
+
+// patient checks that the patient is identified well enough to be found. The
+// check digits are not judged here: the sender has authenticated the citizen.
+func (v *validator) patient(p *Patient) {
+	const path = "MsgHead/MsgInfo/Patient"
+	switch {
+	case p == nil:
+		v.add(patientInsufficient, path, "the patient is missing")
+	case p.FamilyName == "" || p.GivenName == "":
+		v.add(patientInsufficient, path, "the patient's family name and given name must be there")
+	case !isElevenDigits(p.NationalID):
+		v.add(patientInsufficient, path+"/Ident", "the patient must have an FNR or a DNR of eleven digits")
+	}
+}
+
+// dialog checks what every process that is read in full demands of its first
+// document, beyond the schema.
+func (v *validator) dialog(root *node, d *Dialog) {
+	const path = "MsgHead/Document/RefDoc/Content/Dialogmelding"
+	if d == nil {
+		v.add(schemaBroken, path, "the message must have a Dialogmelding 1.1")
+		return
+	}
+	parts := 0
+	for _, document := range root.children(head("Document")) {
+		for _, dialog := range document.child(head("RefDoc")).child(head("Content")).children(nameDialog) {
+			parts += len(dialog.children(dialogWords.name("Foresporsel"))) + len(dialog.children(dialogWords.name("Notat")))
+		}
+	}
+	switch {
+	case parts != 1:
+		v.add(schemaBroken, path, "the message must have exactly one Foresporsel or Notat")
+	case d.Function() == "":
+		v.add(schemaBroken, path, "TypeForesp or TemaKodet must have a code in @V")
+	}
+}
+
+// readDocument takes in one Document.
+func (m *Message) readDocument(v *validator, document *node, path string) {
+	refDoc := document.child(head("RefDoc"))
+	path += "/RefDoc"
+	if refDoc.child(head("FileReference")) != nil && dialogueProcess(m.Head.Process) {
+		v.add(formatUnsupported, path, "a reference to a document outside the message is not supported")
+	}
+	for _, content := range refDoc.child(head("Content")).elements() {
+		switch content.name {
+		case nameDialog:
+			if m.Dialog == nil {
+				m.Dialog = readDialog(content)
+			}
+		case nameRelation:
+			if m.Relation == nil {
+				m.Relation = readRelation(content)
+			}
+		case nameBase64:
+			a, rule := readAttachment(refDoc, content)
+			if rule != "" {
+				v.add(formatUnsupported, path+"/Content/Base64Container", rule)
+			}
+			m.Attachments = append(m.Attachments, a)
+		default:
+			m.Unknown = append(m.Unknown, formatName(content.name))
+			if readInFull(m.Head.Process) && !(isM1(content.name) && m.Head.Process == codes.Reseptfornyelse) {
+				v.add(formatUnsupported, path+"/Content", "the document's format is not supported in this process")
+			}
+		}
+	}
+}
+
+func isM1(name xml.Name) bool {
+	return name.Local == "Resept" && (name.Space == nsM1 || name.Space == nsM1Old)
+}
+
+// formats are the roots of other formats that Helsenorge's processes carry. A
+// name from outside the table is not repeated: it may hold anything.
+var formats = map[xml.Name]bool{
+	{Space: nsM1, Local: "Resept"}:                                                               true,
+	{Space: nsM1Old, Local: "Resept"}:                                                            true,
+	{Space: "urn:ietf:params:xml:ns:icalendar-2.0", Local: "icalendar"}:                          true,
+	{Space: "http://www.kith.no/xmlstds/helsepersonell/2014-03-28", Local: "HelsepersonelListe"}: true,
+	{Space: "http://www.kith.no/xmlstds/helsepersonell/2015-05-04", Local: "HelsepersonelListe"}: true,
+	{Space: "http://www.kith.no/xmlstds/person/2014-03-28", Local: "Personer"}:                   true,
+	{Space: "http://www.kith.no/xmlstds/dialog/2006-10-11", Local: "Dialogmelding"}:              true,
+	{Space: "http://ehelse.no/xmlstds/leveringsrapport/2018-08-14", Local: "Leveringsrapport"}:   true,
+	{Space: "http://ehelse.no/xmlstds/MeldingInnbygger/2018-09-25", Local: "MeldingInnbygger"}:   true,
+	{Space: "http://ehelse.no/xmlstds/Videreformidling/2018-09-25", Local: "Videreformidling"}:   true,
+	{Space: "http://ehelse.no/xmlstds/tjenesteoversikt", Local: "TjenesteOversikt"}:              true,
+}
+
+func formatName(name xml.Name) string {
+	if formats[name] {
+		return name.Local
+	}
+	return "?"
+}
+
+// isUUID accepts the canonical form only, in either case.
+func isUUID(s string) bool {
+	_, err := uuid.Parse(s)
+	return err == nil && len(s) == len(uuid.Nil.String())
+}
+
+func isElevenDigits(s string) bool { return len(s) == 11 && strings.Trim(s, "0123456789") == "" }

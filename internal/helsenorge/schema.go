@@ -1,0 +1,278 @@
+package helsenorge
+
+import "encoding/xml"
+
+// The namespaces of the formats that this package knows the schema of.
+const (
+	nsHead     = "http://www.kith.no/xmlstds/msghead/2006-05-24"
+	nsDialog   = "http://www.kith.no/xmlstds/dialog/2013-01-23"
+	nsReceipt  = "http://www.kith.no/xmlstds/apprec/2012-02-15"
+	nsReceipt0 = "http://www.kith.no/xmlstds/apprec/2004-11-21"
+	nsRelation = "http://www.kith.no/xmlstds/pasientrelasjon/2014-03-28"
+	nsShared   = "http://www.kith.no/xmlstds/felleskomponent1"
+	nsBase64   = "http://www.kith.no/xmlstds/base64container"
+	nsXHTML    = "http://www.w3.org/1999/xhtml"
+	nsSign     = "http://www.w3.org/2000/09/xmldsig#"
+)
+
+// The two editions of M1 that renewals carry.
+const (
+	nsM1    = "http://www.kith.no/xmlstds/eresept/m1/2013-10-08"
+	nsM1Old = "http://www.kith.no/xmlstds/eresept/m1/2010-05-01"
+)
+
+// Versions of the formats, as MIGversion carries them.
+const (
+	headVersion    = "v1.2 2006-05-24"
+	receiptVersion = "v1.1 2012-02-15"
+)
+
+// Names that more than one file asks for.
+var (
+	nameMsgHead  = xml.Name{Space: nsHead, Local: "MsgHead"}
+	nameDialog   = xml.Name{Space: nsDialog, Local: "Dialogmelding"}
+	nameRelation = xml.Name{Space: nsRelation, Local: "Pasientrelasjon"}
+	nameBase64   = xml.Name{Space: nsBase64, Local: "Base64Container"}
+	nameReceipt  = xml.Name{Space: nsReceipt, Local: "AppRec"}
+	nameReceipt0 = xml.Name{Space: nsReceipt0, Local: "AppRec"}
+)
+
+// The schemas are data: one table per format, in the order of the XSD, and one
+// validator (validate.go) that walks a document along them. The tables hold what
+// the standard's XSDs hold, no more; what a process demands beyond them is in
+// profile.go.
+
+// contentType is an XSD type: exactly one of simple, items (also empty, for
+// attributes only), anything or documents says what the content is.
+type contentType struct {
+	// name is for xsi:type, and zero for an anonymous type.
+	name  xml.Name
+	attrs map[string]simpleType
+	// simple is the type of the text of an element without child elements.
+	simple simpleType
+	// fixed is the only value the text may have; an empty element has it too.
+	fixed string
+	items []item
+	// optional lets the element be empty although items demands children
+	// (Organisation: a sequence with minOccurs 0).
+	optional bool
+	// anything is xs:anyType: whatever is well-formed, known elements checked.
+	anything bool
+	// documents is the wildcard of RefDoc/Content.
+	documents bool
+	// base64 is xs:base64Binary, kept apart from simple for its size.
+	base64 bool
+	// opaque content is not looked into: ds:Signature, which is not used
+	// (signing happens at the CMS level, HITS 1216 §2.1.5).
+	opaque bool
+}
+
+// item is one step of a sequence: an element, or a choice of elements.
+type item struct {
+	alternatives []element
+	// optional lets the whole choice be left out.
+	optional bool
+}
+
+type element struct {
+	name xml.Name
+	typ  *contentType
+	max  int // 0 is unbounded
+}
+
+// vocabulary makes the elements of one namespace.
+type vocabulary string
+
+func (v vocabulary) el(local string, typ *contentType, min, max int) item {
+	e := element{name: xml.Name{Space: string(v), Local: local}, typ: typ, max: max}
+	return item{alternatives: []element{e}, optional: min == 0}
+}
+
+func (v vocabulary) one(local string, typ *contentType) item  { return v.el(local, typ, 1, 1) }
+func (v vocabulary) opt(local string, typ *contentType) item  { return v.el(local, typ, 0, 1) }
+func (v vocabulary) some(local string, typ *contentType) item { return v.el(local, typ, 1, 0) }
+func (v vocabulary) many(local string, typ *contentType) item { return v.el(local, typ, 0, 0) }
+
+// choice lets one of the elements occur; it may be left out when any of them may.
+func choice(items ...item) item {
+	var c item
+	for _, it := range items {
+		c.alternatives = append(c.alternatives, it.alternatives...)
+		c.optional = c.optional || it.optional
+	}
+	return c
+}
+
+func sequence(items ...item) *contentType { return &contentType{items: items} }
+
+// The datatypes that every KITH schema defines alike.
+var (
+	typString   = &contentType{name: xml.Name{Space: nsXSD, Local: "string"}, simple: isString}
+	typDate     = &contentType{name: xml.Name{Space: nsXSD, Local: "date"}, simple: isDate}
+	typDateTime = &contentType{name: xml.Name{Space: nsXSD, Local: "dateTime"}, simple: isDateTime}
+	typAnything = &contentType{name: xml.Name{Space: nsXSD, Local: "anyType"}, anything: true}
+	typCS       = &contentType{attrs: map[string]simpleType{"V": isString, "DN": isString}}
+	typCV       = &contentType{attrs: map[string]simpleType{"V": isString, "S": isOID, "DN": isString, "OT": isString}}
+	typTS       = &contentType{attrs: map[string]simpleType{"V": isTimestamp}}
+	typURL      = &contentType{attrs: map[string]simpleType{"V": isString}}
+)
+
+var (
+	typMsgHead  = &contentType{}
+	typDialog   = &contentType{}
+	typRelation = &contentType{}
+	typReceipt  = &contentType{}
+	typReceipt0 = &contentType{}
+
+	// globals are the global elements of the schemas: what the wildcard and
+	// anyType check when they meet it.
+	globals = map[xml.Name]*contentType{}
+)
+
+func init() {
+	headSchema()
+	dialogSchema()
+	receiptSchema(nsReceipt, typReceipt)
+	receiptSchema(nsReceipt0, typReceipt0)
+	base64Schema()
+}
+
+// person are the elements that every person of the schemas starts with; only
+// Dialogmelding's Person has the given name first.
+func person(v vocabulary, givenFirst bool, idents func(string, *contentType) item, ident, address, telecom *contentType) []item {
+	names := []item{v.opt("FamilyName", typString), v.opt("MiddleName", typString), v.opt("GivenName", typString)}
+	if givenFirst {
+		names[0], names[2] = names[2], names[0]
+	}
+	return append(names,
+		v.opt("DateOfBirth", typDate), v.opt("Sex", typCS), v.opt("Nationality", typCS),
+		idents("Ident", ident), v.opt("Address", address), v.many("TeleCom", telecom))
+}
+
+func addressTypes(v vocabulary) (ident, address, telecom *contentType) {
+	ident = sequence(v.one("Id", typString), v.one("TypeId", typCV))
+	address = sequence(v.opt("Type", typCS), v.opt("StreetAdr", typString), v.opt("PostalCode", typString),
+		v.opt("City", typString), v.opt("Postbox", typString), v.opt("County", typCS), v.opt("Country", typCS))
+	telecom = sequence(v.opt("TypeTelecom", typCS), v.one("TeleAddress", typURL))
+	return ident, address, telecom
+}
+
+func global(v vocabulary, local string, typ *contentType) {
+	globals[xml.Name{Space: string(v), Local: local}] = typ
+}
+
+// headSchema is MsgHead-v1_2.xsd (HIS 80601).
+func headSchema() {
+	v := vocabulary(nsHead)
+	ident, address, telecom := addressTypes(v)
+	patient := sequence(person(v, false, v.many, ident, address, telecom)...)
+	personType := sequence(person(v, false, v.many, ident, address, telecom)...)
+	professional := sequence(append([]item{v.opt("TypeHealthcareProfessional", typCS), v.opt("RoleToPatient", typCV)},
+		person(v, false, v.some, ident, address, telecom)...)...)
+	organisation := &contentType{optional: true}
+	organisation.items = []item{
+		v.one("OrganisationName", typString), v.opt("TypeOrganisation", typCV), v.some("Ident", ident),
+		v.opt("Address", address), v.many("TeleCom", telecom),
+		v.opt("Organisation", organisation), v.opt("HealthcareProfessional", professional),
+	}
+	party := sequence(v.opt("ComMethod", typCS), v.one("Organisation", organisation))
+	other := sequence(v.opt("ComMethod", typCS), v.one("RoleReceiver", typCS),
+		choice(v.opt("Organisation", organisation), v.opt("Patient", patient), v.opt("Person", personType), v.opt("HealthcareProfessional", professional)))
+	conversation := sequence(v.one("RefToParent", typString), v.one("RefToConversation", typString))
+	refDoc := sequence(v.opt("IssueDate", typTS), v.one("MsgType", typCS), v.opt("Id", typString), v.opt("MimeType", typString),
+		v.opt("Description", typString), v.opt("Compression", typCS),
+		choice(v.opt("FileReference", typString), v.opt("Content", &contentType{documents: true})))
+	document := sequence(v.opt("DocumentConnection", typCS), v.opt("ContentType", typCV), v.opt("ContentDescription", typString),
+		v.opt("ContentCategory", typCV), v.opt("Consent", typCV), v.opt("Annotation", typString), v.opt("FromDate", typTS),
+		v.opt("ToDate", typTS), v.opt("OidRef", &contentType{simple: isOID}), v.opt("EnquiryRefId", typString), v.one("RefDoc", refDoc))
+	report := sequence(v.opt("DocumentConnection", typCS), v.one("CaseNo", typString), v.some("Document", document), v.opt("Patient", patient))
+	info := sequence(v.one("Type", typCS), v.one("MIGversion", &contentType{simple: isString, fixed: headVersion}),
+		v.one("GenDate", typDateTime), v.one("MsgId", typString), v.opt("ProcessingStatus", typCS), v.opt("RequestedPriority", typCS),
+		v.opt("Ack", typCS), v.opt("ConversationRef", conversation), v.one("Sender", party), v.one("Receiver", party),
+		v.many("OtherReceiver", other), v.opt("Patient", patient))
+	typMsgHead.items = []item{
+		v.one("MsgInfo", info), choice(v.some("Document", document), v.some("PatientReport", report)),
+		vocabulary(nsSign).opt("Signature", &contentType{opaque: true}),
+	}
+	for local, typ := range map[string]*contentType{
+		"MsgHead": typMsgHead, "MsgInfo": info, "PatientReport": report, "Sender": party, "Receiver": party, "OtherReceiver": other,
+		"Document": document, "RefDoc": refDoc, "ConversationRef": conversation, "Patient": patient, "Person": personType,
+		"Organisation": organisation, "HealthcareProfessional": professional,
+	} {
+		global(v, local, typ)
+	}
+}
+
+// dialogSchema is dialogmelding-v1.1.xsd (HIS 80603, corrected January 2017) and
+// pasientrelasjon-2014-03-28.xsd, with felleskomponent1.xsd under both.
+func dialogSchema() {
+	v, fk := vocabulary(nsDialog), vocabulary(nsShared)
+	ident, address, telecom := addressTypes(fk)
+	professional := sequence(append([]item{v.opt("TypeHealthcareProfessional", typCS), v.opt("RoleToPatient", typCV)},
+		person(v, false, v.many, ident, address, telecom)...)...)
+	personType := sequence(person(v, true, v.many, ident, address, telecom)...)
+	organisation := &contentType{}
+	organisation.items = []item{
+		fk.opt("TypeOrganisation", typCV), fk.one("OrganisationName", typString), fk.some("Ident", ident),
+		fk.opt("Address", address), fk.many("TeleCom", telecom), fk.opt("Organisation", organisation),
+	}
+	who := choice(v.opt("HealthcareProfessional", professional), v.opt("Person", personType))
+	unit := sequence(v.one("Kontaktenhet", organisation), v.opt("Merknad", typString), who)
+	role := sequence(v.opt("RolleNotat", typCV), v.opt("RoleToPatient", typCV), v.opt("TilknyttetEnhet", unit), who)
+	request := sequence(v.one("TypeForesp", typCV), v.opt("EmneSporsmal", typString), v.opt("Sporsmal", typAnything),
+		v.opt("Formål", typCV), v.opt("Begrunnelse", typString), v.opt("Hastegrad", typCS), v.opt("FraDato", typDate),
+		v.opt("TilDato", typDate), v.many("TypeJournalinfo", typCV), v.opt("KodetOpplysning", typCV), v.opt("DokIdForesp", typString),
+		v.many("RollerRelatertNotat", role))
+	note := sequence(v.one("TemaKodet", typCV), v.opt("Tema", typString), v.opt("TekstNotatInnhold", typAnything),
+		v.opt("Merknad", typString), v.opt("DokIdNotat", typString), v.opt("DatoNotat", typDate), v.opt("Foresporsel", request),
+		v.many("RollerRelatertNotat", role))
+	typDialog.items = []item{
+		v.opt("SakstypeKodet", typCV), v.opt("Sakstype", typString),
+		choice(v.many("Foresporsel", request), v.many("Notat", note)),
+	}
+	for local, typ := range map[string]*contentType{
+		"Dialogmelding": typDialog, "Notat": note, "Foresporsel": request, "RollerRelatertNotat": role,
+		"TilknyttetEnhet": unit, "HealthcareProfessional": professional, "Person": personType,
+	} {
+		global(v, local, typ)
+	}
+
+	pr := vocabulary(nsRelation)
+	relative := sequence(person(fk, false, fk.many, ident, address, telecom)...)
+	typRelation.items = []item{pr.many("Person", relative), pr.opt("Relasjon", typCV)}
+	global(pr, "Pasientrelasjon", typRelation)
+}
+
+// receiptSchema is AppRec-v1.1.xsd (HIS 80415) and AppRec-v1-2004-11-21.xsd:
+// they differ in the namespace, and in where the datatypes are written.
+func receiptSchema(ns string, root *contentType) {
+	v := vocabulary(ns)
+	additional := sequence(v.one("Id", typString), v.one("Type", typCS))
+	name := []item{v.opt("Name", typString), v.opt("Id", typString), v.opt("TypeId", typCS)}
+	extra := v.many("AdditionalId", additional)
+	hcPerson := sequence(append(name[:3:3], extra)...)
+	hcProf := sequence(append([]item{v.opt("Type", typCS)}, hcPerson.items...)...)
+	dept := sequence(append([]item{v.opt("Type", typCS)}, hcPerson.items...)...)
+	inst := sequence(append(name[:3:3], v.many("Dept", dept), extra, v.many("HCPerson", hcPerson))...)
+	address := sequence(v.one("Type", typCS), v.opt("StreetAdr", typString), v.opt("PostalCode", typString), v.opt("City", typString),
+		v.opt("County", typCS), v.opt("Country", typCS), v.opt("CityDistr", typCS), v.many("TeleAddress", typURL))
+	hcp := sequence(choice(v.one("Inst", inst), v.one("HCProf", hcProf)), v.opt("MedSpeciality", typCV), v.opt("Address", address))
+	party := sequence(v.opt("Role", typCS), v.one("HCP", hcp))
+	original := sequence(v.one("MsgType", typCS), v.one("IssueDate", typDateTime), v.one("Id", typString))
+	root.items = []item{
+		v.one("MsgType", typCS), v.one("MIGversion", typString), v.opt("SoftwareName", typString), v.opt("SoftwareVersion", typString),
+		v.one("GenDate", typDateTime), v.one("Id", typString), v.one("Sender", party), v.one("Receiver", party),
+		v.one("Status", typCS), v.many("Error", typCV), v.one("OriginalMsgId", original),
+	}
+	for local, typ := range map[string]*contentType{
+		"AppRec": root, "OriginalMsgId": original, "HCP": hcp, "HCProf": hcProf, "HCPerson": hcPerson, "Dept": dept,
+		"Inst": inst, "Address": address, "AdditionalId": additional,
+	} {
+		global(v, local, typ)
+	}
+}
+
+// base64Schema is kith-base64.xsd (HIS 1036).
+func base64Schema() {
+	globals[nameBase64] = &contentType{base64: true}
+}

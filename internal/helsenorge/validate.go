@@ -1,0 +1,260 @@
+package helsenorge
+
+import (
+	"encoding/xml"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxProblems is how many faults of a document are reported.
+const maxProblems = 20
+
+// validator collects what is wrong with a document. It writes paths and rules
+// with the schema's own names only: a name that the schema does not have may be
+// anything, also a patient's.
+type validator struct {
+	problems []Problem
+}
+
+func (v *validator) add(code, path, rule string) {
+	if len(v.problems) < maxProblems {
+		v.problems = append(v.problems, Problem{Code: code, Path: path, Rule: rule})
+	}
+}
+
+// broken reports a fault against the schema.
+func (v *validator) broken(path, rule string) { v.add(schemaBroken, path, rule) }
+
+// element checks n against its type.
+func (v *validator) element(n *node, typ *contentType, path string) {
+	if typ.opaque {
+		return
+	}
+	if n.xsiType != (xml.Name{}) {
+		if typ = substitute(n.xsiType, typ); typ == nil {
+			v.broken(path, "xsi:type names a type that cannot stand here")
+			return
+		}
+	}
+	v.attributes(n, typ, path)
+	switch {
+	case typ.anything:
+		for _, k := range n.elements() {
+			v.lax(k, path)
+		}
+	case typ.documents:
+		v.noText(n, path)
+		for _, k := range n.elements() {
+			if g, ok := globals[k.name]; ok {
+				v.element(k, g, path+"/"+k.name.Local)
+			}
+		}
+	case typ.base64:
+		if len(n.elements()) > 0 || !validBase64(n.bytes()) {
+			v.broken(path, "the content is not base64")
+		}
+	case typ.simple != nil:
+		v.value(n, typ, path)
+	default:
+		v.noText(n, path)
+		v.sequence(n, typ, path)
+	}
+}
+
+// substitute is the type that xsi:type asks for where typ is declared, or nil.
+func substitute(asked xml.Name, typ *contentType) *contentType {
+	if asked == typ.name {
+		return typ
+	}
+	if typ.anything && asked.Space == nsXSD {
+		switch asked.Local {
+		case "string", "normalizedString", "token":
+			return typString
+		case "date":
+			return typDate
+		case "dateTime":
+			return typDateTime
+		}
+	}
+	return nil
+}
+
+func (v *validator) attributes(n *node, typ *contentType, path string) {
+	for _, a := range n.attrs {
+		switch {
+		case a.Name.Space == nsXSI:
+			if a.Name.Local == "nil" {
+				v.broken(path, "xsi:nil is not permitted here")
+			}
+		case typ.anything:
+		case a.Name.Space != "" || typ.attrs[a.Name.Local] == nil:
+			v.broken(path, "the element has an attribute that the schema does not have")
+		case !typ.attrs[a.Name.Local](strings.TrimSpace(a.Value)):
+			v.broken(path+"/@"+a.Name.Local, "the value does not have the form that the schema demands")
+		}
+	}
+}
+
+// lax checks an element somewhere under anyType: only if the schemas know it.
+func (v *validator) lax(n *node, path string) {
+	if typ, ok := globals[n.name]; ok {
+		v.element(n, typ, path)
+		return
+	}
+	for _, k := range n.elements() {
+		v.lax(k, path)
+	}
+}
+
+func (v *validator) value(n *node, typ *contentType, path string) {
+	if len(n.elements()) > 0 {
+		v.broken(path, "the element holds text only")
+		return
+	}
+	text := string(n.bytes())
+	switch {
+	case typ.fixed != "" && text != "" && text != typ.fixed:
+		v.broken(path, "the value must be "+typ.fixed)
+	case !typ.simple(text):
+		v.broken(path, "the value does not have the form that the schema demands")
+	}
+}
+
+func (v *validator) noText(n *node, path string) {
+	for _, k := range n.kids {
+		if k.isText() && strings.TrimSpace(string(k.text)) != "" {
+			v.broken(path, "the element holds elements only, not text")
+			return
+		}
+	}
+}
+
+// sequence walks the children along the items. The schemas are deterministic,
+// so the first element that fits is the only one that may.
+func (v *validator) sequence(n *node, typ *contentType, path string) {
+	kids := n.elements()
+	if len(kids) == 0 && typ.optional {
+		return
+	}
+	missing := false
+	for _, it := range typ.items {
+		e, found := it.at(kids)
+		if !found {
+			if !it.optional {
+				missing = true
+				v.broken(path, "the element "+it.names()+" is missing, or not in its place")
+			}
+			continue
+		}
+		count := 0
+		for len(kids) > 0 && kids[0].name == e.name && (e.max == 0 || count < e.max) {
+			count++
+			v.element(kids[0], e.typ, childPath(path, e, count))
+			kids = kids[1:]
+		}
+	}
+	// A missing element most often stands further on, so one fault is enough.
+	if len(kids) > 0 && !missing {
+		v.broken(path, "an element stands where the schema has none of its name")
+	}
+}
+
+// at returns the alternative that the next child is of.
+func (it item) at(kids []*node) (element, bool) {
+	if len(kids) > 0 {
+		for _, e := range it.alternatives {
+			if e.name == kids[0].name {
+				return e, true
+			}
+		}
+	}
+	return element{}, false
+}
+
+func (it item) names() string {
+	names := make([]string, len(it.alternatives))
+	for i, e := range it.alternatives {
+		names[i] = e.name.Local
+	}
+	return strings.Join(names, " or ")
+}
+
+func childPath(path string, e element, count int) string {
+	path += "/" + e.name.Local
+	if e.max != 1 {
+		path += "[" + strconv.Itoa(count) + "]"
+	}
+	return path
+}
+
+// simpleType tells whether a text is in the lexical space of an XSD simple type.
+type simpleType func(string) bool
+
+func isString(string) bool { return true }
+
+var oid = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*$`)
+
+// isOID is liberal in one point: blanks inside, as the guide itself prints them.
+func isOID(s string) bool { return oid.MatchString(withoutBlanks(s)) }
+
+func withoutBlanks(s string) string { return strings.Join(strings.Fields(s), "") }
+
+var (
+	zone        = `(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)?`
+	dateTime    = regexp.MustCompile(`^(-?(?:[1-9][0-9]{4,}|[0-9]{4}))-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?` + zone + `$`)
+	date        = regexp.MustCompile(`^(-?(?:[1-9][0-9]{4,}|[0-9]{4}))-([0-9]{2})-([0-9]{2})` + zone + `$`)
+	clock       = regexp.MustCompile(`^([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?` + zone + `$`)
+	yearOrMonth = regexp.MustCompile(`^-?(?:[1-9][0-9]{4,}|[0-9]{4})(-(0[1-9]|1[0-2]))?` + zone + `$`)
+)
+
+func isDateTime(s string) bool {
+	m := dateTime.FindStringSubmatch(strings.TrimSpace(s))
+	return m != nil && isDay(m[1], m[2], m[3]) && isClock(m[4], m[5], m[6], m[7])
+}
+
+func isDate(s string) bool {
+	m := date.FindStringSubmatch(strings.TrimSpace(s))
+	return m != nil && isDay(m[1], m[2], m[3])
+}
+
+// isTimestamp is the union that KITH calls TS.
+func isTimestamp(s string) bool {
+	s = strings.TrimSpace(s)
+	if isDateTime(s) || isDate(s) {
+		return true
+	}
+	if m := clock.FindStringSubmatch(s); m != nil {
+		return isClock(m[1], m[2], m[3], m[4])
+	}
+	return yearOrMonth.MatchString(s) && !strings.HasPrefix(strings.TrimPrefix(s, "-"), "0000")
+}
+
+// isDay tells whether the day exists; XSD 1.0 has no year 0.
+func isDay(year, month, day string) bool {
+	y, err := strconv.Atoi(year)
+	m, d := atoi(month), atoi(day)
+	return err == nil && y != 0 && m >= 1 && m <= 12 && d >= 1 && d <= time.Date(y, time.Month(m)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+// isClock accepts 24:00:00, the end of a day, as XSD does.
+func isClock(hour, minute, second, fraction string) bool {
+	h, m, s := atoi(hour), atoi(minute), atoi(second)
+	if h == 24 {
+		return m == 0 && s == 0 && strings.Trim(fraction, ".0") == ""
+	}
+	return h < 24 && m < 60 && s < 60
+}
+
+// atoi reads digits that a pattern has matched already.
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+func isBase64(c byte) bool {
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '='
+}

@@ -1,0 +1,271 @@
+package pg
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/identity"
+)
+
+// Dialogue is a dialogue as staff read it.
+type Dialogue struct {
+	ID        string           `json:"id"`
+	Process   contract.Process `json:"process"`
+	Status    contract.Status  `json:"status"`
+	Title     string           `json:"title"`
+	PatientID string           `json:"patientId"`
+	Patient   string           `json:"patient"`
+	// LatestMessageID is what an answer refers to.
+	LatestMessageID string      `json:"latestMessageId,omitempty"`
+	Messages        []Message   `json:"messages"`
+	Answers         []Answer    `json:"answers"`
+	Inboxes         []string    `json:"inboxes"`
+	Journal         []JournalID `json:"journal"`
+	CreatedAt       time.Time   `json:"createdAt"`
+}
+
+// Message is a citizen's message.
+type Message struct {
+	ID         string    `json:"id"`
+	Function   string    `json:"function"`
+	ReceivedAt time.Time `json:"receivedAt"`
+	Content
+	Attachments []File `json:"attachments,omitempty"`
+}
+
+// File is an attachment without its content.
+type File struct {
+	ID          string `json:"id"`
+	MIME        string `json:"mime"`
+	Size        int64  `json:"size"`
+	Description string `json:"description,omitempty"`
+}
+
+// Answer is a message of staff.
+type Answer struct {
+	ID        string `json:"id"`
+	Code      string `json:"code"`
+	InReplyTo string `json:"inReplyTo"`
+	Author    string `json:"author"`
+	Subject   string `json:"subject,omitempty"`
+	Text      string `json:"text"`
+	// State is drafted, accepted, sent or the terminal outcome.
+	State     string     `json:"state"`
+	Codes     []string   `json:"codes,omitempty"`
+	CreatedAt time.Time  `json:"createdAt"`
+	SentAt    *time.Time `json:"sentAt,omitempty"`
+	OutcomeAt *time.Time `json:"outcomeAt,omitempty"`
+}
+
+// JournalID names a journal entry and its message.
+type JournalID struct {
+	ID        string             `json:"id"`
+	MessageID string             `json:"messageId"`
+	Direction contract.Direction `json:"direction"`
+	WrittenAt time.Time          `json:"writtenAt"`
+}
+
+// ReadDialogue opens a dialogue, and marks it read in the inboxes.
+func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicID, id string) (Dialogue, error) {
+	var d Dialogue
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		d = Dialogue{ID: id, Messages: []Message{}, Answers: []Answer{}, Inboxes: []string{}, Journal: []JournalID{}}
+		var keyID string
+		var title []byte
+		var latest *string
+		err := tx.QueryRow(ctx, `SELECT d.process, st.status, d.title, d.key_id, d.patient_id, d.latest_message_id, d.created_at
+			FROM dialogue d JOIN dialogue_status st ON st.id = d.id WHERE d.id = $1 AND d.clinic_id = $2`, id, clinicID).
+			Scan(&d.Process, &d.Status, &title, &keyID, &d.PatientID, &latest, &d.CreatedAt)
+		if err != nil {
+			return notFound(err, "the clinic has no such dialogue")
+		}
+		d.LatestMessageID = deref(latest)
+		if d.Title, d.Patient, err = s.titleAndName(ctx, tx, id, keyID, d.PatientID, title); err != nil {
+			return err
+		}
+		if d.Title == Erased {
+			return apperr.New(apperr.Erased, "the patient is erased: the dialogue cannot be read any more")
+		}
+		key, err := s.key(ctx, tx, keyID)
+		if err != nil {
+			return err
+		}
+		if err := s.readMessages(ctx, tx, key, &d); err != nil {
+			return err
+		}
+		if err := s.readAnswers(ctx, tx, key, &d); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 ORDER BY inbox", id)
+		if err != nil {
+			return err
+		}
+		if d.Inboxes, err = pgx.AppendRows(d.Inboxes, rows, pgx.RowTo[string]); err != nil {
+			return err
+		}
+		rows, err = tx.Query(ctx, "SELECT id, message_id, direction, written_at FROM journal_entry WHERE dialogue_id = $1 ORDER BY written_at, id", id)
+		if err != nil {
+			return err
+		}
+		if d.Journal, err = pgx.AppendRows(d.Journal, rows, pgx.RowToStructByPos[JournalID]); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE inbox_item SET read_at = $2 WHERE dialogue_id = $1 AND read_at IS NULL", id, s.now()); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, by, clinicID, "dialogue.read", "dialogue/"+id, d.PatientID)
+	})
+	return d, err
+}
+
+func (s *Store) readMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d *Dialogue) error {
+	rows, err := tx.Query(ctx, "SELECT id, function, received_at, content FROM inbound_message WHERE dialogue_id = $1 ORDER BY received_at, id", d.ID)
+	if err != nil {
+		return err
+	}
+	if d.Messages, err = pgx.AppendRows(d.Messages, rows, func(row pgx.CollectableRow) (Message, error) {
+		var m Message
+		var sealed []byte
+		if err := row.Scan(&m.ID, &m.Function, &m.ReceivedAt, &sealed); err != nil {
+			return m, err
+		}
+		return m, key.open("inbound_message.content", m.ID, sealed, &m.Content)
+	}); err != nil {
+		return err
+	}
+	for i := range d.Messages {
+		rows, err := tx.Query(ctx, "SELECT id, mime, size, description FROM attachment WHERE message_id = $1 ORDER BY position", d.Messages[i].ID)
+		if err != nil {
+			return err
+		}
+		if d.Messages[i].Attachments, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (File, error) {
+			var f File
+			var sealed []byte
+			if err := row.Scan(&f.ID, &f.MIME, &f.Size, &sealed); err != nil {
+				return f, err
+			}
+			return f, key.open("attachment.description", f.ID, sealed, &f.Description)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *Dialogue) error {
+	rows, err := tx.Query(ctx, `SELECT o.id, o.code, o.in_reply_to, coalesce(s.name, o.author), o.content, o.created_at, o.sent_at, o.outcome_at, o.outcome_codes,
+			CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN o.sent_at IS NOT NULL THEN 'sent' WHEN o.prepared_at IS NOT NULL THEN 'accepted' ELSE 'drafted' END
+		FROM outbound_message o LEFT JOIN staff s ON s.clinic_id = o.clinic_id AND s.subject = o.author
+		WHERE o.dialogue_id = $1 AND o.kind = 'answer' ORDER BY o.created_at, o.id`, d.ID)
+	if err != nil {
+		return err
+	}
+	d.Answers, err = pgx.AppendRows(d.Answers, rows, func(row pgx.CollectableRow) (Answer, error) {
+		var a Answer
+		var sealed []byte
+		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Author, &sealed, &a.CreatedAt, &a.SentAt, &a.OutcomeAt, &a.Codes, &a.State); err != nil {
+			return a, err
+		}
+		var c answerContent
+		err := key.open("outbound_message.content", a.ID, sealed, &c)
+		a.Subject, a.Text = c.Subject, c.Text
+		return a, err
+	})
+	return err
+}
+
+// ReadAttachment opens a file of a message.
+func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, id string) (File, []byte, error) {
+	var f File
+	var content []byte
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		f = File{ID: id}
+		var keyID, patientID string
+		var description, sealed []byte
+		err := tx.QueryRow(ctx, `SELECT a.mime, a.size, a.description, a.content, a.key_id, d.patient_id
+			FROM attachment a JOIN inbound_message m ON m.id = a.message_id JOIN dialogue d ON d.id = m.dialogue_id
+			WHERE a.id = $1 AND d.id = $2 AND d.clinic_id = $3`, id, dialogueID, clinicID).
+			Scan(&f.MIME, &f.Size, &description, &sealed, &keyID, &patientID)
+		if err != nil {
+			return notFound(err, "the dialogue has no such file")
+		}
+		key, err := s.key(ctx, tx, keyID)
+		if err != nil {
+			return err
+		}
+		if err := key.open("attachment.description", id, description, &f.Description); err != nil {
+			return err
+		}
+		r, err := key.OpenStream(bytes.NewReader(sealed), "attachment.content/"+id)
+		if err != nil {
+			return err
+		}
+		if content, err = io.ReadAll(r); err != nil {
+			return apperr.Wrap(apperr.Internal, err, "the file cannot be opened")
+		}
+		return s.audit(ctx, tx, by, clinicID, "attachment.read", "attachment/"+id, patientID)
+	})
+	return f, content, err
+}
+
+// AuditRow is who did what.
+type AuditRow struct {
+	ID           int64     `json:"id"`
+	At           time.Time `json:"at"`
+	Subject      string    `json:"subject"`
+	Role         string    `json:"role"`
+	Organisation string    `json:"organisation,omitempty"`
+	Action       string    `json:"action"`
+	Object       string    `json:"object,omitempty"`
+	PatientID    string    `json:"patientId,omitempty"`
+}
+
+// Audit lists the clinic's audit, newest first.
+func (s *Store) Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]AuditRow, error) {
+	var out []AuditRow
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := s.audit(ctx, tx, by, clinicID, "audit.read", "", ""); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT id, at, subject, role, organisation, action, object, coalesce(patient_id::text, '')
+			FROM audit WHERE clinic_id = $1 ORDER BY id DESC LIMIT $2`, clinicID, limit)
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[AuditRow])
+		return err
+	})
+	return out, err
+}
+
+// Quarantine is a message that was kept aside.
+type Quarantine struct {
+	ID        string    `json:"id"`
+	FromHerID int       `json:"fromHerId"`
+	ToHerID   int       `json:"toHerId"`
+	Reason    string    `json:"reason"`
+	StoredAt  time.Time `json:"storedAt"`
+}
+
+// Quarantined lists what the clinic's intake has kept aside, newest first.
+func (s *Store) Quarantined(ctx context.Context, by identity.Principal, clinicID string) ([]Quarantine, error) {
+	var out []Quarantine
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := s.audit(ctx, tx, by, clinicID, "quarantine.list", "", ""); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, "SELECT id, from_her_id, to_her_id, reason, stored_at FROM quarantine WHERE clinic_id = $1 ORDER BY stored_at DESC LIMIT 500", clinicID)
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Quarantine])
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,24 @@
+package pg
+
+import (
+	"context"
+
+	"go.uber.org/fx"
+
+	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/vault"
+)
+
+// Module provides the store and closes it last.
+var Module = fx.Module("pg", fx.Provide(func(lc fx.Lifecycle, cfg config.Database, v *vault.Vault) (*Store, error) {
+	s, err := Open(cfg, v)
+	if err != nil {
+		return nil, err
+	}
+	lc.Append(fx.Hook{
+		// A process without its database would only take work and fail it.
+		OnStart: s.Ping,
+		OnStop:  func(context.Context) error { s.Close(); return nil },
+	})
+	return s, nil
+}))

@@ -1,0 +1,201 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/identity"
+)
+
+// Place resolves the clinic's routing rule for the message and puts it in each
+// recipient's inbox, in one transaction with its ledger line. Idempotent by
+// message: a second call returns the first decision.
+func (s *Store) Place(ctx context.Context, in contract.DeliverToInboxInput) (contract.DeliverToInboxOutput, error) {
+	var out contract.DeliverToInboxOutput
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		out = contract.DeliverToInboxOutput{}
+		var process contract.Process
+		var practitioner, party *string
+		err := tx.QueryRow(ctx, `SELECT d.process, gp.id, own.id FROM dialogue d
+				JOIN inbound_message m ON m.id = $3 AND m.dialogue_id = d.id
+				JOIN patient p ON p.id = d.patient_id
+				LEFT JOIN staff gp ON gp.id = p.practitioner_id AND gp.active
+				LEFT JOIN party ON party.her_id = m.to_her_id
+				LEFT JOIN staff own ON own.id = party.staff_id AND own.active
+			WHERE d.id = $2 AND d.clinic_id = $1`, in.ClinicID, in.DialogueID, in.MessageID).Scan(&process, &practitioner, &party)
+		if err != nil {
+			return notFound(err, "the clinic has no such message")
+		}
+		rule := routing.Default(string(process))
+		err = tx.QueryRow(ctx, "SELECT rule FROM routing_rule WHERE clinic_id = $1 AND process = $2", in.ClinicID, process).Scan(&rule)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		// A patient whom the clinic has not registered is the practitioner's whose
+		// HER-id Helsenorge chose: it sends to the one on the list today.
+		live := routing.Live{PractitionerID: deref(practitioner), Active: map[routing.Recipient]int{}}
+		if live.PractitionerID == "" {
+			live.PractitionerID = deref(party)
+		}
+		for _, r := range append(rule.Recipients, routing.WholeClinic) {
+			if live.Active[r], err = s.active(ctx, tx, in.ClinicID, r); err != nil {
+				return err
+			}
+		}
+		places, fallback := routing.Resolve(rule, live)
+		out = contract.DeliverToInboxOutput{Places: len(places), Rule: string(rule.Format), Fallback: string(fallback)}
+		for _, r := range places {
+			if _, err := tx.Exec(ctx, `INSERT INTO inbox_item (id, clinic_id, dialogue_id, message_id, recipient_kind, recipient_id, placed_at)
+				VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (message_id, recipient_kind, recipient_id) DO NOTHING`,
+				newID(), in.ClinicID, in.DialogueID, in.MessageID, r.Kind, r.ID, s.now()); err != nil {
+				return err
+			}
+		}
+		line, outcome := EffectInbox+"/"+in.MessageID, contract.OutcomeDone
+		if len(places) == 0 {
+			out.CaseOpened, outcome = true, contract.OutcomeFailed
+			if err := s.openCase(ctx, tx, in.ClinicID, in.DialogueID, in.MessageID, contract.CaseNobodyReads, string(fallback)); err != nil {
+				return err
+			}
+		}
+		return s.ledgerOutcome(ctx, tx, line, outcome, map[string]any{"rule": rule, "fallback": fallback, "places": places})
+	})
+	return out, err
+}
+
+// active counts the active staff behind a recipient.
+func (s *Store) active(ctx context.Context, tx pgx.Tx, clinicID string, r routing.Recipient) (n int, err error) {
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM staff s WHERE s.clinic_id = $1 AND s.active AND CASE $2
+			WHEN 'position' THEN s.position = $3
+			WHEN 'role' THEN s.role = $3
+			WHEN 'unit' THEN $3 = 'clinic' OR s.unit = $3
+			WHEN 'group' THEN EXISTS (SELECT FROM staff_group_member g WHERE g.clinic_id = $1 AND g.group_id = $3 AND g.staff_id = s.id)
+			ELSE s.id::text = $3 END`, clinicID, string(r.Kind), r.ID).Scan(&n)
+	return n, err
+}
+
+// WriteJournalEntry adds a message to the patient's journal, once per message.
+func (s *Store) WriteJournalEntry(ctx context.Context, in contract.WriteJournalEntryInput) (string, error) {
+	var entry string
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		var patientID, keyID string
+		var sealed []byte
+		column, query := "inbound_message.content", `SELECT d.patient_id, m.key_id, m.content FROM inbound_message m JOIN dialogue d ON d.id = m.dialogue_id
+			WHERE m.id = $1 AND m.dialogue_id = $2 AND m.clinic_id = $3`
+		if in.Direction == contract.Outbound {
+			column, query = "outbound_message.content", `SELECT d.patient_id, m.key_id, m.content FROM outbound_message m JOIN dialogue d ON d.id = m.dialogue_id
+				WHERE m.id = $1 AND m.dialogue_id = $2 AND m.clinic_id = $3`
+		}
+		if err := tx.QueryRow(ctx, query, in.MessageID, in.DialogueID, in.ClinicID).Scan(&patientID, &keyID, &sealed); err != nil {
+			return notFound(err, "the clinic has no such message")
+		}
+		key, err := s.key(ctx, tx, keyID)
+		if err != nil {
+			return err
+		}
+		plain, err := key.Open(sealed, column+"/"+in.MessageID)
+		if err != nil {
+			return err
+		}
+		id := newID()
+		content, err := key.Seal(plain, "journal_entry.content/"+id)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO journal_entry (id, clinic_id, patient_id, dialogue_id, message_id, direction, key_id, content, written_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (message_id) DO NOTHING`,
+			id, in.ClinicID, patientID, in.DialogueID, in.MessageID, in.Direction, key.id, content, s.now()); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, "SELECT id FROM journal_entry WHERE message_id = $1", in.MessageID).Scan(&entry); err != nil {
+			return err
+		}
+		return s.ledgerOutcome(ctx, tx, EffectJournal+"/"+in.MessageID, contract.OutcomeDone, map[string]string{"entry": entry})
+	})
+	return entry, err
+}
+
+// InboxItem is a dialogue as an inbox shows it.
+type InboxItem struct {
+	DialogueID string           `json:"dialogueId"`
+	Process    contract.Process `json:"process"`
+	// Title carries helsenorge.no (S94); "(erased)" when the patient is.
+	Title   string          `json:"title"`
+	Patient string          `json:"patient"`
+	Status  contract.Status `json:"status"`
+	// Recipient is the inbox that shows it to the caller.
+	Recipient string    `json:"recipient"`
+	Unread    bool      `json:"unread"`
+	LatestAt  time.Time `json:"latestAt"`
+}
+
+// Erased stands where a destroyed key makes content unreadable.
+const Erased = "(erased)"
+
+// Inbox lists the dialogues that the caller's inboxes show, latest first: his own
+// and those of his position, role, unit and groups. A clinic administrator sees
+// every inbox of the clinic.
+func (s *Store) Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]InboxItem, error) {
+	var items []InboxItem
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		items = items[:0]
+		rows, err := tx.Query(ctx, `SELECT DISTINCT ON (d.latest_at, d.id) d.id, d.process, d.title, d.key_id, d.patient_id, st.status,
+				i.recipient_kind || ':' || i.recipient_id, i.read_at IS NULL, d.latest_at
+			FROM inbox_item i JOIN dialogue d ON d.id = i.dialogue_id JOIN dialogue_status st ON st.id = d.id
+			LEFT JOIN staff s ON s.clinic_id = i.clinic_id AND s.subject = $2 AND s.active
+			WHERE i.clinic_id = $1 AND ($3 OR CASE i.recipient_kind
+				WHEN 'practitioner' THEN i.recipient_id = s.id::text
+				WHEN 'position' THEN i.recipient_id = s.position
+				WHEN 'role' THEN i.recipient_id = s.role
+				WHEN 'unit' THEN s.id IS NOT NULL AND (i.recipient_id = 'clinic' OR i.recipient_id = s.unit)
+				WHEN 'group' THEN EXISTS (SELECT FROM staff_group_member g WHERE g.clinic_id = $1 AND g.group_id = i.recipient_id AND g.staff_id = s.id)
+				END)
+			ORDER BY d.latest_at DESC, d.id DESC, i.placed_at DESC LIMIT $4`,
+			clinicID, by.Subject, by.Role == identity.RoleClinicAdministrator, limit)
+		if err != nil {
+			return err
+		}
+		type sealedItem struct {
+			InboxItem
+			title            []byte
+			keyID, patientID string
+		}
+		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sealedItem, error) {
+			var i sealedItem
+			err := row.Scan(&i.DialogueID, &i.Process, &i.title, &i.keyID, &i.patientID, &i.Status, &i.Recipient, &i.Unread, &i.LatestAt)
+			return i, err
+		})
+		if err != nil {
+			return err
+		}
+		for _, i := range found {
+			if i.Title, i.Patient, err = s.titleAndName(ctx, tx, i.DialogueID, i.keyID, i.patientID, i.title); err != nil {
+				return err
+			}
+			items = append(items, i.InboxItem)
+		}
+		return s.audit(ctx, tx, by, clinicID, "inbox.read", "", "")
+	})
+	return items, err
+}
+
+func (s *Store) titleAndName(ctx context.Context, tx pgx.Tx, dialogueID, keyID, patientID string, sealed []byte) (title, name string, err error) {
+	key, err := s.key(ctx, tx, keyID)
+	if apperr.Is(err, apperr.Erased) {
+		return Erased, Erased, nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if err := key.open("dialogue.title", dialogueID, sealed, &title); err != nil {
+		return "", "", err
+	}
+	p, err := s.openPatient(ctx, tx, patientID)
+	return title, p.Name(), err
+}

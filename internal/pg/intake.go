@@ -1,0 +1,479 @@
+package pg
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/title"
+)
+
+// Verdict is what becomes of an arrived message.
+type Verdict string
+
+const (
+	// Taken: a lifecycle takes it; positive receipt.
+	Taken Verdict = "taken"
+	// Refused: understood, but not offered here (26) or the citizen is blocked
+	// (30): positive receipt and a refusal (HITS 1217 §2.13.3).
+	Refused Verdict = "refused"
+	// Rejected: negative receipt (8221).
+	Rejected Verdict = "rejected"
+	// Reported: the sender's error queue is told (HITS 1216 §2.2.3).
+	Reported Verdict = "reported"
+	// Settled: a receipt or an error report for a message of ours.
+	Settled Verdict = "settled"
+	// Noted: stored and nothing more: a receipt for a message we do not know, or
+	// something unreadable on the error queue, which is never answered.
+	Noted Verdict = "noted"
+	// Quarantined: a known id with other content, kept beside the first.
+	Quarantined Verdict = "quarantined"
+)
+
+// Problem is a broken rule, without the value that breaks it.
+type Problem struct {
+	Code string `json:"code"`
+	Path string `json:"path,omitempty"`
+	Rule string `json:"rule,omitempty"`
+}
+
+// Arrival is a message that the transport delivered, opened and read.
+type Arrival struct {
+	TransportID, Subject, CorrelationID string
+	FromHerID, ToHerID                  int
+	// ErrorQueue is true for what came from the error queue.
+	ErrorQueue bool
+	// Raw is the opened XML, or the body as it came where it could not be opened.
+	Raw []byte
+	// Verdict, Codes and Problems are what reading it alone can tell. Storing may
+	// turn Taken into Refused: the clinic's services and blocked patients decide.
+	Verdict  Verdict
+	Codes    []string
+	Problems []Problem
+	// WantsReceipt is false for what was sent with Ack N.
+	WantsReceipt bool
+	// ProcessCode (8279), Function (7601, 7602) and MsgID are the wire's.
+	ProcessCode, Function, MsgID   string
+	RefToParent, RefToConversation string
+	// Process is the lifecycle, "" when none takes this process.
+	Process contract.Process
+	Patient *Patient
+	Content Content
+	// Attachments are the files, by content.
+	Attachments []Attachment
+	// Settles is set for receipts and error reports.
+	Settles *Settlement
+}
+
+// Content is what people read of a citizen's message.
+type Content struct {
+	Subject string `json:"subject,omitempty"`
+	Text    string `json:"text,omitempty"`
+	// XHTML is the sanitised markup where the message had any.
+	XHTML string `json:"xhtml,omitempty"`
+	// Actor is who wrote on the patient's behalf, Relation why (7611).
+	Actor    string `json:"actor,omitempty"`
+	Relation string `json:"relation,omitempty"`
+	// WishedHPR is the practitioner whom the citizen wants (role 23).
+	WishedHPR string `json:"wishedHpr,omitempty"`
+	// DeliveryMode is kodeverk 8324 of a renewal request.
+	DeliveryMode string `json:"deliveryMode,omitempty"`
+}
+
+// Attachment is a file of a message.
+type Attachment struct {
+	MIME        string
+	Description string
+	Content     []byte
+}
+
+// Settlement is what a receipt or an error report says of a message of ours.
+type Settlement struct {
+	// OriginalMsgID (receipt) or OriginalTransportID (error report) finds it.
+	OriginalMsgID, OriginalTransportID string
+	Outcome                            contract.Outcome
+	Codes                              []string
+}
+
+// Arrived is a stored message and what must follow from it.
+type Arrived struct {
+	ID         string
+	ClinicID   string
+	Verdict    Verdict
+	Process    contract.Process
+	Function   string
+	MsgID      string
+	DialogueID string
+	// Receipt tells whether an application receipt is owed.
+	Receipt bool
+	// Again is true when the message was stored before; HandedOver when nothing is
+	// left to be done for it.
+	Again, HandedOver bool
+	// NewDialogue is true when this message opened its dialogue.
+	NewDialogue bool
+	ReceivedAt  time.Time
+	// Settled is the delivery that a receipt closed: the lifecycle is told.
+	Settled *SettledDelivery
+}
+
+// SettledDelivery is a message of ours whose outcome came.
+type SettledDelivery struct {
+	OutboundID string
+	DialogueID string
+	ClinicID   string
+	Process    contract.Process
+	Outcome    contract.Outcome
+	Codes      []string
+}
+
+// errAgain leaves the transaction when the message is known.
+var errAgain = errors.New("known message")
+
+// StoreArrival stores a message once, in one transaction with everything that is
+// decided about it: raw and parsed content, patient, dialogue, ledger lines,
+// settled deliveries. It is idempotent on (sender, transport id) and on (sender,
+// receiver, MsgId): the same content again returns the first row, so that
+// unfinished work can be taken up; other content under a known id is quarantined.
+func (s *Store) StoreArrival(ctx context.Context, a Arrival) (Arrived, error) {
+	sum := sha256.Sum256(a.Raw)
+	var out Arrived
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		out = Arrived{}
+		return s.storeArrival(ctx, tx, a, sum[:], &out)
+	})
+	if !errors.Is(err, errAgain) {
+		return out, err
+	}
+	err = s.inTx(ctx, func(tx pgx.Tx) error { return s.arrivedAgain(ctx, tx, a, sum[:], &out) })
+	return out, err
+}
+
+func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []byte, out *Arrived) error {
+	*out = Arrived{ID: newID(), Verdict: a.Verdict, Process: a.Process, Function: a.Function, MsgID: a.MsgID, ReceivedAt: s.now()}
+	err := tx.QueryRow(ctx, "SELECT clinic_id FROM party WHERE her_id = $1", a.ToHerID).Scan(&out.ClinicID)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	if out.ClinicID == "" && (a.Verdict == Taken || a.Verdict == Refused) {
+		out.Verdict, a.Codes = Rejected, []string{"E10"}
+		a.Problems = []Problem{{Code: "E10", Path: "MsgHead/MsgInfo/Receiver", Rule: "no party of this installation has the receiver's HER-id"}}
+	}
+	key, patientID, err := s.judge(ctx, tx, &a, out)
+	if err != nil {
+		return err
+	}
+	if key.id == "" {
+		if key, err = s.intakeKey(ctx, tx, out.ClinicID); err != nil {
+			return err
+		}
+	}
+	raw, err := key.Seal(a.Raw, "inbound_message.raw/"+out.ID)
+	if err != nil {
+		return err
+	}
+	content, err := key.seal("inbound_message.content", out.ID, a.Content)
+	if err != nil {
+		return err
+	}
+	tag, err := tx.Exec(ctx, `INSERT INTO inbound_message (id, clinic_id, transport_id, from_her_id, to_her_id, subject, correlation_id,
+			error_queue, sha256, key_id, raw, content, process, function, msg_id, conversation, verdict, codes, problems, patient_id, dialogue_id, received_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING`,
+		out.ID, nullable(out.ClinicID), a.TransportID, a.FromHerID, a.ToHerID, a.Subject, a.CorrelationID,
+		a.ErrorQueue, sum, key.id, raw, content, a.ProcessCode, a.Function, nullable(a.MsgID), a.conversation(), out.Verdict,
+		nonNil(a.Codes), nonNil(a.Problems), nullable(patientID), nullable(out.DialogueID), out.ReceivedAt)
+	if err != nil {
+		return err
+	}
+	if tag.RowsAffected() == 0 {
+		return errAgain
+	}
+	if err := s.storeAttachments(ctx, tx, key, out.ID, a.Attachments); err != nil {
+		return err
+	}
+	out.Receipt = a.WantsReceipt && slices.Contains([]Verdict{Taken, Refused, Rejected}, out.Verdict)
+	return s.intend(ctx, tx, a, out)
+}
+
+// judge finds patient and dialogue of a message that a lifecycle may take, the
+// delivery that a receipt closes, and the key that seals the message.
+func (s *Store) judge(ctx context.Context, tx pgx.Tx, a *Arrival, out *Arrived) (key sealingKey, patientID string, err error) {
+	if a.Settles != nil {
+		return key, "", s.settle(ctx, tx, *a, out)
+	}
+	if (out.Verdict != Taken && out.Verdict != Refused) || a.Patient == nil {
+		return key, "", nil
+	}
+	var blocked bool
+	if patientID, blocked, key, err = s.patient(ctx, tx, out.ClinicID, *a.Patient); err != nil {
+		return key, "", err
+	}
+	if out.Verdict == Refused {
+		return key, patientID, nil
+	}
+	var offered bool
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM offered_service WHERE her_id = $1 AND process = $2)",
+		a.ToHerID, a.ProcessCode).Scan(&offered); err != nil {
+		return key, "", err
+	}
+	switch {
+	case blocked:
+		out.Verdict, a.Codes = Refused, []string{contract.AnswerNoAccess}
+	case !offered:
+		out.Verdict, a.Codes = Refused, []string{contract.AnswerRefused}
+	default:
+		err = s.thread(ctx, tx, *a, out, key, patientID)
+	}
+	return key, patientID, err
+}
+
+// thread finds the message's dialogue, or opens one: by conversation, then by
+// parent, and only for the same patient. A missing parent is no ground to refuse.
+func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, key sealingKey, patientID string) error {
+	// Two messages of one conversation that arrive at once must meet in one dialogue.
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 0))", out.ClinicID, a.conversation()); err != nil {
+		return err
+	}
+	err := tx.QueryRow(ctx, `SELECT d.id, d.process FROM dialogue d WHERE d.clinic_id = $1 AND d.patient_id = $4 AND d.id IN (
+			SELECT dialogue_id FROM conversation WHERE clinic_id = $1 AND msg_id = $2
+			UNION SELECT dialogue_id FROM inbound_message WHERE clinic_id = $1 AND msg_id = $3
+			UNION SELECT dialogue_id FROM outbound_message WHERE clinic_id = $1 AND msg_id = $3)
+		ORDER BY d.created_at LIMIT 1`,
+		out.ClinicID, a.conversation(), nullable(a.RefToParent), patientID).Scan(&out.DialogueID, &out.Process)
+	asks := a.Function != contract.FunctionUnread
+	if err == nil {
+		if asks {
+			_, err = tx.Exec(ctx, "UPDATE dialogue SET latest_message_id = $2, latest_at = $3 WHERE id = $1", out.DialogueID, out.ID, out.ReceivedAt)
+		}
+		return err
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	out.DialogueID, out.NewDialogue = newID(), true
+	sealed, err := key.seal("dialogue.title", out.DialogueID, title.Inbound(string(a.Process), a.Content.Subject))
+	if err != nil {
+		return err
+	}
+	var latest *string
+	if asks {
+		latest = &out.ID
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO dialogue (id, clinic_id, patient_id, process, title, key_id, latest_message_id, created_at, latest_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`,
+		out.DialogueID, out.ClinicID, patientID, a.Process, sealed, key.id, latest, out.ReceivedAt); err != nil {
+		return err
+	}
+	// The conversation of another patient keeps its own dialogue: nothing is filed
+	// under somebody else.
+	_, err = tx.Exec(ctx, "INSERT INTO conversation (clinic_id, msg_id, dialogue_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+		out.ClinicID, a.conversation(), out.DialogueID)
+	return err
+}
+
+// settle closes the delivery that a receipt or an error report is for. The first
+// terminal word stands, but a late receipt may still correct "overdue" and
+// "failed"; a contradiction goes to an operator (HITS 1168 §4.1).
+func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) error {
+	var d SettledDelivery
+	var current *contract.Outcome
+	var process *contract.Process
+	var dialogueID *string
+	// The counterpart of the original message alone may settle it.
+	err := tx.QueryRow(ctx, `SELECT o.id, o.clinic_id, o.dialogue_id, d.process, o.outcome
+		FROM outbound_message o JOIN inbound_message i ON i.id = o.in_reply_to LEFT JOIN dialogue d ON d.id = o.dialogue_id
+		WHERE o.kind IN ('answer', 'refusal') AND (o.msg_id = $1 OR o.transport_id = $2) AND i.from_her_id = $3 AND i.to_her_id = $4
+		FOR UPDATE OF o`,
+		nullable(a.Settles.OriginalMsgID), nullable(a.Settles.OriginalTransportID), a.FromHerID, a.ToHerID).
+		Scan(&d.OutboundID, &d.ClinicID, &dialogueID, &process, &current)
+	if errors.Is(err, pgx.ErrNoRows) {
+		out.Verdict = Noted
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if dialogueID != nil {
+		d.DialogueID, d.Process = *dialogueID, *process
+	}
+	d.Outcome, d.Codes = a.Settles.Outcome, a.Settles.Codes
+	out.Settled = &d
+	if current != nil && *current != contract.OutcomeOverdue && *current != contract.OutcomeFailed {
+		if *current == d.Outcome {
+			return nil
+		}
+		return s.openCase(ctx, tx, d.ClinicID, d.DialogueID, d.OutboundID, contract.CaseContradiction, string(d.Outcome))
+	}
+	if err := s.closeOutbound(ctx, tx, d.OutboundID, d.Outcome, d.Codes); err != nil {
+		return err
+	}
+	if d.Outcome == contract.OutcomeAcknowledged {
+		_, err = tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $3 WHERE message_id = $1 AND kind = $2 AND resolved_at IS NULL",
+			d.OutboundID, contract.CaseReceiptOverdue, s.now())
+		return err
+	}
+	reason := ""
+	if len(d.Codes) > 0 {
+		reason = d.Codes[0]
+	}
+	return s.openCase(ctx, tx, d.ClinicID, d.DialogueID, d.OutboundID, contract.CaseDeliveryRejected, reason)
+}
+
+// intend writes the ledger lines of everything that must follow from the message.
+func (s *Store) intend(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) error {
+	line := func(effect string, why any) error {
+		return s.ledgerLine(ctx, tx, effect+"/"+out.ID, out.ClinicID, effect, out.DialogueID, out.ID, why)
+	}
+	type reason struct {
+		Verdict  Verdict   `json:"verdict"`
+		Codes    []string  `json:"codes,omitempty"`
+		Problems []Problem `json:"problems,omitempty"`
+	}
+	why := reason{out.Verdict, a.Codes, a.Problems}
+	if out.Receipt {
+		if err := line(EffectReceipt, why); err != nil {
+			return err
+		}
+	}
+	switch out.Verdict {
+	case Taken:
+		if err := line(EffectInbox, nil); err != nil {
+			return err
+		}
+		if out.Process == contract.ProcessEConsultation {
+			return line(EffectJournal, nil)
+		}
+	case Refused:
+		return line(EffectRefusal, why)
+	case Reported:
+		return line(EffectReport, why)
+	case Rejected, Settled, Noted, Quarantined: // nothing but the receipt, if that
+	}
+	return nil
+}
+
+func (s *Store) storeAttachments(ctx context.Context, tx pgx.Tx, key sealingKey, messageID string, files []Attachment) error {
+	for i, f := range files {
+		id := newID()
+		var sealed bytes.Buffer
+		w, err := key.SealStream(&sealed, "attachment.content/"+id)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(f.Content); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		description, err := key.seal("attachment.description", id, f.Description)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(f.Content)
+		if _, err := tx.Exec(ctx, `INSERT INTO attachment (id, message_id, position, mime, size, sha256, key_id, description, content)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			id, messageID, i+1, f.MIME, len(f.Content), sum[:], key.id, description, sealed.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrivedAgain reads the row that an earlier delivery made.
+func (s *Store) arrivedAgain(ctx context.Context, tx pgx.Tx, a Arrival, sum []byte, out *Arrived) error {
+	*out = Arrived{Again: true}
+	var first []byte
+	var clinicID, dialogueID, msgID *string
+	var process *contract.Process
+	var handedOver *time.Time
+	err := tx.QueryRow(ctx, `SELECT m.id, m.clinic_id, m.verdict, d.process, m.function, m.msg_id, m.dialogue_id, m.received_at, m.handed_over_at, m.sha256,
+			EXISTS (SELECT FROM ledger l WHERE l.key = 'receipt/' || m.id)
+		FROM inbound_message m LEFT JOIN dialogue d ON d.id = m.dialogue_id
+		WHERE m.from_her_id = $1 AND (m.transport_id = $2 OR (m.to_her_id = $3 AND m.msg_id = $4 AND m.verdict <> 'reported'))
+		ORDER BY m.transport_id = $2 DESC LIMIT 1`,
+		a.FromHerID, a.TransportID, a.ToHerID, nullable(a.MsgID)).
+		Scan(&out.ID, &clinicID, &out.Verdict, &process, &out.Function, &msgID, &dialogueID, &out.ReceivedAt, &handedOver, &first, &out.Receipt)
+	if err != nil {
+		return err
+	}
+	out.ClinicID, out.DialogueID, out.MsgID = deref(clinicID), deref(dialogueID), deref(msgID)
+	if process != nil {
+		out.Process = *process
+	}
+	out.HandedOver = handedOver != nil
+	if !bytes.Equal(first, sum) {
+		return s.quarantine(ctx, tx, a, sum, out, "known-id-other-content")
+	}
+	if out.Verdict == Settled && !out.HandedOver {
+		return s.settle(ctx, tx, a, out)
+	}
+	return nil
+}
+
+// quarantine keeps what must not replace the first message and is not answered.
+func (s *Store) quarantine(ctx context.Context, tx pgx.Tx, a Arrival, sum []byte, out *Arrived, reason string) error {
+	key, err := s.intakeKey(ctx, tx, out.ClinicID)
+	if err != nil {
+		return err
+	}
+	id := newID()
+	raw, err := key.Seal(a.Raw, "quarantine.raw/"+id)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO quarantine (id, clinic_id, transport_id, from_her_id, to_her_id, sha256, key_id, raw, reason, stored_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
+		id, nullable(out.ClinicID), a.TransportID, a.FromHerID, a.ToHerID, sum, key.id, raw, reason, s.now())
+	*out = Arrived{ID: id, ClinicID: out.ClinicID, Verdict: Quarantined, Again: true, HandedOver: true}
+	return err
+}
+
+// HandedOver records that Temporal has accepted everything that follows from the
+// message: from now on a redelivery changes nothing.
+func (s *Store) HandedOver(ctx context.Context, messageID string) error {
+	_, err := s.pool.Exec(ctx, "UPDATE inbound_message SET handed_over_at = coalesce(handed_over_at, $2) WHERE id = $1", messageID, s.now())
+	return failure(err)
+}
+
+// conversation is the wire's conversation: the first message's MsgId.
+func (a Arrival) conversation() string {
+	if a.RefToConversation != "" {
+		return a.RefToConversation
+	}
+	return a.MsgID
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// nonNil makes a nil slice the empty one that a NOT NULL column wants.
+func nonNil[T any](v []T) []T {
+	if v == nil {
+		return []T{}
+	}
+	return v
+}
+
+// QuarantineArrival keeps a message aside that cannot be processed, so that it
+// neither stalls its queue nor is lost. Idempotent by transport id and content.
+func (s *Store) QuarantineArrival(ctx context.Context, a Arrival, reason string) error {
+	sum := sha256.Sum256(a.Raw)
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		var out Arrived
+		err := tx.QueryRow(ctx, "SELECT clinic_id FROM party WHERE her_id = $1", a.ToHerID).Scan(&out.ClinicID)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		return s.quarantine(ctx, tx, a, sum[:], &out, reason)
+	})
+}

@@ -1,0 +1,182 @@
+package pg
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/identity"
+)
+
+// Effects that the ledger knows. A line's key is effect + "/" + the id of the
+// message that the effect is about.
+const (
+	EffectReceipt = "receipt"
+	EffectInbox   = "inbox"
+	EffectJournal = "journal"
+	EffectAnswer  = "answer"
+	EffectRefusal = "refusal"
+	EffectReport  = "transport-error"
+)
+
+// ledgerLine writes down an intended effect. A line that exists is left as it is.
+func (s *Store) ledgerLine(ctx context.Context, tx pgx.Tx, key, clinicID, effect, dialogueID, messageID string, why any) error {
+	if why == nil {
+		why = struct{}{}
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO ledger (key, clinic_id, effect, dialogue_id, message_id, why, intended_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING`,
+		key, nullable(clinicID), effect, nullable(dialogueID), messageID, why, s.now())
+	return err
+}
+
+// ledgerOutcome writes a line's terminal outcome. The first one stands, except
+// that a late receipt corrects "overdue" and "failed".
+func (s *Store) ledgerOutcome(ctx context.Context, tx pgx.Tx, key string, outcome contract.Outcome, result any) error {
+	if result == nil {
+		result = struct{}{}
+	}
+	_, err := tx.Exec(ctx, `UPDATE ledger SET outcome = $2, outcome_at = $3, result = $4
+		WHERE key = $1 AND (outcome IS NULL OR outcome IN ('overdue', 'failed'))`, key, outcome, s.now(), result)
+	return err
+}
+
+// LedgerLine is one intended effect and what became of it.
+type LedgerLine struct {
+	Key        string           `json:"key"`
+	Effect     string           `json:"effect"`
+	MessageID  string           `json:"messageId"`
+	IntendedAt time.Time        `json:"intendedAt"`
+	Why        json.RawMessage  `json:"why"`
+	Outcome    contract.Outcome `json:"outcome,omitempty"`
+	OutcomeAt  *time.Time       `json:"outcomeAt,omitempty"`
+	Result     json.RawMessage  `json:"result"`
+}
+
+// Ledger lists a dialogue's intended effects, oldest first.
+func (s *Store) Ledger(ctx context.Context, by identity.Principal, clinicID, dialogueID string) ([]LedgerLine, error) {
+	var lines []LedgerLine
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		var patientID string
+		if err := tx.QueryRow(ctx, "SELECT patient_id FROM dialogue WHERE id = $1 AND clinic_id = $2", dialogueID, clinicID).Scan(&patientID); err != nil {
+			return notFound(err, "the clinic has no such dialogue")
+		}
+		rows, err := tx.Query(ctx, `SELECT key, effect, message_id, intended_at, why, coalesce(outcome, ''), outcome_at, result
+			FROM ledger WHERE dialogue_id = $1 ORDER BY intended_at, key`, dialogueID)
+		if err != nil {
+			return err
+		}
+		if lines, err = pgx.CollectRows(rows, pgx.RowToStructByPos[LedgerLine]); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, by, clinicID, "dialogue.explain", "dialogue/"+dialogueID, patientID)
+	})
+	return lines, err
+}
+
+// openCase opens an operator case once per kind and message.
+func (s *Store) openCase(ctx context.Context, tx pgx.Tx, clinicID, dialogueID, messageID string, kind contract.CaseKind, reason string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO operator_case (id, clinic_id, kind, dialogue_id, message_id, reason, opened_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kind, message_id) DO NOTHING`,
+		newID(), nullable(clinicID), kind, nullable(dialogueID), messageID, reason, s.now())
+	return err
+}
+
+// OpenCase opens an operator case, idempotent by kind and message, and returns its id.
+func (s *Store) OpenCase(ctx context.Context, in contract.OpenCaseInput) (string, error) {
+	var id string
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := s.openCase(ctx, tx, in.ClinicID, in.DialogueID, in.MessageID, in.Kind, in.Reason); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, "SELECT id FROM operator_case WHERE kind = $1 AND message_id = $2", in.Kind, in.MessageID).Scan(&id)
+	})
+	return id, err
+}
+
+// Case is something an operator is asked to look at.
+type Case struct {
+	ID         string            `json:"id"`
+	Kind       contract.CaseKind `json:"kind"`
+	DialogueID string            `json:"dialogueId,omitempty"`
+	MessageID  string            `json:"messageId"`
+	Reason     string            `json:"reason,omitempty"`
+	OpenedAt   time.Time         `json:"openedAt"`
+	ResolvedAt *time.Time        `json:"resolvedAt,omitempty"`
+}
+
+// Cases lists the clinic's operator cases, open ones first, oldest first.
+func (s *Store) Cases(ctx context.Context, by identity.Principal, clinicID string) ([]Case, error) {
+	var cases []Case
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT id, kind, coalesce(dialogue_id::text, ''), message_id, reason, opened_at, resolved_at
+			FROM operator_case WHERE clinic_id = $1 ORDER BY resolved_at IS NOT NULL, opened_at LIMIT 500`, clinicID)
+		if err != nil {
+			return err
+		}
+		if cases, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Case]); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, by, clinicID, "case.list", "", "")
+	})
+	return cases, err
+}
+
+// LoadDialogue reads what a new run of the dialogue's lifecycle must know.
+func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (contract.LoadDialogueOutput, error) {
+	var out contract.LoadDialogueOutput
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		out = contract.LoadDialogueOutput{}
+		err := tx.QueryRow(ctx, `SELECT coalesce(latest.id::text, ''),
+				(SELECT count(*) FROM inbound_message m WHERE m.dialogue_id = d.id AND `+inInbox+`),
+				(SELECT count(*) FROM outbound_message o WHERE o.dialogue_id = d.id AND `+accepted+`),
+				latest.id IS NOT NULL AND NOT EXISTS (SELECT FROM outbound_message o WHERE o.in_reply_to = latest.id AND `+accepted+`)
+			FROM dialogue d LEFT JOIN LATERAL (SELECT m.id FROM inbound_message m WHERE m.dialogue_id = d.id AND m.function <> 'VUS' AND `+inInbox+`
+				ORDER BY m.received_at DESC, m.id DESC LIMIT 1) latest ON true
+			WHERE d.id = $1 AND d.clinic_id = $2`, dialogueID, clinicID).
+			Scan(&out.LatestMessageID, &out.Messages, &out.Answers, &out.AnswerOwed)
+		if err != nil {
+			return notFound(err, "the clinic has no such dialogue")
+		}
+		err = tx.QueryRow(ctx, `SELECT o.id, o.code FROM outbound_message o WHERE o.dialogue_id = $1 AND `+accepted+`
+			ORDER BY o.prepared_at DESC LIMIT 1`, dialogueID).Scan(&out.AnswerID, &out.AnswerCode)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		out.Ended = !out.AnswerOwed && contract.Ends(out.AnswerCode)
+		rows, err := tx.Query(ctx, `SELECT o.id, o.code, coalesce(o.sent_at, '0001-01-01T00:00:00Z'), coalesce(o.receipt_due, '0001-01-01T00:00:00Z')
+			FROM outbound_message o WHERE o.dialogue_id = $1 AND `+accepted+` AND o.outcome IS NULL ORDER BY o.prepared_at`, dialogueID)
+		if err != nil {
+			return err
+		}
+		if out.Open, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (contract.Delivery, error) {
+			var d contract.Delivery
+			err := row.Scan(&d.OutboundID, &d.Code, &d.SentAt, &d.ReceiptDue)
+			if d.SentAt.Year() == 1 {
+				d.SentAt, d.ReceiptDue = time.Time{}, time.Time{}
+			}
+			return d, err
+		}); err != nil {
+			return err
+		}
+		rows, err = tx.Query(ctx, `SELECT msg_id FROM (SELECT m.msg_id, m.received_at FROM inbound_message m
+			WHERE m.dialogue_id = $1 AND `+inInbox+` ORDER BY m.received_at DESC LIMIT $2) newest ORDER BY received_at`, dialogueID, contract.MaxSeenIDs)
+		if err != nil {
+			return err
+		}
+		out.Seen, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return out, err
+}
+
+// Conditions on a message m and an outbound message o: a lifecycle has placed the
+// one in an inbox, and accepted the other.
+const (
+	inInbox  = "EXISTS (SELECT FROM inbox_item i WHERE i.message_id = m.id)"
+	accepted = "o.kind = 'answer' AND o.prepared_at IS NOT NULL"
+)

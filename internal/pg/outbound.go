@@ -1,0 +1,341 @@
+package pg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/identity"
+)
+
+// OutboundKind is what a message of ours is.
+type OutboundKind string
+
+const (
+	// KindAnswer is what staff wrote.
+	KindAnswer OutboundKind = "answer"
+	// KindReceipt is an application receipt; nothing comes back for it.
+	KindReceipt OutboundKind = "receipt"
+	// KindRefusal is a refusal without a lifecycle (26, 30).
+	KindRefusal OutboundKind = "refusal"
+	// KindReport is a report on the sender's error queue.
+	KindReport OutboundKind = "transport-error"
+)
+
+// Draft is an answer as staff wrote it, before a lifecycle accepts it.
+type Draft struct {
+	// ID is the caller's: the same id again is the same answer.
+	ID string
+	// Code is the answer's code of 7602.
+	Code string
+	// InReplyTo is the message it answers; empty means the latest.
+	InReplyTo string
+	Subject   string
+	Text      string
+}
+
+// Drafted is a stored draft with what its command needs.
+type Drafted struct {
+	Process   contract.Process
+	InReplyTo string
+}
+
+// answerContent is the sealed content of an answer.
+type answerContent struct {
+	Subject string `json:"subject,omitempty"`
+	Text    string `json:"text"`
+}
+
+// DraftAnswer stores an answer's text before the command that sends it.
+// Idempotent by id; the same id with other content is a duplicate. Nothing leaves
+// the clinic by it.
+func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, d Draft) (Drafted, error) {
+	var out Drafted
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		var keyID, patientID string
+		err := tx.QueryRow(ctx, `SELECT d.process, d.key_id, d.patient_id, coalesce(m.id::text, '') FROM dialogue d
+			LEFT JOIN inbound_message m ON m.dialogue_id = d.id AND m.id = coalesce($3::uuid, d.latest_message_id)
+			WHERE d.id = $1 AND d.clinic_id = $2`, dialogueID, clinicID, nullable(d.InReplyTo)).
+			Scan(&out.Process, &keyID, &patientID, &out.InReplyTo)
+		if err != nil {
+			return notFound(err, "the clinic has no such dialogue")
+		}
+		if out.InReplyTo == "" {
+			return apperr.New(apperr.NotFound, "the dialogue has no such message to answer")
+		}
+		key, err := s.key(ctx, tx, keyID)
+		if err != nil {
+			return err
+		}
+		sealed, err := key.seal("outbound_message.content", d.ID, answerContent{d.Subject, d.Text})
+		if err != nil {
+			return err
+		}
+		hash := s.vault.BlindIndex("answer", clinicID, strings.Join([]string{dialogueID, out.InReplyTo, d.Code, d.Subject, d.Text, by.Subject}, "\x00"))
+		tag, err := tx.Exec(ctx, `INSERT INTO outbound_message (id, clinic_id, kind, dialogue_id, in_reply_to, code, author, key_id, content, content_hash, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
+			d.ID, clinicID, KindAnswer, dialogueID, out.InReplyTo, d.Code, by.Subject, key.id, sealed, hash, s.now())
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			var first []byte
+			if err := tx.QueryRow(ctx, "SELECT content_hash FROM outbound_message WHERE id = $1 AND clinic_id = $2", d.ID, clinicID).Scan(&first); err != nil {
+				return notFound(err, "the answer's id is taken: choose a new one")
+			}
+			if !bytes.Equal(first, hash) {
+				return apperr.New(apperr.Duplicate, "an answer with this id and other content exists: choose a new id")
+			}
+		}
+		return s.audit(ctx, tx, by, clinicID, "dialogue.answer", "dialogue/"+dialogueID, patientID)
+	})
+	return out, err
+}
+
+// DropDraft removes a draft that no lifecycle has accepted. Idempotent.
+func (s *Store) DropDraft(ctx context.Context, clinicID, id string) error {
+	_, err := s.pool.Exec(ctx, "DELETE FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind = 'answer' AND prepared_at IS NULL", id, clinicID)
+	return failure(err)
+}
+
+// Job is everything that a message of ours is built from.
+type Job struct {
+	Kind OutboundKind
+	// Original is the stored message that it answers, as opened XML.
+	Original []byte
+	// Verdict, Codes and Problems are what was decided about the original.
+	Verdict  Verdict
+	Codes    []string
+	Problems []Problem
+	// Code, Subject and Text are the answer's.
+	Code, Subject, Text string
+	// Author is who wrote it.
+	Author Author
+	// Conversation is the first MsgId of the thread.
+	Conversation string
+	// MsgID is the new message's id: a UUID that every retry reuses.
+	MsgID string
+	// Now is the instant that the message carries as its own.
+	Now time.Time
+	// TransportSubject, TransportID and CorrelationID are the original's, for reports.
+	TransportSubject, OriginalTransportID, CorrelationID string
+}
+
+// Author is the staff member behind an answer.
+type Author struct {
+	Name, Role, HPR string
+}
+
+// Prepared is a message of ours with stored bytes and ids.
+type Prepared struct {
+	ID string
+	// FromHerID is the clinic's party, ToHerID the counterpart's.
+	FromHerID, ToHerID int
+	// Subject is the transport's message function; Wire the XML; empty for reports.
+	Subject     string
+	MsgID       string
+	TransportID string
+	Wire        []byte
+	Job         Job
+	// SentAt and ReceiptDue are set once it has been sent.
+	SentAt, ReceiptDue time.Time
+}
+
+// PrepareAnswer stores the bytes and ids of an answer before it is sent for the
+// first time, and returns the stored ones ever after, so that a retry repeats the
+// message and not the intention.
+func (s *Store) PrepareAnswer(ctx context.Context, clinicID, id string, build func(Job) ([]byte, error)) (Prepared, error) {
+	return s.prepare(ctx, func(tx pgx.Tx) (string, error) {
+		var found string
+		err := tx.QueryRow(ctx, "SELECT id FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind = 'answer' FOR UPDATE", id, clinicID).Scan(&found)
+		return found, notFound(err, "the clinic has no such answer")
+	}, build)
+}
+
+// PrepareReply is PrepareAnswer for what follows from a stored message without a
+// lifecycle: receipt, refusal, report. There is one of each per message.
+func (s *Store) PrepareReply(ctx context.Context, kind OutboundKind, messageID string, build func(Job) ([]byte, error)) (Prepared, error) {
+	return s.prepare(ctx, func(tx pgx.Tx) (string, error) {
+		_, err := tx.Exec(ctx, `INSERT INTO outbound_message (id, clinic_id, kind, dialogue_id, in_reply_to, code, key_id, created_at)
+			SELECT $1, clinic_id, $2, dialogue_id, id, coalesce(codes[1], ''), key_id, $4 FROM inbound_message WHERE id = $3
+			ON CONFLICT (kind, in_reply_to) WHERE kind <> 'answer' DO NOTHING`, newID(), kind, messageID, s.now())
+		if err != nil {
+			return "", err
+		}
+		var id string
+		err = tx.QueryRow(ctx, "SELECT id FROM outbound_message WHERE kind = $1 AND in_reply_to = $2 FOR UPDATE", kind, messageID).Scan(&id)
+		return id, notFound(err, "no such message")
+	}, build)
+}
+
+func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error), build func(Job) ([]byte, error)) (Prepared, error) {
+	var p Prepared
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		id, err := claim(tx)
+		if err != nil {
+			return err
+		}
+		p = Prepared{ID: id}
+		var (
+			keyID, originalKey, originalID, author string
+			clinicID, dialogueID, msgID, transport *string
+			content, wire, raw                     []byte
+			process                                *contract.Process
+			sentAt, due                            *time.Time
+			job                                    Job
+		)
+		err = tx.QueryRow(ctx, `SELECT o.kind, o.clinic_id, o.dialogue_id, o.code, o.author, o.key_id, o.content, o.msg_id, o.transport_id, o.wire,
+				o.sent_at, o.receipt_due, i.id, i.key_id, i.raw, i.verdict, i.codes, i.problems, i.from_her_id, i.to_her_id, i.process,
+				i.conversation, i.subject, i.transport_id, i.correlation_id, d.process
+			FROM outbound_message o JOIN inbound_message i ON i.id = o.in_reply_to LEFT JOIN dialogue d ON d.id = o.dialogue_id WHERE o.id = $1`, id).
+			Scan(&job.Kind, &clinicID, &dialogueID, &job.Code, &author, &keyID, &content, &msgID, &transport, &wire,
+				&sentAt, &due, &originalID, &originalKey, &raw, &job.Verdict, &job.Codes, &job.Problems, &p.ToHerID, &p.FromHerID, &p.Subject,
+				&job.Conversation, &job.TransportSubject, &job.OriginalTransportID, &job.CorrelationID, &process)
+		if err != nil {
+			return err
+		}
+		if sentAt != nil {
+			p.SentAt = sentAt.UTC()
+		}
+		if due != nil {
+			p.ReceiptDue = due.UTC()
+		}
+		key, err := s.key(ctx, tx, keyID)
+		if err != nil {
+			return err
+		}
+		if msgID != nil {
+			p.MsgID, p.TransportID, p.Job = *msgID, *transport, job
+			p.Wire, err = key.Open(wire, "outbound_message.wire/"+id)
+			return err
+		}
+		originKey := key
+		if originalKey != keyID {
+			if originKey, err = s.key(ctx, tx, originalKey); err != nil {
+				return err
+			}
+		}
+		if job.Original, err = originKey.Open(raw, "inbound_message.raw/"+originalID); err != nil {
+			return err
+		}
+		if content != nil {
+			var c answerContent
+			if err := key.open("outbound_message.content", id, content, &c); err != nil {
+				return err
+			}
+			job.Subject, job.Text = c.Subject, c.Text
+			err = tx.QueryRow(ctx, "SELECT name, role, hpr FROM staff WHERE clinic_id = $1 AND subject = $2", clinicID, author).
+				Scan(&job.Author.Name, &job.Author.Role, &job.Author.HPR)
+			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+				return err
+			}
+		}
+		job.MsgID, job.Now = uuid.NewString(), s.now().Truncate(time.Second)
+		p.MsgID, p.TransportID, p.Job = job.MsgID, uuid.NewString(), job
+		if p.Wire, err = build(job); err != nil {
+			return err
+		}
+		sealed, err := key.Seal(p.Wire, "outbound_message.wire/"+id)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE outbound_message SET msg_id = $2, transport_id = $3, wire = $4, prepared_at = $5 WHERE id = $1",
+			id, p.MsgID, p.TransportID, sealed, s.now()); err != nil {
+			return err
+		}
+		if job.Kind != KindAnswer {
+			return nil // its line was written with the original
+		}
+		if process != nil && *process == contract.ProcessEConsultation {
+			if err := s.ledgerLine(ctx, tx, EffectJournal+"/"+id, deref(clinicID), EffectJournal, deref(dialogueID), id, nil); err != nil {
+				return err
+			}
+		}
+		return s.ledgerLine(ctx, tx, EffectAnswer+"/"+id, deref(clinicID), EffectAnswer, deref(dialogueID), id, map[string]string{"code": job.Code})
+	})
+	return p, err
+}
+
+// MarkSent records that the transport has accepted the message. Nothing comes
+// back for a receipt or a report: that is their terminal outcome; a refusal's may
+// still be corrected by its receipt. Idempotent: the first instant stands.
+func (s *Store) MarkSent(ctx context.Context, id string, receiptDue time.Duration) (sentAt, due time.Time, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		now := s.now()
+		var kind OutboundKind
+		var original string
+		if err := tx.QueryRow(ctx, `UPDATE outbound_message SET sent_at = coalesce(sent_at, $2), receipt_due = coalesce(receipt_due, $3),
+				outcome = CASE WHEN kind = 'answer' THEN outcome ELSE coalesce(outcome, 'sent') END,
+				outcome_at = CASE WHEN kind = 'answer' THEN outcome_at ELSE coalesce(outcome_at, $2) END
+			WHERE id = $1 RETURNING kind, in_reply_to, sent_at, receipt_due`, id, now, now.Add(receiptDue)).
+			Scan(&kind, &original, &sentAt, &due); err != nil {
+			return err
+		}
+		if kind == KindAnswer {
+			return nil
+		}
+		return s.ledgerOutcome(ctx, tx, string(kind)+"/"+original, contract.OutcomeSent, nil)
+	})
+	return sentAt.UTC(), due.UTC(), err
+}
+
+// closeOutbound writes a message's terminal outcome and its ledger line's.
+func (s *Store) closeOutbound(ctx context.Context, tx pgx.Tx, id string, outcome contract.Outcome, codes []string) error {
+	var kind OutboundKind
+	var original string
+	if err := tx.QueryRow(ctx, `UPDATE outbound_message SET outcome = $2, outcome_at = $3, outcome_codes = $4 WHERE id = $1 RETURNING kind, in_reply_to`,
+		id, outcome, s.now(), nonNil(codes)).Scan(&kind, &original); err != nil {
+		return err
+	}
+	line := EffectAnswer + "/" + id
+	if kind != KindAnswer {
+		line = string(kind) + "/" + original
+	}
+	result := map[string]any{}
+	if len(codes) > 0 {
+		result["codes"] = codes
+	}
+	_, err := tx.Exec(ctx, "UPDATE ledger SET outcome = $2, outcome_at = $3, result = $4 WHERE key = $1", line, outcome, s.now(), result)
+	return err
+}
+
+// CloseDelivery writes the outcome of an answer that no receipt closed, with the
+// operator case that says so. A receipt that was stored first wins: the outcome
+// that stands is returned.
+func (s *Store) CloseDelivery(ctx context.Context, in contract.CloseDeliveryInput) (contract.Outcome, error) {
+	stands := in.Outcome
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		var current *contract.Outcome
+		err := tx.QueryRow(ctx, "SELECT outcome FROM outbound_message WHERE id = $1 AND clinic_id = $2 FOR UPDATE", in.OutboundID, in.ClinicID).Scan(&current)
+		if err != nil {
+			return notFound(err, "the clinic has no such answer")
+		}
+		if current != nil {
+			stands = *current
+			return nil
+		}
+		// An answer that could not even be prepared has no line yet.
+		if err := s.ledgerLine(ctx, tx, EffectAnswer+"/"+in.OutboundID, in.ClinicID, EffectAnswer, in.DialogueID, in.OutboundID, nil); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE outbound_message SET prepared_at = coalesce(prepared_at, $2) WHERE id = $1", in.OutboundID, s.now()); err != nil {
+			return err
+		}
+		if err := s.closeOutbound(ctx, tx, in.OutboundID, in.Outcome, nil); err != nil {
+			return err
+		}
+		kind := contract.CaseNotSent
+		if in.Outcome == contract.OutcomeOverdue {
+			kind = contract.CaseReceiptOverdue
+		}
+		return s.openCase(ctx, tx, in.ClinicID, in.DialogueID, in.OutboundID, kind, in.Reason)
+	})
+	return stands, err
+}

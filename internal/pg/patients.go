@@ -1,0 +1,152 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/identity"
+)
+
+// Patient is who a patient is. It leaves this package only for people and
+// messages, never for Temporal or a log.
+type Patient struct {
+	GivenName  string `json:"givenName"`
+	MiddleName string `json:"middleName,omitempty"`
+	FamilyName string `json:"familyName"`
+	// NationalID is a birth number or D number, eleven digits.
+	NationalID string `json:"nationalId"`
+	// IDType is FNR or DNR (8116).
+	IDType string `json:"idType"`
+	Phone  string `json:"phone,omitempty"`
+}
+
+// Name is the patient's full name.
+func (p Patient) Name() string {
+	return strings.Join(strings.Fields(p.GivenName+" "+p.MiddleName+" "+p.FamilyName), " ")
+}
+
+// nationalIDIndex is the purpose of the blind index over national ids.
+const nationalIDIndex = "national-id"
+
+// patient finds the clinic's patient by national id, or takes a new one in.
+func (s *Store) patient(ctx context.Context, tx pgx.Tx, clinicID string, p Patient) (id string, blocked bool, key sealingKey, err error) {
+	index := s.vault.BlindIndex(nationalIDIndex, clinicID, p.NationalID)
+	var keyID string
+	const read = "SELECT id, blocked, key_id FROM patient WHERE clinic_id = $1 AND national_id_index = $2"
+	err = tx.QueryRow(ctx, read, clinicID, index).Scan(&id, &blocked, &keyID)
+	if err == nil {
+		key, err = s.key(ctx, tx, keyID)
+		return id, blocked, key, err
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return "", false, key, err
+	}
+	id = newID()
+	if key, err = s.newKey(ctx, tx, clinicID, id); err != nil {
+		return "", false, key, err
+	}
+	sealed, err := key.seal("patient.identity", id, p)
+	if err != nil {
+		return "", false, key, err
+	}
+	tag, err := tx.Exec(ctx, `INSERT INTO patient (id, clinic_id, national_id_index, key_id, identity, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (clinic_id, national_id_index) DO NOTHING`,
+		id, clinicID, index, key.id, sealed, s.now())
+	if err != nil || tag.RowsAffected() == 1 {
+		return id, false, key, err
+	}
+	// Another message of the same patient was first: its row and key stand.
+	if _, err := tx.Exec(ctx, "DELETE FROM data_key WHERE id = $1", key.id); err != nil {
+		return "", false, key, err
+	}
+	if err := tx.QueryRow(ctx, read, clinicID, index).Scan(&id, &blocked, &keyID); err != nil {
+		return "", false, key, err
+	}
+	key, err = s.key(ctx, tx, keyID)
+	return id, blocked, key, err
+}
+
+// PutPatient writes a patient of the clinic's record system: identity, own
+// practitioner, and whether he is blocked from the service (answered with 30).
+// Idempotent by clinic and national id. It returns the patient's id.
+func (s *Store) PutPatient(ctx context.Context, by identity.Principal, clinicID string, p Patient, practitionerID string, blocked bool) (string, error) {
+	var id string
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		var key sealingKey
+		var err error
+		if id, _, key, err = s.patient(ctx, tx, clinicID, p); err != nil {
+			return err
+		}
+		sealed, err := key.seal("patient.identity", id, p)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE patient SET identity = $2, practitioner_id = $3, blocked = $4 WHERE id = $1",
+			id, sealed, nullable(practitionerID), blocked); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, by, clinicID, "patient.put", "patient/"+id, id)
+	})
+	return id, err
+}
+
+// PatientByNationalID finds a patient's id without reading who he is.
+func (s *Store) PatientByNationalID(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error) {
+	var id string
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, "SELECT id FROM patient WHERE clinic_id = $1 AND national_id_index = $2",
+			clinicID, s.vault.BlindIndex(nationalIDIndex, clinicID, nationalID)).Scan(&id); err != nil {
+			return notFound(err, "the clinic has no patient with that national id")
+		}
+		return s.audit(ctx, tx, by, clinicID, "patient.find", "patient/"+id, id)
+	})
+	return id, err
+}
+
+// ErasePatient destroys the patient's key: identity, messages, answers, files,
+// titles and journal entries become unreadable at once, in every copy of the
+// database that is made from now on. Idempotent. The ledger, the audit and the
+// codes stay, since they name nobody.
+func (s *Store) ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := exactlyOne(tx.Exec(ctx, `UPDATE patient SET national_id_index = NULL, identity = NULL, erased_at = coalesce(erased_at, $3)
+			WHERE id = $1 AND clinic_id = $2`, patientID, clinicID, s.now())); err != nil {
+			return notFound(err, "the clinic has no such patient")
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM data_key WHERE patient_id = $1", patientID); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, by, clinicID, "patient.erase", "patient/"+patientID, patientID)
+	})
+}
+
+// openPatient reads who a patient is.
+func (s *Store) openPatient(ctx context.Context, q rower, id string) (Patient, error) {
+	var keyID string
+	var sealed []byte
+	if err := q.QueryRow(ctx, "SELECT key_id, identity FROM patient WHERE id = $1", id).Scan(&keyID, &sealed); err != nil {
+		return Patient{}, err
+	}
+	key, err := s.key(ctx, q, keyID)
+	if err != nil {
+		return Patient{}, err
+	}
+	var p Patient
+	return p, key.open("patient.identity", id, sealed, &p)
+}
+
+// audit writes who did what, in the transaction that does it: without the audit
+// row there is no access.
+func (s *Store) audit(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID, action, object, patientID string) error {
+	if by.Subject == "" {
+		return apperr.New(apperr.Internal, "an access without a principal is refused")
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO audit (at, clinic_id, subject, role, organisation, action, object, patient_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		s.now(), nullable(clinicID), by.Subject, string(by.Role), by.Organisation, action, object, nullable(patientID))
+	return err
+}

@@ -1,0 +1,169 @@
+// Package pg is Helsebro's memory: the connection pool, the migrations and every
+// SQL statement. It is the only importer of pgx. Sealed columns are sealed and
+// opened here, so that no caller can store a patient in clear.
+package pg
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/vault"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Store reads and writes PostgreSQL. It is safe for concurrent use.
+//
+// Errors are apperr kinds: not-found, conflict, duplicate, erased, invalid for
+// what the caller asked; unavailable when the database is.
+type Store struct {
+	pool  *pgxpool.Pool
+	vault *vault.Vault
+	now   func() time.Time
+}
+
+// Open prepares a pool without connecting: the first statement does.
+func Open(cfg config.Database, v *vault.Vault) (*Store, error) {
+	pc, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		// The text of a parse error quotes the URL, and so its password.
+		return nil, apperr.New(apperr.Invalid, "HELSEBRO_DATABASE_URL is not a PostgreSQL connection string")
+	}
+	pc.MaxConns = cfg.MaxConns
+	pc.MinConns = 0
+	pc.MaxConnLifetime = time.Hour
+	pc.ConnConfig.ConnectTimeout = 5 * time.Second
+	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Invalid, err, "the database pool cannot be made")
+	}
+	return &Store{pool: pool, vault: v, now: func() time.Time { return time.Now().UTC() }}, nil
+}
+
+// Close returns all connections.
+func (s *Store) Close() { s.pool.Close() }
+
+// Ping tells whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return failure(s.pool.Ping(ctx)) }
+
+// Migrate brings the database at url to the newest schema. It is safe to repeat
+// and to run from several processes at once.
+func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
+	cc, err := pgx.ParseConfig(url)
+	if err != nil {
+		return apperr.New(apperr.Invalid, "HELSEBRO_DATABASE_URL is not a PostgreSQL connection string")
+	}
+	db := stdlib.OpenDB(*cc)
+	defer db.Close() //nolint:errcheck // nothing is pending on it
+	// Two processes that start together must not both create the first table.
+	if _, err := db.ExecContext(ctx, "SELECT 1"); err != nil {
+		return failure(err)
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return failure(err)
+	}
+	defer conn.Close() //nolint:errcheck // the lock ends with the connection
+	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock(7217001)"); err != nil {
+		return failure(err)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files)
+	if err != nil {
+		return apperr.Wrap(apperr.Internal, err, "the embedded migrations cannot be read")
+	}
+	done, err := provider.Up(ctx)
+	if err != nil {
+		return apperr.Wrap(apperr.Internal, err, "the schema could not be brought up to date")
+	}
+	for _, m := range done {
+		logger.Info("migrated", "file", m.Source.Path, "took", m.Duration.String())
+	}
+	return nil
+}
+
+// newID makes an opaque id that sorts by time.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// inTx runs fn in one transaction and translates its error.
+func (s *Store) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
+	return failure(pgx.BeginFunc(ctx, s.pool, fn))
+}
+
+// failure translates an error of the driver. Errors that are apperr already pass.
+func failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *apperr.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, errAgain) {
+		return err
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return apperr.New(apperr.NotFound, "no such thing")
+	}
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		switch pe.Code {
+		case "22P02": // invalid text representation: an id that is no uuid
+			return apperr.New(apperr.NotFound, "no such thing: the id is not one of ours")
+		case "40001", "40P01", "53300", "57P01", "57P02", "57P03", "25006":
+			return apperr.New(apperr.Unavailable, "the database asks to try again (%s)", pe.Code)
+		}
+		if pe.Code[:2] == "08" || pe.Code[:2] == "53" {
+			return apperr.New(apperr.Unavailable, "the database is in trouble (%s)", pe.Code)
+		}
+		// The server's detail may quote a row; code and constraint may not.
+		return apperr.New(apperr.Internal, "the database refused a statement (%s %s)", pe.Code, pe.ConstraintName)
+	}
+	var refused *pgconn.ConnectError
+	var network net.Error
+	if errors.As(err, &refused) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") {
+		return apperr.New(apperr.Unavailable, "the database does not answer")
+	}
+	return apperr.Wrap(apperr.Internal, err, "a statement could not be understood")
+}
+
+// notFound replaces "no rows" by a sentence about the thing.
+func notFound(err error, format string, args ...any) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return apperr.New(apperr.NotFound, format, args...)
+	}
+	return err
+}
+
+// exactlyOne refuses an update that met no row.
+func exactlyOne(tag pgconn.CommandTag, err error) error {
+	if err != nil {
+		return err
+	}
+	if tag.RowsAffected() != 1 {
+		return fmt.Errorf("%d rows instead of one: %w", tag.RowsAffected(), pgx.ErrNoRows)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package registry
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+)
+
+var parties = []Party{
+	{HerID: 100, Name: "Solvik legesenter AS"},
+	{HerID: 101, Name: "Fastlege: Solvik", ParentHerID: 100, AsyncQueue: "100_async", SyncQueue: "100_sync", ErrorQueue: "100_error", Processes: []string{"DIALOG_INNBYGGER_EKONTAKT"}},
+	{HerID: 102, Name: "102", ParentHerID: 100, AsyncQueue: "100_async", ErrorQueue: "100_error"},
+}
+
+func TestWriteAndOpen(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "registry.yaml")
+	require.NoError(t, Write(path, parties))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+	f, err := Open(path)
+	require.NoError(t, err)
+	require.Equal(t, parties, f.Parties())
+	require.Equal(t, []string{"100_async", "100_error", "100_sync"}, Queues(f.Parties()))
+	got, err := f.Party(ctx, 101)
+	require.NoError(t, err)
+	require.Equal(t, parties[1], got)
+	_, err = f.Party(ctx, 7)
+	require.Equal(t, apperr.NotFound, apperr.KindOf(err))
+
+	// A party that is added later is found without a restart.
+	require.NoError(t, Write(path, append(parties, Party{HerID: 7, Name: "New", AsyncQueue: "new", ErrorQueue: "new_error"})))
+	got, err = f.Party(ctx, 7)
+	require.NoError(t, err)
+	require.Equal(t, "new", got.AsyncQueue)
+
+	// A faulty change is retried, not answered from memory.
+	require.NoError(t, os.WriteFile(path, []byte("parties: 1\n"), 0o600))
+	for range 2 {
+		_, err = f.Party(ctx, 7)
+		require.Equal(t, apperr.Unavailable, apperr.KindOf(err))
+	}
+	require.NoError(t, os.Remove(path))
+	_, err = f.Party(ctx, 7)
+	require.Equal(t, apperr.Unavailable, apperr.KindOf(err))
+	require.NoError(t, Write(path, parties))
+	_, err = f.Party(ctx, 101)
+	require.NoError(t, err)
+}
+
+func TestAddressesAreCutToTheQueue(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "r.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("parties:\n- {herId: 1, name: a, asyncQueue: tb.test.nhn.no/NHNTestServiceBus/1_async, errorQueue: 1_error}\n"), 0o600))
+	f, err := Open(path)
+	require.NoError(t, err)
+	require.Equal(t, []string{"1_async", "1_error"}, Queues(f.Parties()))
+}
+
+func TestFaultsAreNamedByLine(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		yaml string
+		want []string
+	}{
+		"empty":           {"", []string{"the file is empty"}},
+		"no YAML":         {"parties: [", []string{"line 1"}},
+		"no list":         {"parties:\n", []string{":1: parties is a list with at least one party"}},
+		"not a mapping":   {"- 1\n", []string{":1: fields are expected here"}},
+		"unknown at top":  {"parties:\n- {herId: 1, name: a}\nqueues: []\n", []string{`:3: "queues" is not a field here`}},
+		"two documents":   {"parties:\n- {herId: 1, name: a}\n---\na: 1\n", []string{"more follows"}},
+		"missing":         {"parties:\n- {}\n", []string{":2: herId is missing", ":2: name is missing"}},
+		"unknown field":   {"parties:\n- herId: 1\n  name: a\n  asynchQueue: q\n", []string{`:4: "asynchQueue" is not a field here`}},
+		"twice":           {"parties:\n- herId: 1\n  name: a\n- herId: 1\n  name: b\n  name: c\n", []string{":4: HER-id 1 stands on line 2 already", ":6: name stands twice"}},
+		"numbers":         {"parties:\n- herId: -1\n  name: a\n  parentHerId: x\n", []string{":2: herId is a whole number", ":4: parentHerId is a whole number"}},
+		"own parent":      {"parties:\n- {herId: 1, name: a, parentHerId: 1}\n", []string{":2: a party is not its own parent"}},
+		"half a receiver": {"parties:\n- {herId: 1, name: a, asyncQueue: q}\n", []string{":2: a party that receives has both"}},
+		"queue name":      {"parties:\n- {herId: 1, name: a, asyncQueue: a b, errorQueue: e.dead}\n", []string{":2: asyncQueue is a queue's name", ":2: errorQueue is a queue's name"}},
+		"one queue, two kinds": {"parties:\n- {herId: 1, name: a, asyncQueue: q, errorQueue: e}\n- {herId: 2, name: b, asyncQueue: e, errorQueue: f}\n",
+			[]string{":3: queue e is an errorQueue above and cannot be an asyncQueue too"}},
+		"processes": {"parties:\n- herId: 1\n  name: a\n  processes: [APPREC, APPREC,\n    DIALOGUE]\n- {herId: 2, name: b, processes: APPREC}\n",
+			[]string{":4: APPREC stands twice", `:5: "DIALOGUE" is not a code of kodeverk 8279`, ":6: processes is a list"}},
+	} {
+		path := filepath.Join(t.TempDir(), "r.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(c.yaml), 0o600))
+		_, err := Open(path)
+		require.Error(t, err, name)
+		require.Equal(t, apperr.Invalid, apperr.KindOf(err), name)
+		for _, want := range c.want {
+			require.ErrorContains(t, err, want, name)
+		}
+	}
+}
+
+func TestWriteRefusesWhatOpenRefuses(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "r.yaml")
+	require.Equal(t, apperr.Invalid, apperr.KindOf(Write(path, []Party{{HerID: 1}})))
+	require.NoFileExists(t, path)
+	_, err := Open(path)
+	require.Equal(t, apperr.Unavailable, apperr.KindOf(err))
+}

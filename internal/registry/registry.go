@@ -1,0 +1,51 @@
+// Package registry answers who a communication party is and where its queues are:
+// the address registry ("Adresseregisteret") of NHN. The implementation here reads
+// a file, for the development stack and for installations with few parties.
+//
+// Queue names are what the registry says. They are never built from a HER-id: a
+// party may use its parent's queues.
+package registry
+
+import (
+	"context"
+	"slices"
+)
+
+// Party is one communication party.
+type Party struct {
+	// HerID is its number in the registry.
+	HerID int
+	// Name is what people call it.
+	Name string
+	// ParentHerID is the organisation that a service or a person belongs to, 0 for
+	// an organisation.
+	ParentHerID int
+	// AsyncQueue, SyncQueue and ErrorQueue are where it receives, "" when it does
+	// not. Parties may share them.
+	AsyncQueue string
+	SyncQueue  string
+	ErrorQueue string
+	// Processes are the codes of kodeverk 8279 that it takes part in.
+	Processes []string
+}
+
+// Registry finds parties.
+type Registry interface {
+	// Party returns the party, apperr.NotFound when the registry does not know it,
+	// or apperr.Unavailable when the registry cannot be read now.
+	Party(ctx context.Context, herID int) (Party, error)
+}
+
+// Queues returns the queues of the parties, each once, sorted.
+func Queues(parties []Party) []string {
+	var out []string
+	for _, p := range parties {
+		for _, q := range []string{p.AsyncQueue, p.SyncQueue, p.ErrorQueue} {
+			if q != "" {
+				out = append(out, q)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

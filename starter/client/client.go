@@ -1,0 +1,71 @@
+// Package client is Helsebro's typed Go client: what a record system, the HTTP API
+// and operators can do, each as one method.
+//
+// Every method takes the principal first, checks its right and its clinic, and
+// only then acts; the store writes the audit row in the transaction that gives
+// access. Errors are kinds of apperr: forbidden when a right is missing, not-found
+// for what does not exist and for what is another clinic's (so that nobody learns
+// which ids exist), unavailable when PostgreSQL or Temporal does not answer.
+//
+// Reads come from PostgreSQL alone, so they work while Temporal is down. The one
+// command to a lifecycle is Answer.
+package client
+
+import (
+	"context"
+
+	sdkclient "go.temporal.io/sdk/client"
+
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+)
+
+// Store is what the client needs of the database.
+type Store interface {
+	Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.InboxItem, error)
+	ReadDialogue(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Dialogue, error)
+	ReadAttachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, id string) (pg.File, []byte, error)
+	DraftAnswer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, d pg.Draft) (pg.Drafted, error)
+	DropDraft(ctx context.Context, clinicID, id string) error
+	Ledger(ctx context.Context, by identity.Principal, clinicID, dialogueID string) ([]pg.LedgerLine, error)
+	Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error)
+	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
+	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error
+	PutClinic(ctx context.Context, by identity.Principal, c pg.Clinic) error
+	PutPatient(ctx context.Context, by identity.Principal, clinicID string, p pg.Patient, practitionerID string, blocked bool) (string, error)
+	PatientByNationalID(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error)
+	ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error
+	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
+	Quarantined(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
+}
+
+var _ Store = (*pg.Store)(nil)
+
+// Temporal is what the client needs of a Temporal client.
+type Temporal interface {
+	NewWithStartWorkflowOperation(options sdkclient.StartWorkflowOptions, workflow any, args ...any) sdkclient.WithStartWorkflowOperation
+	UpdateWithStartWorkflow(ctx context.Context, options sdkclient.UpdateWithStartWorkflowOptions) (sdkclient.WorkflowUpdateHandle, error)
+	QueryWorkflowWithOptions(ctx context.Context, request *sdkclient.QueryWorkflowWithOptionsRequest) (*sdkclient.QueryWorkflowWithOptionsResponse, error)
+}
+
+// Client does what its callers may do. It is safe for concurrent use.
+type Client struct {
+	store    Store
+	temporal Temporal
+}
+
+// New makes a client. It does no I/O.
+func New(store Store, temporal Temporal) *Client {
+	return &Client{store: store, temporal: temporal}
+}
+
+// allow checks the right first and then the clinic: a refusal for a missing right
+// says nothing about the clinic.
+func allow(by identity.Principal, right identity.Right, clinicID string) error {
+	if err := by.Require(right); err != nil {
+		return err
+	}
+	return by.RequireClinic(clinicID)
+}

@@ -1,0 +1,101 @@
+package client
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+)
+
+// Sizes of a list, in rows.
+const (
+	// DefaultLimit is how many rows a list has when the caller names no number.
+	DefaultLimit = 100
+	// MaxLimit is how many it may ask for; more is answered with this many.
+	MaxLimit = 500
+)
+
+func bounded(limit int) int {
+	if limit <= 0 {
+		return DefaultLimit
+	}
+	return min(limit, MaxLimit)
+}
+
+// Inbox lists the dialogues in the caller's inboxes, latest first. limit is in
+// rows; 0 means DefaultLimit.
+func (c *Client) Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.InboxItem, error) {
+	if err := allow(by, identity.RightInboxRead, clinicID); err != nil {
+		return nil, err
+	}
+	return c.store.Inbox(ctx, by, clinicID, bounded(limit))
+}
+
+// Dialogue opens a dialogue with its messages and answers, and marks it read.
+func (c *Client) Dialogue(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (pg.Dialogue, error) {
+	if err := allow(by, identity.RightMessageRead, clinicID); err != nil {
+		return pg.Dialogue{}, err
+	}
+	return c.store.ReadDialogue(ctx, by, clinicID, dialogueID)
+}
+
+// Attachment opens a file of a dialogue. The content is what the citizen sent: it
+// must never be shown as a page of this origin.
+func (c *Client) Attachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, fileID string) (pg.File, []byte, error) {
+	if err := allow(by, identity.RightMessageRead, clinicID); err != nil {
+		return pg.File{}, nil, err
+	}
+	return c.store.ReadAttachment(ctx, by, clinicID, dialogueID, fileID)
+}
+
+// Cases lists what operators are asked to look at, open cases first.
+func (c *Client) Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error) {
+	if err := allow(by, identity.RightCaseRead, clinicID); err != nil {
+		return nil, err
+	}
+	return c.store.Cases(ctx, by, clinicID)
+}
+
+// Audit lists who did what in the clinic, newest first. limit is in rows; 0 means
+// DefaultLimit.
+func (c *Client) Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error) {
+	if err := allow(by, identity.RightAuditRead, clinicID); err != nil {
+		return nil, err
+	}
+	return c.store.Audit(ctx, by, clinicID, bounded(limit))
+}
+
+// Quarantine lists the messages that were kept aside, newest first.
+func (c *Client) Quarantine(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error) {
+	if err := allow(by, identity.RightQuarantineRead, clinicID); err != nil {
+		return nil, err
+	}
+	return c.store.Quarantined(ctx, by, clinicID)
+}
+
+// FindPatient returns the id of the clinic's patient with the national id, which
+// is how a patient is named everywhere else.
+func (c *Client) FindPatient(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error) {
+	if err := allow(by, identity.RightPatientRead, clinicID); err != nil {
+		return "", err
+	}
+	if _, err := parseNationalID(nationalID); err != nil {
+		return "", apperr.InvalidFields("the national id is not one", apperr.Field{Path: "nationalId", Rule: err.Error()})
+	}
+	return c.store.PatientByNationalID(ctx, by, clinicID, nationalID)
+}
+
+// ErasePatient destroys the patient's key: everything of the patient is unreadable
+// from now on. It cannot be undone. Idempotent.
+func (c *Client) ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error {
+	if err := allow(by, identity.RightPatientErase, clinicID); err != nil {
+		return err
+	}
+	return c.store.ErasePatient(ctx, by, clinicID, patientID)
+}
+
+// isID tells whether s has the form of the ids that Helsebro gives.
+func isID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }

@@ -1,0 +1,192 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
+	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+)
+
+// maxNameRunes bounds every name that a caller writes.
+const maxNameRunes = 200
+
+// Processes lists the processes that have a routing rule.
+func Processes() []contract.Process {
+	return []contract.Process{contract.ProcessEConsultation, contract.ProcessEContact, contract.ProcessPrescription}
+}
+
+// Routing reads the clinic's rules, one per process.
+func (c *Client) Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error) {
+	if err := allow(by, identity.RightRoutingRead, clinicID); err != nil {
+		return nil, err
+	}
+	return c.store.Routing(ctx, by, clinicID)
+}
+
+// PutRouting changes the clinic's rule for one process. Invalid names what
+// contradicts itself and what reaches nobody (S36, F12). Idempotent. It holds for
+// messages placed from now on.
+func (c *Client) PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error {
+	if err := allow(by, identity.RightRoutingWrite, clinicID); err != nil {
+		return err
+	}
+	if !slices.Contains(Processes(), process) {
+		return apperr.New(apperr.NotFound, "there is no such process: routing has rules for e-consultation, e-contact and prescription")
+	}
+	if err := rule.Validate(); err != nil {
+		return apperr.InvalidFields("the rule contradicts itself", fields(err)...)
+	}
+	return c.store.PutRouting(ctx, by, clinicID, process, rule)
+}
+
+// fields reads the joined errors of a domain rule, each "path: rule".
+func fields(err error) []apperr.Field {
+	var joined interface{ Unwrap() []error }
+	all := []error{err}
+	if errors.As(err, &joined) {
+		all = joined.Unwrap()
+	}
+	out := make([]apperr.Field, len(all))
+	for i, e := range all {
+		path, rule, _ := strings.Cut(e.Error(), ": ")
+		out[i] = apperr.Field{Path: path, Rule: rule}
+	}
+	return out
+}
+
+// PutClinic writes the clinic's master data: the whole of it, with staff and
+// parties. Staff that it does not name become inactive. Idempotent.
+func (c *Client) PutClinic(ctx context.Context, by identity.Principal, clinic pg.Clinic) error {
+	if err := allow(by, identity.RightClinicWrite, clinic.ID); err != nil {
+		return err
+	}
+	if faults := clinicFaults(clinic); len(faults) > 0 {
+		return apperr.InvalidFields("the clinic has invalid fields", faults...)
+	}
+	return c.store.PutClinic(ctx, by, clinic)
+}
+
+func clinicFaults(c pg.Clinic) []apperr.Field {
+	var f faults
+	f.check(isID(c.ID), "id", "a UUID")
+	f.name("name", c.Name)
+	f.check(c.HerID > 0, "herId", "the clinic's HER-id in the address registry")
+	f.check(c.OrganisationNumber == "" || isDigits(c.OrganisationNumber, 9), "organisationNumber", "nine digits")
+	staff, subjects, parties := map[string]bool{}, map[string]bool{}, map[int]bool{}
+	for i, s := range c.Staff {
+		at := func(field string) string { return fmt.Sprintf("staff[%d].%s", i, field) }
+		f.check(isID(s.ID), at("id"), "a UUID")
+		f.check(!staff[s.ID], at("id"), "named twice")
+		f.check(s.Subject != "", at("subject"), "required: the person's subject in tokens")
+		f.check(!subjects[s.Subject], at("subject"), "named twice")
+		f.name(at("name"), s.Name)
+		f.check(slices.Contains(staffRoles, s.Role), at("role"), "one of %v", staffRoles)
+		f.check(s.HPR == "" || (len(s.HPR) <= 9 && isDigits(s.HPR, len(s.HPR))), at("hpr"), "at most nine digits")
+		staff[s.ID], subjects[s.Subject] = true, true
+	}
+	for i, p := range c.Parties {
+		at := func(field string) string { return fmt.Sprintf("parties[%d].%s", i, field) }
+		f.check(p.HerID > 0, at("herId"), "the party's HER-id in the address registry")
+		f.check(!parties[p.HerID], at("herId"), "named twice")
+		f.name(at("name"), p.Name)
+		f.check(p.StaffID == "" || staff[p.StaffID], at("staffId"), "the id of one of the clinic's staff")
+		for j, process := range p.Processes {
+			f.check(codes.Known(process), fmt.Sprintf("parties[%d].processes[%d]", i, j), "a code of 8279, such as %s", codes.EKonsultasjon)
+		}
+		parties[p.HerID] = true
+	}
+	return f
+}
+
+// staffRoles are the roles of people who work at a clinic.
+var staffRoles = []identity.Role{identity.RoleClinicAdministrator, identity.RolePractitioner, identity.RoleStaff}
+
+// Patient is a patient as the clinic's record system knows him.
+type Patient struct {
+	GivenName  string
+	MiddleName string
+	FamilyName string
+	// NationalID is a birth number or D number, eleven digits.
+	NationalID string
+	// Phone is the mobile number, with or without country code; optional.
+	Phone string
+	// PractitionerID is the staff id of the patient's own practitioner; optional.
+	PractitionerID string
+	// Blocked patients get code 30 for what they send.
+	Blocked bool
+}
+
+// PutPatient writes a patient of the clinic and returns the patient's id.
+// Idempotent by clinic and national id.
+func (c *Client) PutPatient(ctx context.Context, by identity.Principal, clinicID string, p Patient) (string, error) {
+	if err := allow(by, identity.RightPatientWrite, clinicID); err != nil {
+		return "", err
+	}
+	var f faults
+	f.name("givenName", p.GivenName)
+	f.name("familyName", p.FamilyName)
+	if p.MiddleName != "" {
+		f.name("middleName", p.MiddleName)
+	}
+	id, err := parseNationalID(p.NationalID)
+	if err != nil {
+		f.check(false, "nationalId", "%s", err.Error())
+	}
+	f.check(isPhone(p.Phone), "phone", "digits, with + before the country code if there is one")
+	f.check(p.PractitionerID == "" || isID(p.PractitionerID), "practitionerId", "the id of one of the clinic's staff")
+	if len(f) > 0 {
+		return "", apperr.InvalidFields("the patient has invalid fields", f...)
+	}
+	return c.store.PutPatient(ctx, by, clinicID, pg.Patient{
+		GivenName: p.GivenName, MiddleName: p.MiddleName, FamilyName: p.FamilyName,
+		NationalID: id.Number, IDType: string(id.Form), Phone: p.Phone,
+	}, p.PractitionerID, p.Blocked)
+}
+
+// parseNationalID reads a birth number or D number, with the marks of the test
+// registers as Helsenorge's test environments send them.
+func parseNationalID(s string) (nationalid.ID, error) {
+	id, err := nationalid.Parse(s, nationalid.Options{Synthetic: nationalid.AllMarks})
+	if err != nil {
+		return id, err
+	}
+	if id.Form != nationalid.FNR && id.Form != nationalid.DNR {
+		return id, apperr.New(apperr.Invalid, "a birth number or a D number: digital dialogue knows no other (HITS 1217 §2.3)")
+	}
+	return id, nil
+}
+
+// faults collects the invalid fields of one input.
+type faults []apperr.Field
+
+func (f *faults) check(ok bool, path, rule string, args ...any) {
+	if !ok {
+		*f = append(*f, apperr.Field{Path: path, Rule: fmt.Sprintf(rule, args...)})
+	}
+}
+
+func (f *faults) name(path, s string) {
+	f.check(strings.TrimSpace(s) != "", path, "required")
+	f.check(utf8.RuneCountInString(s) <= maxNameRunes, path, "at most %d characters", maxNameRunes)
+	f.check(utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl), path, "one line without control characters")
+}
+
+func isDigits(s string, n int) bool {
+	return len(s) == n && strings.Trim(s, "0123456789") == ""
+}
+
+func isPhone(s string) bool {
+	digits := strings.TrimPrefix(s, "+")
+	return s == "" || (len(digits) >= 5 && len(digits) <= 15 && isDigits(digits, len(digits)))
+}

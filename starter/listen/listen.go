@@ -1,0 +1,195 @@
+// Package listen takes Helsenorge's messages in: open, check, store once, tell
+// Temporal, settle — in this order, so that whatever dies in between loses
+// nothing and the broker's redelivery takes the rest up.
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/failpoint"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/transport"
+)
+
+// Store is what the listener needs of the database.
+type Store interface {
+	Parties(context.Context) ([]int, error)
+	StoreArrival(context.Context, pg.Arrival) (pg.Arrived, error)
+	QuarantineArrival(ctx context.Context, a pg.Arrival, reason string) error
+	HandedOver(ctx context.Context, messageID string) error
+}
+
+// Listener takes messages in from the queues of every party of every clinic.
+type Listener struct {
+	store     Store
+	temporal  Temporal
+	transport transport.Transport
+	sealer    transport.Sealer
+	registry  registry.Registry
+	logger    *slog.Logger
+}
+
+// New makes a listener.
+func New(store Store, temporal Temporal, t transport.Transport, sealer transport.Sealer, r registry.Registry, logger *slog.Logger) *Listener {
+	return &Listener{store: store, temporal: temporal, transport: t, sealer: sealer, registry: r, logger: logger}
+}
+
+const (
+	// credit bounds the unsettled messages of one queue. A message may have 20 MB.
+	credit = 16
+	// attempts is how often a message that fails for a reason of its own is tried
+	// before it is kept aside (HITS 1216: the broker gives up after 10).
+	attempts = 10
+	// firstPause and longestPause bound the wait between attempts.
+	firstPause, longestPause = 200 * time.Millisecond, 15 * time.Second
+	// partiesEvery is how often new parties are looked for.
+	partiesEvery = 30 * time.Second
+)
+
+// Run listens until ctx ends. A party that is added later is picked up within
+// half a minute; a database that is down is waited for.
+func (l *Listener) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	known := map[string]bool{}
+	listen := func(queue string, errorQueue bool) {
+		if queue == "" || known[queue] {
+			return
+		}
+		known[queue] = true
+		group.Go(func() error { return l.queue(ctx, queue, errorQueue) })
+	}
+	group.Go(func() error {
+		for {
+			ids, err := l.store.Parties(ctx)
+			for _, id := range ids {
+				p, err := l.registry.Party(ctx, id)
+				if err != nil {
+					l.logger.Warn("a party of a clinic is not in the address registry: nothing is received for it", "herId", id, "kind", apperr.KindOf(err))
+					continue
+				}
+				listen(p.AsyncQueue, false)
+				listen(p.ErrorQueue, true)
+			}
+			pause := partiesEvery
+			if err != nil {
+				l.logger.Warn("the parties cannot be read yet", "error", err)
+				pause = firstPause
+			} else if len(ids) == 0 {
+				pause = time.Second
+			}
+			if !sleep(ctx, pause) {
+				return nil
+			}
+		}
+	})
+	return group.Wait()
+}
+
+// queue takes messages of one queue in, credit of them at a time.
+func (l *Listener) queue(ctx context.Context, queue string, errorQueue bool) error {
+	receiver, err := l.transport.Receiver(ctx, queue, credit)
+	if err != nil {
+		return fmt.Errorf("queue %s: %w", queue, err)
+	}
+	l.logger.Info("listening", "queue", queue)
+	var inFlight sync.WaitGroup
+	defer func() {
+		inFlight.Wait()
+		if err := receiver.Close(context.WithoutCancel(ctx)); err != nil {
+			l.logger.Warn("the link did not close", "queue", queue, "error", err)
+		}
+	}()
+	for {
+		delivery, err := receiver.Receive(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("queue %s: %w", queue, err)
+		}
+		inFlight.Go(func() { l.take(ctx, delivery, errorQueue) })
+	}
+}
+
+// take brings one delivery to its end. What depends on others (database, Temporal)
+// is tried for as long as it takes: the message stays unsettled, and with credit
+// used up no more are delivered. What fails by itself is kept aside after some
+// attempts, so that one message never stalls a queue.
+func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQueue bool) {
+	failpoint.Hit(failpoint.ListenReceived)
+	m := delivery.Message()
+	log := l.logger.With("transportId", m.ID, "fromHerId", m.FromHerID, "toHerId", m.ToHerID)
+	arrival := l.read(ctx, m, errorQueue)
+	pause, failures := firstPause, 0
+	for {
+		err := l.handOver(ctx, arrival)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return // unsettled: the broker delivers it again
+		}
+		kind := apperr.KindOf(err)
+		log.Warn("a message waits unsettled", "kind", kind, "error", err)
+		if kind != apperr.Unavailable {
+			failures++
+		}
+		if failures >= attempts {
+			if err := l.store.QuarantineArrival(ctx, arrival, string(kind)); err == nil {
+				log.Error("a message is in quarantine", "kind", kind)
+				break
+			}
+		}
+		if !sleep(ctx, pause) {
+			return
+		}
+		pause = min(2*pause, longestPause)
+	}
+	if err := delivery.Accept(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		log.Warn("a stored message could not be settled: it will come again", "error", err)
+	}
+}
+
+// handOver stores the message and tells Temporal all that follows from it.
+func (l *Listener) handOver(ctx context.Context, a pg.Arrival) error {
+	stored, err := l.store.StoreArrival(ctx, a)
+	if err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.ListenStored)
+	if stored.HandedOver {
+		l.logger.Info("a known message came again", "message", stored.ID, "verdict", stored.Verdict)
+		return nil
+	}
+	if err := l.tell(ctx, stored); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.ListenStarted)
+	if err := l.store.HandedOver(ctx, stored.ID); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.ListenRecorded)
+	l.logger.Info("message taken in", "message", stored.ID, "verdict", stored.Verdict, "dialogue", stored.DialogueID, "process", stored.Process, "again", stored.Again)
+	return nil
+}
+
+// sleep waits and tells whether ctx still lives.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
