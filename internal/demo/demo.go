@@ -1,10 +1,12 @@
-// Package demo is the clinic of the development stack and of the tests: invented
-// people at an invented clinic.
+// Package demo is the clinic of `make run` and of the tests: invented people at an
+// invented clinic.
 package demo
 
 import (
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
 )
 
 // Who works at the clinic, and its record system.
@@ -29,9 +31,11 @@ const (
 	ServiceHerID = 900002
 )
 
+// offered are the processes that the practitioner has registered (S12).
+var offered = []string{codes.EKontakt, codes.EKonsultasjon, codes.Reseptfornyelse}
+
 // Clinic is the demonstration clinic.
 func Clinic() pg.Clinic {
-	offered := []string{"DIALOG_INNBYGGER_EKONTAKT", "DIALOG_INNBYGGER_EKONSULTASJON", "DIALOG_INNBYGGER_RESEPTFORNYELSE"}
 	return pg.Clinic{
 		ID: ClinicID, Name: "Demo legesenter", OrganisationNumber: "999999999", HerID: ClinicHerID,
 		Staff: []pg.Staff{
@@ -42,6 +46,22 @@ func Clinic() pg.Clinic {
 		Parties: []pg.Party{
 			{HerID: GPHerID, Name: "Frida Fastlege", StaffID: GPID, Processes: offered},
 			{HerID: ServiceHerID, Name: "Fastlege, liste uten fast lege", Processes: offered[:1]},
+		},
+	}
+}
+
+// Registry are the clinic's entries of the simulated address registry. The list
+// without a practitioner shares the clinic's queues; the practitioner has his own.
+func Registry() []registry.Party {
+	return []registry.Party{
+		{HerID: ClinicHerID, Name: "Demo legesenter"},
+		{
+			HerID: GPHerID, Name: "Frida Fastlege", ParentHerID: ClinicHerID,
+			AsyncQueue: "demo_gp_async", SyncQueue: "demo_gp_sync", ErrorQueue: "demo_gp_error", Processes: offered,
+		},
+		{
+			HerID: ServiceHerID, Name: "Fastlege, liste uten fast lege", ParentHerID: ClinicHerID,
+			AsyncQueue: "demo_async", SyncQueue: "demo_sync", ErrorQueue: "demo_error", Processes: offered[:1],
 		},
 	}
 }

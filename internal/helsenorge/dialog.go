@@ -179,7 +179,7 @@ func (c *checker) roles(roles []Role, f function, path string) {
 			c.code(*r.RoleToPatient, codes.PatientRoles, at+".RoleToPatient")
 		}
 		if f.sides == citizen {
-			wished := r.RoleToPatient != nil && r.RoleToPatient.V == codes.WishedHelper && r.Professional != nil
+			wished := r.RoleToPatient != nil && r.RoleToPatient.V == codes.WishedPractitioner && r.Professional != nil
 			c.check(wished, at, "must be the wished practitioner: RoleToPatient 23 with a Professional")
 		}
 		if r.Professional != nil {

@@ -88,7 +88,7 @@ func codeRef(list codes.List, v string) *Code {
 
 func wished() []Role {
 	return []Role{{
-		RoleToPatient: codeRef(codes.PatientRoles, codes.WishedHelper),
+		RoleToPatient: codeRef(codes.PatientRoles, codes.WishedPractitioner),
 		Professional: &HealthcareProfessional{FamilyName: "Ås", GivenName: "Åse", Idents: []Ident{
 			{ID: "9999001", Type: code(codes.PersonIDs, codes.HPR)},
 		}},

@@ -211,13 +211,19 @@ func readHead(info *node) (Head, bool) {
 	}
 	var dated bool
 	h.GenDate, dated = readInstant(h.GenDateLiteral)
-	sender := info.child(head("Sender")).child(head("Organisation"))
-	receiver := info.child(head("Receiver")).child(head("Organisation"))
-	h.Sender, h.Receiver = readParty(sender), readParty(receiver)
+	h.Sender = readParty(info.child(head("Sender")).child(head("Organisation")))
+	h.Receiver = readParty(info.child(head("Receiver")).child(head("Organisation")))
 	if p := info.child(head("Patient")); p != nil {
 		h.Patient = readPatient(p)
 	}
-	return h, h.Process != "" && h.MsgID != "" && dated && sender != nil && receiver != nil
+	return h, h.Process != "" && h.MsgID != "" && dated && h.Sender.known() && h.Receiver.known()
+}
+
+// known tells whether anything is said of who the party is.
+func (p Party) known() bool {
+	return p.Organisation.Name != "" || len(p.Organisation.Idents) > 0 ||
+		p.Unit != nil && (p.Unit.Name != "" || len(p.Unit.Idents) > 0) ||
+		p.Person != nil && (fullName(p.Person) != "" || len(p.Person.Idents) > 0)
 }
 
 func readParty(org *node) Party {

@@ -114,7 +114,7 @@ func readMessage(root *node) (*Message, []Problem) {
 	v.element(root, typMsgHead, "MsgHead")
 	h, ok := readHead(root.child(head("MsgInfo")))
 	if !ok {
-		v.require("MsgHead/MsgInfo", "Type, GenDate, MsgId, Sender and Receiver must be there, with values")
+		v.require("MsgHead/MsgInfo", "Type, GenDate, MsgId, Sender and Receiver must be there, and say what they are for")
 		return nil, v.problems
 	}
 	m := &Message{Head: h}

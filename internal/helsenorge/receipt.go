@@ -205,8 +205,10 @@ func (c *checker) receipt(r *Receipt) {
 	c.needed(r.OriginalMsgID, "OriginalMsgID")
 }
 
-// receiptParty is liberal: a receipt mirrors what the message had.
+// receiptParty is liberal: a receipt mirrors what the message had, and only a
+// party of which nothing is known can be nobody's mirror.
 func (c *checker) receiptParty(p Party, path string) {
+	c.check(p.known(), path, "must have a name or an identifier")
 	c.receiptIdents(p.Organisation.Name, p.Organisation.Idents, path+".Organisation")
 	if p.Unit != nil {
 		c.receiptIdents(p.Unit.Name, p.Unit.Idents, path+".Unit")
@@ -218,11 +220,10 @@ func (c *checker) receiptParty(p Party, path string) {
 
 func (c *checker) receiptIdents(name string, idents []Ident, path string) {
 	c.text(name, path+".Name")
-	c.check(name != "" || len(idents) > 0, path, "must have a name or an identifier")
 	for i, id := range idents {
 		at := fmt.Sprintf("%s.Idents[%d]", path, i)
 		c.text(id.ID, at+".ID")
-		c.needed(id.Type.V, at+".Type.V")
+		c.text(id.Type.V, at+".Type.V")
 		c.text(id.Type.DN, at+".Type.DN")
 	}
 }
@@ -234,7 +235,7 @@ func (w *writer) receipt(r *Receipt) {
 	w.leaf("GenDate", writeInstant(r.GenDate))
 	w.leaf("Id", r.ID)
 	w.receiptParty("Sender", codes.PrimaryReceiver, r.Sender)
-	w.receiptParty("Receiver", codes.Sender, r.Receiver)
+	w.receiptParty("Receiver", codes.OriginalSender, r.Receiver)
 	w.cs("Status", Code{V: receiptStatus(r.OK).V, DN: r.Status.DN}, codes.ReceiptStatus)
 	for _, e := range r.Errors {
 		w.cv("Error", e, codes.ReceiptErrors)

@@ -148,11 +148,12 @@ func (p *plainText) take(n *node) {
 			if p.line.Len() > 0 {
 				p.line.WriteByte('\t')
 			}
-		case "pre":
-			p.verbatim(k)
-			continue
 		}
-		p.take(k)
+		if local == "pre" {
+			p.verbatim(k)
+		} else {
+			p.take(k)
+		}
 		if block && local != "br" {
 			p.end(false)
 		}

@@ -61,7 +61,10 @@ func (w *writer) optional(name, text string) {
 
 // cs writes a code whose list is not on the wire.
 func (w *writer) cs(name string, c Code, list codes.List) {
-	attrs := []string{"V", c.V}
+	var attrs []string
+	if c.V != "" {
+		attrs = append(attrs, "V", c.V)
+	}
 	if dn := displayName(c, list); dn != "" {
 		attrs = append(attrs, "DN", dn)
 	}

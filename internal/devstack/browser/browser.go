@@ -26,22 +26,27 @@ func Ensure(ctx context.Context, progress io.Writer) error {
 	return debian.Install(ctx, progress, "chromium")
 }
 
-// Text opens a page, waits until it shows waitFor, and returns all text it then shows.
-// When ctx ends first, the error holds what was shown instead.
-func Text(ctx context.Context, url, waitFor string) (string, error) {
+// Text opens a page, waits until it shows every text of waitFor, and returns all text it
+// then shows. When ctx ends first, the error holds what was shown instead.
+func Text(ctx context.Context, url string, waitFor ...string) (string, error) {
 	return visit(ctx, url, waitFor, chromedp.Evaluate[string](shownText))
 }
 
-// Screenshot opens a page, waits until it shows waitFor, and returns a picture of the
-// whole page as PNG.
-func Screenshot(ctx context.Context, url, waitFor string) ([]byte, error) {
+// Screenshot opens a page, waits until it shows every text of waitFor, and returns a
+// picture of the whole page as PNG.
+func Screenshot(ctx context.Context, url string, waitFor ...string) ([]byte, error) {
 	return visit(ctx, url, waitFor, chromedp.FullScreenshot(100))
 }
 
-// shownText is what a reader sees: without scripts, styles and hidden elements.
-const shownText = `(document.body ? document.body.innerText : "")`
+// shownText is what a reader sees, without scripts, styles and hidden elements. Frames
+// of the same origin are part of it: the Temporal UI draws summaries in them.
+const shownText = `(function text(d) {
+	if (!d || !d.body) return "";
+	const frames = Array.from(d.querySelectorAll("iframe"), f => text(f.contentDocument));
+	return [d.body.innerText, ...frames].join("\n");
+})(document)`
 
-func visit[T any](ctx context.Context, url, waitFor string, then chromedp.Action[T]) (T, error) {
+func visit[T any](ctx context.Context, url string, waitFor []string, then chromedp.Action[T]) (T, error) {
 	var none T
 	path, err := program()
 	if err != nil {
@@ -68,7 +73,7 @@ func visit[T any](ctx context.Context, url, waitFor string, then chromedp.Action
 	defer context.AfterFunc(ctx, cancel)()
 
 	err = chromedp.Do(limited, chromedp.Navigate(url), chromedp.Poll[chromedp.Void](
-		fmt.Sprintf("%s.includes(%s)", shownText, quote(waitFor)), chromedp.WithPollingInterval(pollInterval), chromedp.WithPollingTimeout(0)))
+		allShown(waitFor), chromedp.WithPollingInterval(pollInterval), chromedp.WithPollingTimeout(0)))
 	if err == nil {
 		var seen T
 		if seen, err = chromedp.Run(limited, then); err == nil {
@@ -88,10 +93,10 @@ func visit[T any](ctx context.Context, url, waitFor string, then chromedp.Action
 // because a hidden page draws no frames.
 const pollInterval = 50 * time.Millisecond
 
-// quote writes a string as a literal of JavaScript, of which JSON is a part.
-func quote(s string) string {
-	literal, _ := json.Marshal(s) // a string can always be marshalled
-	return string(literal)
+// allShown is true in the browser when the page shows all texts.
+func allShown(texts []string) string {
+	literal, _ := json.Marshal(append([]string{}, texts...)) // JSON is a part of JavaScript, and strings marshal
+	return fmt.Sprintf("(shown => %s.every(t => shown.includes(t)))(%s)", literal, shownText)
 }
 
 // program finds Chromium or a browser that takes the same orders.

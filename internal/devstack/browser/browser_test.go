@@ -16,7 +16,7 @@ import (
 )
 
 // page shows its second word only after a script ran, and then tells the server.
-const page = `<!doctype html><title>t</title><p>Hello</p><p id="late"></p><p style="display:none">secret</p>
+const page = `<!doctype html><title>t</title><p>Hello</p><iframe srcdoc="<p>framed</p>"></iframe><p id="late"></p><p style="display:none">secret</p>
 <script>setTimeout(() => { document.getElementById("late").textContent = 'a "late" word'; fetch("/shown") }, 100)</script>`
 
 // serve serves the page and returns its address and a channel that is closed when the
@@ -41,9 +41,9 @@ func TestTextWaitsForScripts(t *testing.T) {
 	url, _ := serve(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	text, err := browser.Text(ctx, url, `a "late" word`)
+	text, err := browser.Text(ctx, url, `a "late" word`, "framed")
 	require.NoError(t, err)
-	require.Equal(t, "Hello\n\na \"late\" word", text)
+	require.Equal(t, "Hello\n\na \"late\" word\nframed", text)
 }
 
 func TestTextSaysWhatIsShownInstead(t *testing.T) {

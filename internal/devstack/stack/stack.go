@@ -21,12 +21,14 @@ import (
 	"time"
 
 	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/ports"
 	"github.com/helsebro/helsebro/internal/devstack/postgres"
 	"github.com/helsebro/helsebro/internal/devstack/temporalserver"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/simulator"
 )
 
 // Ports are where the parts listen, all on 127.0.0.1. Zero takes a free one.
@@ -59,7 +61,7 @@ type Stack struct {
 	Config
 	Postgres  *postgres.Server
 	Temporal  *temporalserver.Server
-	Simulator *Simulator
+	Simulator *simulator.Client
 	Issuer    *identity.DevIssuer
 	URL       string // of the database
 	keys      keys
@@ -103,7 +105,7 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	if err := s.Issuer.WriteJWKS(s.path("jwks.json")); err != nil {
 		return nil, err
 	}
-	if err := registry.Write(s.path("registry.yaml"), Parties()); err != nil {
+	if err := registry.Write(s.path("registry.yaml"), append(simulator.Parties(), demo.Registry()...)); err != nil {
 		return nil, err
 	}
 	for _, part := range []struct {

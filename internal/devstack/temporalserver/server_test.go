@@ -219,6 +219,7 @@ func TestCancelledStartLeavesNothing(t *testing.T) {
 
 func TestFeatures(t *testing.T) {
 	t.Parallel()
+	parent := t
 	s, c := start(t, temporalserver.Config{SQLiteFile: filepath.Join(t.TempDir(), "temporal.db")})
 
 	t.Run("a standalone activity is accepted without a worker, once, and runs", func(t *testing.T) {
@@ -231,7 +232,9 @@ func TestFeatures(t *testing.T) {
 		require.NoError(t, err)
 		_, err = c.ExecuteActivity(t.Context(), options, shout, "again")
 		require.Error(t, err)
-		startWorker(t, c)
+		// One worker for all that follows: a task that is on its way to a worker as it
+		// stops is given to another only after 10 s.
+		startWorker(parent, c)
 		var result string
 		require.NoError(t, handle.Get(t.Context(), &result))
 		require.Equal(t, "HELLO", result)
@@ -264,7 +267,6 @@ func TestFeatures(t *testing.T) {
 	})
 
 	t.Run("update with start", func(t *testing.T) {
-		startWorker(t, c)
 		op := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 			ID: "updated", TaskQueue: queue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		}, updatable)
@@ -281,7 +283,6 @@ func TestFeatures(t *testing.T) {
 	})
 
 	t.Run("time can be skipped", func(t *testing.T) {
-		startWorker(t, c)
 		run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "sleeper", TaskQueue: queue}, sleepFor, 48*time.Hour)
 		require.NoError(t, err)
 		_, err = c.WorkflowService().UpdateWorkflowExecutionOptions(t.Context(), &workflowservice.UpdateWorkflowExecutionOptionsRequest{

@@ -98,20 +98,20 @@ const (
 
 // Other single codes that Helsebro names in code.
 const (
-	Yes             = "J"    // 7304
-	No              = "N"    // 7304
-	XMLInstance     = "XML"  // 8114
-	AttachmentType  = "A"    // 8114
-	Fodselsnummer   = "FNR"  // 8116
-	DNummer         = "DNR"  // 8116
-	HPR             = "HPR"  // 8116
-	HER             = "HER"  // 8116 and 9051
-	ENH             = "ENH"  // 9051
-	Fastlege        = "6"    // 9034
-	WishedHelper    = "23"   // 9034: the practitioner the citizen asks for
-	Author          = "1"    // 9057
-	PrimaryReceiver = "PRIM" // 8112
-	Sender          = "AVS"  // 8112
+	Yes                = "J"    // 7304
+	No                 = "N"    // 7304
+	XMLInstance        = "XML"  // 8114
+	AttachmentType     = "A"    // 8114
+	Fodselsnummer      = "FNR"  // 8116
+	DNummer            = "DNR"  // 8116
+	HPR                = "HPR"  // 8116
+	HER                = "HER"  // 8116 and 9051
+	ENH                = "ENH"  // 9051
+	Fastlege           = "6"    // 9034
+	WishedPractitioner = "23"   // 9034: the practitioner the citizen asks for
+	Author             = "1"    // 9057
+	PrimaryReceiver    = "PRIM" // 8112
+	OriginalSender     = "AVS"  // 8112
 )
 
 // Name returns the official display name (DN) of v in the list, or "" when the

@@ -1,0 +1,141 @@
+package simulator
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+)
+
+// maxRequest bounds a request: a message may have 20 MB, in base64.
+const maxRequest = 30 << 20
+
+// Handler serves the simulator's controls:
+//
+//	POST /simulator/actions  Action → Sent
+//	POST /simulator/raw      Raw → {"transportId"}
+//	POST /simulator/faults   Faults
+//	GET  /simulator/book     Book
+//
+// It is for the loopback of a development machine: it knows no callers.
+func (h *Helsenorge) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /simulator/actions", handle(func(ctx context.Context, a Action) (any, error) { return h.Act(ctx, a) }))
+	mux.HandleFunc("POST /simulator/raw", handle(func(ctx context.Context, r Raw) (any, error) {
+		id, err := h.SendRaw(ctx, r)
+		return rawSent{id}, err
+	}))
+	mux.HandleFunc("POST /simulator/faults", handle(func(_ context.Context, f Faults) (any, error) {
+		h.SetFaults(f)
+		return f, nil
+	}))
+	mux.HandleFunc("GET /simulator/book", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, h.Book()) })
+	return mux
+}
+
+type rawSent struct {
+	TransportID string `json:"transportId"`
+}
+
+func handle[I any](do func(context.Context, I) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in I
+		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&in); err != nil {
+			answer(w, http.StatusBadRequest, problem{Kind: apperr.Invalid, Message: "the body is not what this call takes"})
+			return
+		}
+		out, err := do(r.Context(), in)
+		if err != nil {
+			status := http.StatusInternalServerError
+			switch kind := apperr.KindOf(err); kind {
+			case apperr.Invalid, apperr.Unsupported, apperr.TooLarge:
+				status = http.StatusUnprocessableEntity
+			case apperr.NotFound:
+				status = http.StatusNotFound
+			case apperr.Unavailable:
+				status = http.StatusServiceUnavailable
+			default:
+			}
+			answer(w, status, problem{Kind: apperr.KindOf(err), Message: err.Error()})
+			return
+		}
+		answer(w, http.StatusOK, out)
+	}
+}
+
+type problem struct {
+	Kind    apperr.Kind `json:"kind"`
+	Message string      `json:"message"`
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // whoever asked has gone
+}
+
+// Client controls a simulator over HTTP.
+type Client struct {
+	url  string
+	http *http.Client
+}
+
+// NewClient makes a client of the simulator at url, such as http://127.0.0.1:8236.
+func NewClient(url string) *Client {
+	return &Client{url: url, http: &http.Client{Timeout: 30 * time.Second}}
+}
+
+// Act does what a citizen does.
+func (c *Client) Act(ctx context.Context, a Action) (Sent, error) {
+	var s Sent
+	return s, c.call(ctx, http.MethodPost, "actions", a, &s)
+}
+
+// SendRaw puts bytes on the clinic's queue and returns their transport id.
+func (c *Client) SendRaw(ctx context.Context, r Raw) (string, error) {
+	var s rawSent
+	err := c.call(ctx, http.MethodPost, "raw", r, &s)
+	return s.TransportID, err
+}
+
+// SetFaults changes what goes wrong from now on.
+func (c *Client) SetFaults(ctx context.Context, f Faults) error {
+	return c.call(ctx, http.MethodPost, "faults", f, &f)
+}
+
+// Book returns all that was sent and received.
+func (c *Client) Book(ctx context.Context) (Book, error) {
+	var b Book
+	return b, c.call(ctx, http.MethodGet, "book", nil, &b)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.url+"/simulator/"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return apperr.New(apperr.Unavailable, "the simulator at %s does not answer: is it running?", c.url)
+	}
+	defer res.Body.Close() //nolint:errcheck // it is read to its end
+	if res.StatusCode != http.StatusOK {
+		var p problem
+		if err := json.NewDecoder(res.Body).Decode(&p); err != nil {
+			return fmt.Errorf("the simulator answered %s", res.Status)
+		}
+		return apperr.New(p.Kind, "%s", p.Message)
+	}
+	return json.NewDecoder(res.Body).Decode(out)
+}

@@ -1,0 +1,402 @@
+// Package simulator is Helsenorge as a counterpart: citizens who write, receipts
+// for what the clinic sends, faults on demand, and a book of all of it that an
+// auditor can count. It knows nothing of the product's inside: only messages.
+package simulator
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/helsenorge"
+	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/transport"
+	"github.com/helsebro/helsebro/internal/transport/loopback/linelog"
+)
+
+// Helsenorge's own parties in the simulated address registry.
+const (
+	// OrganisationHerID is the organisation (level 1).
+	OrganisationHerID = 800000
+	// HerID is the service that citizens' messages come from (level 2).
+	HerID = 800001
+)
+
+// Parties are Helsenorge's entries of the simulated address registry.
+func Parties() []registry.Party {
+	return []registry.Party{
+		{HerID: OrganisationHerID, Name: "Helsenorge"},
+		{
+			HerID: HerID, Name: "Digitale innbyggertjenester", ParentHerID: OrganisationHerID,
+			AsyncQueue: "helsenorge_async", SyncQueue: "helsenorge_sync", ErrorQueue: "helsenorge_error",
+		},
+	}
+}
+
+// Config is what a simulated Helsenorge needs.
+type Config struct {
+	// Dir keeps its book.
+	Dir       string
+	Transport transport.Transport
+	Sealer    transport.Sealer
+	Registry  registry.Registry
+	Logger    *slog.Logger
+}
+
+// Helsenorge is the counterpart. It is safe for concurrent use.
+type Helsenorge struct {
+	cfg  Config
+	book *linelog.Log
+
+	mu       sync.Mutex
+	sent     map[string]*Sent // by MsgId
+	received []*Received
+	byMsgID  map[string]*Received
+	receipts map[string][]*Receipt // by the MsgId that they are for
+	reports  []*Report
+	faults   Faults
+}
+
+// Sent is a message of a citizen.
+type Sent struct {
+	MsgID        string `json:"msgId"`
+	TransportID  string `json:"transportId"`
+	Conversation string `json:"conversation"`
+	To           int    `json:"to"`
+	Kind         Kind   `json:"kind"`
+	Citizen      int    `json:"citizen"`
+	XML          []byte `json:"xml"`
+}
+
+// Received is a message of the clinic, counted once however often it came.
+type Received struct {
+	MsgID        string `json:"msgId"`
+	Process      string `json:"process"`
+	Function     string `json:"function"`
+	Parent       string `json:"parent"`
+	Conversation string `json:"conversation"`
+	From         int    `json:"from"`
+	Text         string `json:"text"`
+	XML          []byte `json:"xml"`
+	// Deliveries counts how often the queue brought it.
+	Deliveries int `json:"deliveries"`
+	// Problems are the rules of the standard that it breaks.
+	Problems []string  `json:"problems,omitempty"`
+	At       time.Time `json:"at"`
+}
+
+// Receipt is the clinic's receipt for a message of a citizen, counted once by its
+// own id.
+type Receipt struct {
+	ID         string    `json:"id"`
+	Original   string    `json:"original"`
+	OK         bool      `json:"ok"`
+	Codes      []string  `json:"codes,omitempty"`
+	XML        []byte    `json:"xml"`
+	Deliveries int       `json:"deliveries"`
+	At         time.Time `json:"at"`
+}
+
+// Report is what the clinic put on our error queue.
+type Report struct {
+	Condition           string    `json:"condition"`
+	OriginalTransportID string    `json:"originalTransportId"`
+	TransportID         string    `json:"transportId"`
+	At                  time.Time `json:"at"`
+}
+
+// Faults are what goes wrong on demand, from now on.
+type Faults struct {
+	// Receipt is what the clinic's messages get: "" a positive receipt, "none", or
+	// an error code of 8221 such as E35.
+	Receipt string `json:"receipt"`
+}
+
+// entry is one line of the book: exactly one field is set.
+type entry struct {
+	Sent     *Sent     `json:"sent,omitempty"`
+	Received *Received `json:"received,omitempty"`
+	Receipt  *Receipt  `json:"receipt,omitempty"`
+	Report   *Report   `json:"report,omitempty"`
+	// Again is the id of a message or receipt that came once more.
+	Again string `json:"again,omitempty"`
+}
+
+// Open opens the book. Close closes it.
+func Open(cfg Config) (*Helsenorge, error) {
+	h := &Helsenorge{cfg: cfg, sent: map[string]*Sent{}, byMsgID: map[string]*Received{}, receipts: map[string][]*Receipt{}}
+	book, err := linelog.Open(filepath.Join(cfg.Dir, "book.jsonl"), func(line []byte) error {
+		var e entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return err
+		}
+		h.apply(e)
+		return nil
+	})
+	h.book = book
+	return h, err
+}
+
+// Close closes the book.
+func (h *Helsenorge) Close() error { return h.book.Close() }
+
+// apply takes a line of the book in; the caller holds mu, or is alone.
+func (h *Helsenorge) apply(e entry) {
+	switch {
+	case e.Sent != nil:
+		h.sent[e.Sent.MsgID] = e.Sent
+	case e.Received != nil:
+		h.byMsgID[e.Received.MsgID] = e.Received
+		h.received = append(h.received, e.Received)
+	case e.Receipt != nil:
+		h.receipts[e.Receipt.Original] = append(h.receipts[e.Receipt.Original], e.Receipt)
+	case e.Report != nil:
+		h.reports = append(h.reports, e.Report)
+	case e.Again != "":
+		if r := h.byMsgID[e.Again]; r != nil {
+			r.Deliveries++
+		}
+		for _, all := range h.receipts {
+			for _, r := range all {
+				if r.ID == e.Again {
+					r.Deliveries++
+				}
+			}
+		}
+	}
+}
+
+// write keeps a line, then takes it in.
+func (h *Helsenorge) write(e entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if err := h.book.Append(line); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.apply(e)
+	return nil
+}
+
+// Run receives until ctx ends.
+func (h *Helsenorge) Run(ctx context.Context) error {
+	own, err := h.cfg.Registry.Party(ctx, HerID)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for queue, take := range map[string]func(context.Context, *transport.Message) error{
+		own.AsyncQueue: h.take, own.ErrorQueue: h.takeReport,
+	} {
+		group.Go(func() error { return h.receive(ctx, queue, take) })
+	}
+	return group.Wait()
+}
+
+// receive takes one message after the other; what fails comes again.
+func (h *Helsenorge) receive(ctx context.Context, queue string, take func(context.Context, *transport.Message) error) error {
+	r, err := h.cfg.Transport.Receiver(ctx, queue, 1)
+	if err != nil {
+		return err
+	}
+	defer r.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the link ends with the process
+	for {
+		d, err := r.Receive(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = take(ctx, d.Message())
+		if err == nil {
+			err = d.Accept(ctx)
+		} else {
+			h.cfg.Logger.Warn("the simulator could not take a message", "queue", queue, "error", err)
+			err = d.Release(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			h.cfg.Logger.Warn("the simulator could not settle a message", "queue", queue, "error", err)
+		}
+	}
+}
+
+// take takes a message or a receipt of the clinic.
+func (h *Helsenorge) take(ctx context.Context, m *transport.Message) error {
+	xml, err := h.cfg.Sealer.Open(ctx, m)
+	if err != nil {
+		return err
+	}
+	message, problems := helsenorge.Read(xml)
+	if message == nil {
+		return h.write(entry{Received: &Received{MsgID: m.ID, XML: xml, Deliveries: 1, Problems: []string{"unreadable"}, At: time.Now().UTC()}})
+	}
+	if message.Receipt != nil {
+		return h.takeReceipt(message.Receipt, xml)
+	}
+	h.mu.Lock()
+	_, known := h.byMsgID[message.Head.MsgID]
+	h.mu.Unlock()
+	if known {
+		// The receiver's duplicate rule: discard, and never receipt twice.
+		return h.write(entry{Again: message.Head.MsgID})
+	}
+	r := &Received{
+		MsgID: message.Head.MsgID, Process: message.Head.Process, Parent: message.Head.RefToParent, Conversation: message.Head.RefToConversation,
+		From: message.Head.Sender.HerID(), XML: xml, Deliveries: 1, At: time.Now().UTC(),
+	}
+	if message.Dialog != nil {
+		r.Function = message.Dialog.Function()
+		if message.Dialog.Note != nil {
+			r.Text = message.Dialog.Note.Text.Plain
+		}
+	}
+	for _, p := range problems {
+		r.Problems = append(r.Problems, p.Code+" "+p.Path+": "+p.Rule)
+	}
+	// The receipt goes first: when it fails, the message comes again.
+	if err := h.acknowledge(ctx, m, message, problems); err != nil {
+		return err
+	}
+	return h.write(entry{Received: r})
+}
+
+// acknowledge sends the receipt that the faults ask for. Its ids are made of the
+// message's, so that a second attempt repeats the first.
+func (h *Helsenorge) acknowledge(ctx context.Context, m *transport.Message, message *helsenorge.Message, problems []helsenorge.Problem) error {
+	h.mu.Lock()
+	fault := h.faults.Receipt
+	h.mu.Unlock()
+	if fault == "none" || !message.Head.WantsReceipt {
+		return nil
+	}
+	if fault != "" {
+		problems = append(problems, helsenorge.Problem{Code: fault})
+	}
+	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte("receipt/"+message.Head.MsgID)).String()
+	xml, err := helsenorge.WriteReceipt(helsenorge.ReceiptFor(message.Head, id, time.Now().UTC().Truncate(time.Second), problems))
+	if err != nil {
+		return err
+	}
+	return h.send(ctx, m.FromHerID, HerID, "APPREC", id, xml)
+}
+
+func (h *Helsenorge) takeReceipt(r *helsenorge.Receipt, xml []byte) error {
+	h.mu.Lock()
+	known := slices.ContainsFunc(h.receipts[r.OriginalMsgID], func(k *Receipt) bool { return k.ID == r.ID })
+	h.mu.Unlock()
+	if known {
+		return h.write(entry{Again: r.ID})
+	}
+	e := &Receipt{ID: r.ID, Original: r.OriginalMsgID, OK: r.OK, XML: xml, Deliveries: 1, At: time.Now().UTC()}
+	for _, c := range r.Errors {
+		e.Codes = append(e.Codes, c.V)
+	}
+	return h.write(entry{Receipt: e})
+}
+
+func (h *Helsenorge) takeReport(_ context.Context, m *transport.Message) error {
+	r, err := transport.ErrorReportOf(m)
+	if err != nil {
+		r.Condition = "unreadable"
+	}
+	h.mu.Lock()
+	known := slices.ContainsFunc(h.reports, func(k *Report) bool { return k.TransportID == m.ID })
+	h.mu.Unlock()
+	if known {
+		return nil
+	}
+	return h.write(entry{Report: &Report{
+		Condition: string(r.Condition), OriginalTransportID: r.OriginalMessageID, TransportID: m.ID, At: time.Now().UTC(),
+	}})
+}
+
+// send hands XML to a party's queue.
+func (h *Helsenorge) send(ctx context.Context, to, from int, subject, transportID string, xml []byte) error {
+	party, err := h.cfg.Registry.Party(ctx, to)
+	if err != nil {
+		return err
+	}
+	own, err := h.cfg.Registry.Party(ctx, HerID)
+	if err != nil {
+		return err
+	}
+	body, contentType, err := h.cfg.Sealer.Seal(ctx, from, to, xml)
+	if err != nil {
+		return err
+	}
+	return h.cfg.Transport.Send(ctx, transport.Message{
+		ID: transportID, Subject: subject, To: party.AsyncQueue, ReplyTo: own.AsyncQueue, CorrelationID: transportID,
+		ContentType: contentType, FromHerID: from, ToHerID: to, SentAt: time.Now().UTC(), Body: body,
+	})
+}
+
+// Book is everything that was sent and received: what an auditor counts.
+type Book struct {
+	Sent     []Sent     `json:"sent"`
+	Received []Received `json:"received"`
+	Receipts []Receipt  `json:"receipts"`
+	Reports  []Report   `json:"reports"`
+}
+
+// Book returns a copy of the book.
+func (h *Helsenorge) Book() Book {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b := Book{Sent: []Sent{}, Received: []Received{}, Receipts: []Receipt{}, Reports: []Report{}}
+	for _, s := range h.sent {
+		b.Sent = append(b.Sent, *s)
+	}
+	for _, r := range h.received {
+		b.Received = append(b.Received, *r)
+	}
+	for _, all := range h.receipts {
+		for _, r := range all {
+			b.Receipts = append(b.Receipts, *r)
+		}
+	}
+	for _, r := range h.reports {
+		b.Reports = append(b.Reports, *r)
+	}
+	slices.SortFunc(b.Sent, func(a, c Sent) int { return strings.Compare(a.MsgID, c.MsgID) })
+	slices.SortFunc(b.Receipts, func(a, c Receipt) int { return a.At.Compare(c.At) })
+	return b
+}
+
+// SetFaults changes what goes wrong from now on.
+func (h *Helsenorge) SetFaults(f Faults) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = f
+}
+
+// thread finds the citizen's message that opened the thread of a message of his
+// or of the clinic, and its process.
+func (h *Helsenorge) thread(msgID string) (Sent, string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	conversation := ""
+	if r := h.byMsgID[msgID]; r != nil {
+		conversation = r.Conversation
+	} else if s := h.sent[msgID]; s != nil {
+		conversation = s.Conversation
+	}
+	first := h.sent[conversation]
+	if first == nil {
+		return Sent{}, "", apperr.New(apperr.NotFound, "no thread that a citizen began has that MsgId")
+	}
+	m, _ := helsenorge.Read(first.XML)
+	return *first, m.Head.Process, nil
+}

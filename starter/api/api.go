@@ -1,0 +1,230 @@
+// Package api is the HTTP API: what a record system and the CLI call.
+//
+// Every route but the few open ones needs a bearer token with the right that the
+// route declares, for the clinic in its path; see secured. Errors are
+// application/problem+json (RFC 9457): 401 without a valid token, 403 naming the
+// missing right, 404 for what does not exist or is another clinic's, 409 with the
+// state that stands in the way, 410 for what is erased, 413, 422 naming each
+// invalid field, 503 with Retry-After. GET /openapi.json describes it all.
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/health"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+// MaxBodyBytes bounds the body of every request.
+const MaxBodyBytes = 1 << 20
+
+// Service is what the API offers over HTTP; see client.Client.
+type Service interface {
+	Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.InboxItem, error)
+	Dialogue(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (pg.Dialogue, error)
+	Attachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, fileID string) (pg.File, []byte, error)
+	Answer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, a client.Answer) (contract.AnswerAccepted, error)
+	Explain(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (client.Explanation, error)
+	Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error)
+	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
+	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error
+	PutClinic(ctx context.Context, by identity.Principal, clinic pg.Clinic) error
+	PutPatient(ctx context.Context, by identity.Principal, clinicID string, p client.Patient) (string, error)
+	FindPatient(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error)
+	ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error
+	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
+	Quarantine(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
+}
+
+var _ Service = (*client.Client)(nil)
+
+// API serves the routes. It is safe for concurrent use.
+type API struct {
+	handler  http.Handler
+	mux      *recordingMux
+	huma     huma.API
+	verifier identity.Verifier
+	logger   *slog.Logger
+	routes   []Route
+}
+
+// Route is one entry of the route table.
+type Route struct {
+	Method string
+	// Path has its parameters in braces.
+	Path string
+	// Right is what a caller must have; "" for an open route.
+	Right identity.Right
+}
+
+// New makes the API. checks are what /readyz asks, by name.
+func New(service Service, verifier identity.Verifier, checks map[string]health.Check, logger *slog.Logger) *API {
+	config := huma.DefaultConfig("Helsebro", "1")
+	config.Info.Description = "Digital dialogue between a clinic and Helsenorge."
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+	}
+	// huma's documentation page loads scripts from the internet; the description is
+	// served below, once, and nothing links to schemas of their own.
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", "", nil
+	config.RejectUnknownQueryParameters = true
+	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, logger: logger}
+	a.huma = humago.New(a.mux, config)
+	a.register(service)
+	a.open("/healthz", health.Handler(checks))
+	a.open("/readyz", health.Handler(checks))
+	a.open("/openapi.json", a.description())
+	a.handler = a.observed(problems(a.mux.ServeMux))
+	return a
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// Routes returns the route table, in the order of registration.
+func (a *API) Routes() []Route { return append([]Route(nil), a.routes...) }
+
+// InClinic is the part of every secured request that names the clinic.
+type InClinic struct {
+	Clinic string `path:"clinic" doc:"The clinic's id"`
+}
+
+// caller is who calls, for which clinic.
+type caller struct {
+	identity.Principal
+	clinic string
+}
+
+// secured registers a route that only callers with the right may use, for the
+// clinic in its path. It is the one way to register a route with an operation:
+// right and authentication cannot be left out.
+func secured[I, O any](a *API, right identity.Right, op huma.Operation, do func(context.Context, caller, *I) (*O, error)) {
+	if right == "" || !strings.HasPrefix(op.Path, "/v1/clinics/{clinic}") {
+		panic("route " + op.Path + " has no right or no clinic")
+	}
+	op.MaxBodyBytes = MaxBodyBytes
+	op.Security = []map[string][]string{{"token": {}}}
+	op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the right `" + string(right) + "`.")
+	op.Extensions = map[string]any{"x-helsebro-right": right}
+	op.Middlewares = huma.Middlewares{a.authenticate(right)}
+	a.routes = append(a.routes, Route{Method: op.Method, Path: op.Path, Right: right})
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		c, ok := ctx.Value(callerKey{}).(caller)
+		if !ok {
+			return nil, a.failed(ctx, apperr.New(apperr.Internal, "a secured route was reached without a principal"))
+		}
+		out, err := do(ctx, c, in)
+		if err != nil {
+			return nil, a.failed(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// open registers a route that needs no token. It must tell nothing about anybody.
+func (a *API) open(path string, h http.Handler) {
+	a.mux.Handle("GET "+path, h)
+	a.routes = append(a.routes, Route{Method: http.MethodGet, Path: path})
+}
+
+type callerKey struct{}
+
+// authenticate lets who has the right for the clinic in the path through.
+func (a *API) authenticate(right identity.Right) func(huma.Context, func(huma.Context)) {
+	return func(hc huma.Context, next func(huma.Context)) {
+		p, err := a.principal(hc.Context(), hc.Header("Authorization"))
+		if err == nil {
+			err = p.Require(right)
+		}
+		clinic := hc.Param("clinic")
+		if err == nil {
+			err = p.RequireClinic(clinic)
+		}
+		if err != nil {
+			_, w := humago.Unwrap(hc)
+			write(w, a.failed(hc.Context(), err))
+			return
+		}
+		next(huma.WithContext(hc, context.WithValue(hc.Context(), callerKey{}, caller{p, clinic})))
+	}
+}
+
+func (a *API) principal(ctx context.Context, authorization string) (identity.Principal, error) {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
+		return identity.Principal{}, apperr.New(apperr.Unauthenticated, "there is no bearer token: send Authorization: Bearer <token>")
+	}
+	p, err := a.verifier.Verify(ctx, token)
+	if err == nil {
+		noteSubject(ctx, p.Subject)
+	}
+	return p, err
+}
+
+// failed makes the problem of an error, and logs the fault that the caller is not
+// told. Only an *apperr.Error is known to name no patient; of others the log has
+// the type.
+func (a *API) failed(ctx context.Context, err error) *Problem {
+	p := problem(err)
+	if p.Status == http.StatusInternalServerError {
+		attr := slog.String("error", fmt.Sprintf("%T", err))
+		if known, ok := err.(*apperr.Error); ok { //nolint:errorlint // a wrapping error may hold more than the one it wraps
+			attr = slog.String("error", known.Error())
+		}
+		a.logger.LogAttrs(ctx, slog.LevelError, "a request failed", attr)
+	}
+	return p
+}
+
+// write answers with a problem outside of huma's own way.
+func write(w http.ResponseWriter, p *Problem) {
+	for name, values := range p.headers {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the caller may have hung up
+}
+
+// description serves the OpenAPI document of all that is registered.
+func (a *API) description() http.Handler {
+	doc, err := json.Marshal(a.huma.OpenAPI())
+	if err != nil {
+		panic(err) // the routes are fixed: a test has seen this succeed
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(doc) // the caller may have hung up
+	})
+}
+
+// recordingMux remembers what is registered, which http.ServeMux does not tell:
+// the test of the route table reads it.
+type recordingMux struct {
+	*http.ServeMux
+	patterns []string
+}
+
+// Handle implements the registration of http.ServeMux.
+func (m *recordingMux) Handle(pattern string, h http.Handler) {
+	m.patterns = append(m.patterns, pattern)
+	m.ServeMux.Handle(pattern, h)
+}
+
+// HandleFunc implements humago.Mux.
+func (m *recordingMux) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
+	m.Handle(pattern, http.HandlerFunc(h))
+}

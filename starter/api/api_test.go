@@ -1,0 +1,576 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/health"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/starter/api"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+const (
+	clinicID   = "0198c0de-0000-7000-8000-00000000c111"
+	dialogueID = "0198c0de-0000-7000-8000-0000000d1a10"
+	fileID     = "0198c0de-0000-7000-8000-00000000f11e"
+	key        = "0198c0de-0000-7000-8000-000000000a05"
+	nationalID = "17858012345" // what a caller sends; the fake service checks nothing
+)
+
+// service is the clinic in memory. It checks no right: what the API lets through
+// is what the test sees in calls. err, where set, is every answer.
+type service struct {
+	mu    sync.Mutex
+	calls int
+	err   error
+	last  any
+	rules map[contract.Process]routing.Rule
+	file  pg.File
+}
+
+func (s *service) call(last any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	s.last = last
+	return s.err
+}
+
+func (s *service) Inbox(_ context.Context, _ identity.Principal, _ string, limit int) ([]pg.InboxItem, error) {
+	return nil, s.call(limit)
+}
+
+func (s *service) Dialogue(_ context.Context, _ identity.Principal, _, id string) (pg.Dialogue, error) {
+	if id != dialogueID {
+		return pg.Dialogue{}, apperr.New(apperr.NotFound, "the clinic has no such dialogue")
+	}
+	return pg.Dialogue{ID: id, Title: "helsenorge.no: Attest", Messages: []pg.Message{{ID: "m", Content: pg.Content{Text: "Hei"}}}}, s.call(id)
+}
+
+func (s *service) Attachment(_ context.Context, _ identity.Principal, _, _, id string) (pg.File, []byte, error) {
+	f := s.file
+	f.ID = id
+	return f, []byte("<script>"), s.call(id)
+}
+
+func (s *service) Answer(_ context.Context, _ identity.Principal, _, _ string, a client.Answer) (contract.AnswerAccepted, error) {
+	return contract.AnswerAccepted{AnswerID: a.ID, Status: contract.StatusSending}, s.call(a)
+}
+
+func (s *service) Explain(_ context.Context, _ identity.Principal, _, id string) (client.Explanation, error) {
+	return client.Explanation{DialogueID: id, Lifecycle: client.Lifecycle{Status: client.LifecycleUnavailable, Note: "no worker"}}, s.call(id)
+}
+
+func (s *service) Cases(context.Context, identity.Principal, string) ([]pg.Case, error) {
+	return nil, s.call(nil)
+}
+
+func (s *service) Routing(context.Context, identity.Principal, string) (map[contract.Process]routing.Rule, error) {
+	return s.rules, s.call(nil)
+}
+
+func (s *service) PutRouting(_ context.Context, _ identity.Principal, _ string, p contract.Process, r routing.Rule) error {
+	return s.call(r)
+}
+
+func (s *service) PutClinic(_ context.Context, _ identity.Principal, c pg.Clinic) error {
+	return s.call(c)
+}
+
+func (s *service) PutPatient(_ context.Context, _ identity.Principal, _ string, p client.Patient) (string, error) {
+	return "patient", s.call(p)
+}
+
+func (s *service) FindPatient(_ context.Context, _ identity.Principal, _, id string) (string, error) {
+	return "patient", s.call(id)
+}
+
+func (s *service) ErasePatient(_ context.Context, _ identity.Principal, _, id string) error {
+	return s.call(id)
+}
+
+func (s *service) Audit(_ context.Context, _ identity.Principal, _ string, limit int) ([]pg.AuditRow, error) {
+	return nil, s.call(limit)
+}
+
+func (s *service) Quarantine(context.Context, identity.Principal, string) ([]pg.Quarantine, error) {
+	return nil, s.call(nil)
+}
+
+// tokens verifies "role@clinic".
+type tokens struct{ err error }
+
+func (t tokens) Verify(_ context.Context, token string) (identity.Principal, error) {
+	role, clinic, ok := strings.Cut(token, "@")
+	if t.err != nil {
+		return identity.Principal{}, t.err
+	}
+	if !ok {
+		return identity.Principal{}, apperr.New(apperr.Unauthenticated, "the token is refused: it has expired")
+	}
+	return identity.Principal{Subject: "subject-of-" + role, Role: identity.Role(role), ClinicID: clinic}, nil
+}
+
+// logs is the process log, in memory.
+type logs struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logs) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+type fixture struct {
+	*api.API
+	service *service
+	logs    *logs
+}
+
+func setup(t *testing.T) fixture {
+	t.Helper()
+	f := fixture{service: &service{}, logs: &logs{}}
+	f.API = api.New(f.service, tokens{}, map[string]health.Check{
+		"postgresql": func(context.Context) error { return nil },
+		"temporal":   func(context.Context) error { return f.service.err },
+	}, slog.New(slog.NewJSONHandler(f.logs, nil)))
+	return f
+}
+
+// request is one call; the zero token sends no Authorization.
+type request struct {
+	method, path, token, body string
+	header                    http.Header
+}
+
+func (f fixture) do(t *testing.T, r request) *http.Response {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), r.method, r.path, strings.NewReader(r.body))
+	for name, values := range r.header {
+		req.Header[name] = values
+	}
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	w := httptest.NewRecorder()
+	f.ServeHTTP(w, req)
+	return w.Result()
+}
+
+func (f fixture) problem(t *testing.T, r request, status int) api.Problem {
+	t.Helper()
+	res := f.do(t, r)
+	defer res.Body.Close() //nolint:errcheck // a recorder's body
+	raw, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.Equal(t, status, res.StatusCode, string(raw))
+	require.Equal(t, "application/problem+json", res.Header.Get("Content-Type"))
+	var p api.Problem
+	require.NoError(t, json.Unmarshal(raw, &p), string(raw))
+	require.Equal(t, status, p.Status)
+	require.True(t, strings.HasPrefix(p.Type, api.ProblemPrefix), p.Type)
+	require.NotEmpty(t, p.Title)
+	require.NotEmpty(t, p.Detail)
+	return p
+}
+
+func path(p string) string {
+	return strings.NewReplacer("{clinic}", clinicID, "{dialogue}", dialogueID, "{file}", fileID, "{process}", "e-contact", "{patient}", fileID).Replace(p)
+}
+
+var roles = []identity.Role{
+	identity.RoleClinicAdministrator, identity.RolePractitioner, identity.RoleStaff,
+	identity.RolePortal, identity.RoleOperator, identity.RoleAuditor, identity.RoleService,
+}
+
+func may(role identity.Role, right identity.Right) bool {
+	return identity.Principal{Subject: "s", Role: role, ClinicID: clinicID}.May(right)
+}
+
+func TestNoRouteIsOpenByAccident(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	allowed := []string{"GET /healthz", "GET /readyz", "GET /openapi.json"}
+
+	var declared, open []string
+	for _, r := range f.Routes() {
+		declared = append(declared, r.Method+" "+r.Path)
+		if r.Right == "" {
+			open = append(open, r.Method+" "+r.Path)
+		}
+	}
+	require.ElementsMatch(t, allowed, open)
+	require.ElementsMatch(t, api.Patterns(f.API), declared, "the mux has no pattern that the route table does not have")
+
+	for _, r := range f.Routes() {
+		if r.Right == "" {
+			continue
+		}
+		t.Run(r.Method+" "+r.Path, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			call := request{method: r.Method, path: path(r.Path)}
+
+			require.Equal(t, api.ProblemPrefix+"unauthenticated", f.problem(t, call, 401).Type)
+			res := f.do(t, call)
+			require.Contains(t, res.Header.Get("WWW-Authenticate"), "Bearer ")
+			for _, header := range []string{"Bearer", "Bearer ", "Basic cm9sZTpjbGluaWM=", "practitioner@" + clinicID, "Bearer expired"} {
+				f.problem(t, request{method: r.Method, path: path(r.Path), header: http.Header{"Authorization": {header}}}, 401)
+			}
+
+			holders := 0
+			for _, role := range roles {
+				call.token = string(role) + "@" + clinicID
+				if !may(role, r.Right) {
+					p := f.problem(t, call, 403)
+					require.Equal(t, api.ProblemPrefix+"forbidden", p.Type)
+					require.Contains(t, p.Detail, string(r.Right))
+					continue
+				}
+				holders++
+				call.token = string(role) + "@0198c0de-0000-7000-8000-00000000c112"
+				p := f.problem(t, call, 404)
+				require.Equal(t, api.ProblemPrefix+"not-found", p.Type)
+				require.NotContains(t, p.Detail, clinicID)
+			}
+			require.Positive(t, holders, "somebody can use the route")
+			require.Zero(t, f.service.calls, "none of these came through")
+		})
+	}
+}
+
+func TestOpenAPIDescribesEverySecuredRoute(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	res := f.do(t, request{method: "GET", path: "/openapi.json"})
+	require.Equal(t, 200, res.StatusCode)
+	var doc struct {
+		OpenAPI string
+		Paths   map[string]map[string]struct {
+			Right    identity.Right        `json:"x-helsebro-right"`
+			Security []map[string][]string `json:"security"`
+		}
+	}
+	require.NoError(t, json.NewDecoder(res.Body).Decode(&doc))
+	require.Equal(t, "3.1.0", doc.OpenAPI)
+	described := 0
+	for _, r := range f.Routes() {
+		if r.Right == "" {
+			continue
+		}
+		op, ok := doc.Paths[r.Path][strings.ToLower(r.Method)]
+		require.True(t, ok, r)
+		require.Equal(t, r.Right, op.Right)
+		require.NotEmpty(t, op.Security)
+		described++
+	}
+	total := 0
+	for _, methods := range doc.Paths {
+		total += len(methods)
+	}
+	require.Equal(t, total, described, "every operation went through the one helper")
+}
+
+func TestNothingIsLoadedFromTheInternet(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, p := range []string{"/docs", "/openapi.yaml", "/schemas/Problem.json", "/"} {
+		f.problem(t, request{method: "GET", path: p}, 404)
+	}
+}
+
+func TestUnknownRoutesAndMethods(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	require.Equal(t, api.ProblemPrefix+"not-found", f.problem(t, request{method: "GET", path: "/v2/clinics"}, 404).Type)
+	call := request{method: "PATCH", path: path("/v1/clinics/{clinic}/inbox")}
+	require.Contains(t, f.problem(t, call, 405).Detail, "GET")
+	require.Contains(t, f.do(t, call).Header.Get("Allow"), "GET")
+}
+
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	practitioner, admin, service := "practitioner@"+clinicID, "clinic-administrator@"+clinicID, "service@"+clinicID
+	for name, c := range map[string]struct {
+		request
+		status int
+		last   any
+		body   string
+	}{
+		"inbox":               {request{method: "GET", path: "/v1/clinics/{clinic}/inbox?limit=7", token: practitioner}, 200, 7, `{"items":[]}`},
+		"inbox without limit": {request{method: "GET", path: "/v1/clinics/{clinic}/inbox", token: practitioner}, 200, 100, `{"items":[]}`},
+		"dialogue":            {request{method: "GET", path: "/v1/clinics/{clinic}/dialogues/{dialogue}", token: practitioner}, 200, dialogueID, `"title":"helsenorge.no: Attest"`},
+		"answer": {
+			request{
+				method: "POST", path: "/v1/clinics/{clinic}/dialogues/{dialogue}/answers", token: practitioner,
+				header: http.Header{"Idempotency-Key": {key}}, body: `{"code":"12","subject":"S","text":"Hei","inReplyTo":"m","followUp":true}`,
+			},
+			202, client.Answer{ID: key, Code: "12", Subject: "S", Text: "Hei", InReplyTo: "m", FollowUp: true}, `{"answerId":"` + key + `","status":"sending"}`,
+		},
+		"answer without key": {
+			request{method: "POST", path: "/v1/clinics/{clinic}/dialogues/{dialogue}/answers", token: practitioner, body: `{"code":"12","text":"Hei"}`},
+			202, client.Answer{Code: "12", Text: "Hei"}, `"status":"sending"`,
+		},
+		"explain":   {request{method: "GET", path: "/v1/clinics/{clinic}/dialogues/{dialogue}/explain", token: practitioner}, 200, dialogueID, `"lines":[]`},
+		"routing":   {request{method: "GET", path: "/v1/clinics/{clinic}/routing/{process}", token: practitioner}, 200, nil, `{"format":"selected","recipients":[{"kind":"unit","id":"clinic"}]}`},
+		"all rules": {request{method: "GET", path: "/v1/clinics/{clinic}/routing", token: practitioner}, 200, nil, `{"rules":{"e-contact":{`},
+		"routing changed": {
+			request{method: "PUT", path: "/v1/clinics/{clinic}/routing/{process}", token: admin, body: `{"format":"practitioner"}`},
+			204, routing.Rule{Format: routing.Practitioner}, "",
+		},
+		"clinic": {
+			request{method: "PUT", path: "/v1/clinics/{clinic}", token: "operator@", body: `{"id":"` + clinicID + `","name":"Legesenteret","herId":1,"staff":[],"parties":[]}`},
+			204, pg.Clinic{ID: clinicID, Name: "Legesenteret", HerID: 1, Staff: []pg.Staff{}, Parties: []pg.Party{}}, "",
+		},
+		"patient": {
+			request{method: "PUT", path: "/v1/clinics/{clinic}/patients", token: service, body: `{"givenName":"Kari","familyName":"Nordmann","nationalId":"` + nationalID + `","blocked":true}`},
+			200, client.Patient{GivenName: "Kari", FamilyName: "Nordmann", NationalID: nationalID, Blocked: true}, `{"patientId":"patient"}`,
+		},
+		"patient found": {
+			request{method: "POST", path: "/v1/clinics/{clinic}/patients/find", token: service, body: `{"nationalId":"` + nationalID + `"}`},
+			200, nationalID, `{"patientId":"patient"}`,
+		},
+		"patient erased": {request{method: "DELETE", path: "/v1/clinics/{clinic}/patients/{patient}", token: admin}, 204, fileID, ""},
+		"cases":          {request{method: "GET", path: "/v1/clinics/{clinic}/cases", token: admin}, 200, nil, `{"items":[]}`},
+		"audit":          {request{method: "GET", path: "/v1/clinics/{clinic}/audit", token: "auditor@" + clinicID}, 200, 100, `{"items":[]}`},
+		"quarantine":     {request{method: "GET", path: "/v1/clinics/{clinic}/quarantine", token: "operator@"}, 200, nil, `{"items":[]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			f.service.rules = map[contract.Process]routing.Rule{contract.ProcessEContact: routing.Default(routing.EContact)}
+			c.path = path(c.path)
+			res := f.do(t, c.request)
+			raw, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			require.Equal(t, c.status, res.StatusCode, string(raw))
+			require.Equal(t, c.last, f.service.last)
+			require.Contains(t, string(raw), c.body)
+			require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+			require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"))
+			require.NotContains(t, string(raw), "$schema")
+		})
+	}
+}
+
+func TestErrorsOfTheServiceBecomeProblems(t *testing.T) {
+	t.Parallel()
+	for kind, status := range map[apperr.Kind]int{
+		apperr.Invalid: 422, apperr.NotFound: 404, apperr.Conflict: 409, apperr.Unauthenticated: 401, apperr.Forbidden: 403,
+		apperr.TooLarge: 413, apperr.Unsupported: 422, apperr.Erased: 410, apperr.Duplicate: 409, apperr.Unavailable: 503, apperr.Internal: 500,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			f.service.err = &apperr.Error{Kind: kind, Message: "what happened", Cause: errors.New("what the driver said")}
+			call := request{method: "GET", path: path("/v1/clinics/{clinic}/inbox"), token: "practitioner@" + clinicID}
+			p := f.problem(t, call, status)
+			require.Equal(t, api.ProblemPrefix+string(kind), p.Type)
+			require.NotContains(t, p.Detail, "driver")
+			require.Equal(t, kind == apperr.Unavailable, f.do(t, call).Header.Get("Retry-After") != "")
+			require.Equal(t, kind == apperr.Internal, strings.Contains(f.logs.String(), "what the driver said"))
+		})
+	}
+}
+
+func TestProblemsCarryStateFieldsAndTimes(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	call := request{
+		method: "POST", path: path("/v1/clinics/{clinic}/dialogues/{dialogue}/answers"),
+		token: "practitioner@" + clinicID, body: `{"code":"12","text":"Hei"}`,
+	}
+	f.service.err = apperr.InState("answered", "the dialogue is answered already")
+	require.Equal(t, "answered", f.problem(t, call, 409).State)
+
+	f.service.err = apperr.InvalidFields("the answer has invalid fields", apperr.Field{Path: "id", Rule: "a UUID"}, apperr.Field{Path: "code", Rule: "one of 12, 13"})
+	require.Equal(t, []api.Invalid{{Path: "header.Idempotency-Key", Rule: "a UUID"}, {Path: "code", Rule: "one of 12, 13"}}, f.problem(t, call, 422).Errors)
+
+	f.service.err = &apperr.Error{Kind: apperr.Unavailable, Message: "later", After: 1500 * time.Millisecond}
+	require.Equal(t, "2", f.do(t, call).Header.Get("Retry-After"))
+
+	f.service.err = errors.New("a name that a library quotes")
+	f.problem(t, call, 500)
+	require.Contains(t, f.logs.String(), "*errors.errorString")
+	require.NotContains(t, f.logs.String(), "a name that")
+}
+
+func TestTheFrameworksErrorsHaveTheSameShape(t *testing.T) {
+	t.Parallel()
+	const answers, inbox = "/v1/clinics/{clinic}/dialogues/{dialogue}/answers", "/v1/clinics/{clinic}/inbox"
+	json8 := http.Header{"Content-Type": {"application/json"}}
+	for name, c := range map[string]struct {
+		request
+		status int
+		kind   apperr.Kind
+		fields []api.Invalid
+	}{
+		"missing fields": {request{method: "POST", path: answers, body: `{}`}, 422, apperr.Invalid, []api.Invalid{{Path: "code", Rule: "required"}, {Path: "text", Rule: "required"}}},
+		"unknown field":  {request{method: "POST", path: answers, body: `{"code":"12","text":"x","sms":1}`}, 422, apperr.Invalid, []api.Invalid{{Path: "sms", Rule: "unexpected property"}}},
+		"wrong type":     {request{method: "POST", path: answers, body: `{"code":12,"text":"x"}`}, 422, apperr.Invalid, []api.Invalid{{Path: "code", Rule: "expected string"}}},
+		"no JSON":        {request{method: "POST", path: answers, body: `{"nationalId:17858012345`}, 400, apperr.Invalid, []api.Invalid{{Path: "body", Rule: "valid JSON"}}},
+		"no body":        {request{method: "POST", path: answers}, 400, apperr.Invalid, nil},
+		"a form":         {request{method: "POST", path: answers, body: `a=b`, header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}, 415, apperr.Unsupported, []api.Invalid{{Path: "header.Content-Type", Rule: "application/json"}}},
+		"too large":      {request{method: "POST", path: answers, header: json8, body: `{"text":"` + strings.Repeat("x", api.MaxBodyBytes) + `"}`}, 413, apperr.TooLarge, nil},
+		"limit":          {request{method: "GET", path: inbox + "?limit=0"}, 422, apperr.Invalid, []api.Invalid{{Path: "query.limit", Rule: "expected number >= 1"}}},
+		"not a number":   {request{method: "GET", path: inbox + "?limit=x"}, 422, apperr.Invalid, []api.Invalid{{Path: "query.limit", Rule: "invalid integer"}}},
+		"unknown query":  {request{method: "GET", path: inbox + "?nationalId=17858012345"}, 422, apperr.Invalid, []api.Invalid{{Path: "query.nationalId", Rule: "unknown query parameter"}}},
+		"other process":  {request{method: "GET", path: "/v1/clinics/{clinic}/routing/telex"}, 404, apperr.NotFound, nil},
+		"other dialogue": {request{method: "GET", path: "/v1/clinics/{clinic}/dialogues/1"}, 404, apperr.NotFound, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			c.path, c.token = path(c.path), "practitioner@"+clinicID
+			p := f.problem(t, c.request, c.status)
+			require.Equal(t, api.ProblemPrefix+string(c.kind), p.Type)
+			require.Equal(t, c.fields, p.Errors)
+			res := f.do(t, c.request)
+			raw, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			require.NotContains(t, string(raw), nationalID[:6], "no value of the request is echoed")
+			require.NotContains(t, f.logs.String(), nationalID[:6])
+		})
+	}
+}
+
+func TestAcceptHeadersDoNotChangeTheFormat(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, accept := range []string{"text/html", "application/xml", "*/*", "application/json;q=0.1"} {
+		res := f.do(t, request{method: "GET", path: path("/v1/clinics/{clinic}/inbox"), token: "practitioner@" + clinicID, header: http.Header{"Accept": {accept}}})
+		require.Equal(t, 200, res.StatusCode)
+		require.Equal(t, "application/json", res.Header.Get("Content-Type"))
+	}
+}
+
+func TestAClinicIsWrittenUnderItsOwnPath(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	p := f.problem(t, request{
+		method: "PUT", path: path("/v1/clinics/{clinic}"), token: "operator@",
+		body: `{"id":"0198c0de-0000-7000-8000-00000000c112","name":"x","herId":1,"staff":[],"parties":[]}`,
+	}, 422)
+	require.Equal(t, []api.Invalid{{Path: "id", Rule: "the clinic of the path"}}, p.Errors)
+	require.Zero(t, f.service.calls)
+}
+
+func TestAttachmentsAreSavedAndNeverRendered(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ stored, contentType, name string }{
+		{"application/pdf", "application/pdf", fileID + ".pdf"},
+		{"text/html; charset=utf-8", "text/html", fileID + ".html"},
+		{"no media type\r\nX: y", "application/octet-stream", fileID},
+	} {
+		f := setup(t)
+		f.service.file = pg.File{MIME: c.stored, Description: "Kari Nordmann.pdf"}
+		res := f.do(t, request{method: "GET", path: path("/v1/clinics/{clinic}/dialogues/{dialogue}/attachments/{file}"), token: "practitioner@" + clinicID})
+		raw, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.Equal(t, 200, res.StatusCode)
+		require.Equal(t, "<script>", string(raw))
+		require.Equal(t, c.contentType, res.Header.Get("Content-Type"))
+		require.Equal(t, "attachment; filename="+c.name, res.Header.Get("Content-Disposition"))
+		require.Equal(t, []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}, res.Header.Values("Content-Security-Policy"))
+		require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"))
+		require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+	}
+}
+
+func TestHealthNeedsNoTokenAndSaysWhichDependencyIsDown(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	require.Equal(t, 200, f.do(t, request{method: "GET", path: "/healthz"}).StatusCode)
+	require.Equal(t, 200, f.do(t, request{method: "GET", path: "/readyz"}).StatusCode)
+	f.service.err = errors.New("password in a connection string")
+	require.Equal(t, 200, f.do(t, request{method: "GET", path: "/healthz"}).StatusCode, "the process lives")
+	res := f.do(t, request{method: "GET", path: "/readyz"})
+	raw, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.Equal(t, 503, res.StatusCode)
+	var all map[string]string
+	require.NoError(t, json.Unmarshal(raw, &all))
+	require.Equal(t, "ok", all["postgresql"])
+	require.NotEqual(t, "ok", all["temporal"])
+	require.NotContains(t, string(raw), "password")
+}
+
+func TestKeysThatCannotBeReadAreNoRefusalOfTheToken(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := api.New(f.service, tokens{err: apperr.New(apperr.Unavailable, "the issuer's keys cannot be read")}, nil, slog.New(slog.DiscardHandler))
+	fixture{API: a}.problem(t, request{method: "GET", path: path("/v1/clinics/{clinic}/inbox"), token: "practitioner@" + clinicID}, 503)
+}
+
+func TestLogsHaveTheRouteAndNotTheURL(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.do(t, request{method: "GET", path: path("/v1/clinics/{clinic}/inbox?limit=3"), token: "practitioner@" + clinicID})
+	f.do(t, request{method: "GET", path: "/17858012345"})
+	f.do(t, request{method: "POST", path: path("/v1/clinics/{clinic}/patients/find"), token: "service@" + clinicID, body: `{"nationalId":"` + nationalID + `"}`})
+	lines := strings.Split(strings.TrimSpace(f.logs.String()), "\n")
+	require.Len(t, lines, 3)
+	var first struct {
+		Msg, Method, Route, Subject string
+		Status                      int
+	}
+	require.NoError(t, json.Unmarshal([]byte(lines[0]), &first))
+	require.Equal(t, "request", first.Msg)
+	require.Equal(t, "GET", first.Method)
+	require.Equal(t, "/v1/clinics/{clinic}/inbox", first.Route)
+	require.Equal(t, "subject-of-practitioner", first.Subject)
+	require.Equal(t, 200, first.Status)
+	require.NotContains(t, f.logs.String(), nationalID)
+}
+
+type panicking struct{ *service }
+
+func (panicking) Cases(context.Context, identity.Principal, string) ([]pg.Case, error) {
+	panic("Kari Nordmann")
+}
+
+func TestAPanicIsAProblemAndALogLineWithoutItsText(t *testing.T) {
+	t.Parallel()
+	l := &logs{}
+	f := fixture{API: api.New(panicking{&service{}}, tokens{}, nil, slog.New(slog.NewJSONHandler(l, nil)))}
+	f.problem(t, request{method: "GET", path: path("/v1/clinics/{clinic}/cases"), token: "clinic-administrator@" + clinicID}, 500)
+	require.Contains(t, l.String(), "a request panicked")
+	require.NotContains(t, l.String(), "Kari")
+}
+
+func TestEveryRightOfARouteExists(t *testing.T) {
+	t.Parallel()
+	var known []identity.Right
+	for _, g := range identity.Rights() {
+		known = append(known, g.Right)
+	}
+	for _, r := range setup(t).Routes() {
+		require.True(t, r.Right == "" || slices.Contains(known, r.Right), r)
+	}
+}

@@ -1,0 +1,100 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	sdkclient "go.temporal.io/sdk/client"
+	"go.uber.org/fx"
+
+	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/health"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/observ"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/temporalx"
+	"github.com/helsebro/helsebro/internal/vault"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+// Options is the whole HTTP process, API and codec server, to run by itself or
+// inside the development stack. Hooks start in the order Temporal client,
+// database, token keys, codec server, API and stop in the opposite one.
+func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
+	return fx.Options(
+		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Identity, logger),
+		fx.WithLogger(observ.FxLogger),
+		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
+		vault.Module, temporalx.Module, pg.Module,
+		fx.Provide(
+			verifier,
+			func(s *pg.Store, c sdkclient.Client) *client.Client { return client.New(s, c) },
+			func(s *pg.Store, c sdkclient.Client, service *client.Client, v identity.Verifier, logger *slog.Logger) *API {
+				return New(service, v, map[string]health.Check{
+					"postgresql": s.Ping,
+					"temporal": func(ctx context.Context) error {
+						_, err := c.CheckHealth(ctx, &sdkclient.CheckHealthRequest{})
+						return err
+					},
+				}, logger)
+			},
+		),
+		fx.Invoke(serve),
+	)
+}
+
+// verifier reads the issuer's keys at start: a wrong file is an error before the
+// first request.
+func verifier(lc fx.Lifecycle, cfg config.Identity) (identity.Verifier, error) {
+	v, err := identity.NewVerifier(cfg)
+	if err != nil {
+		return nil, err
+	}
+	lc.Append(fx.StartHook(v.Load))
+	return v, nil
+}
+
+// serve runs both servers from start to stop. One that cannot go on ends the
+// process.
+func serve(lc fx.Lifecycle, cfg config.Serve, a *API, logger *slog.Logger, stop fx.Shutdowner) error {
+	keys, err := temporalx.Keys(cfg.Temporal)
+	if err != nil {
+		return err
+	}
+	failed := func() {
+		if err := stop.Shutdown(fx.ExitCode(1)); err != nil {
+			logger.Error("the process could not be told to stop", "error", err)
+		}
+	}
+	codec := newServer("codec", cfg.Codec.Addr, temporalx.CodecHandler(keys, cfg.Codec.UIOrigin, logger), logger, failed)
+	api := newServer("api", cfg.HTTP.Addr, a, logger, failed)
+	lc.Append(fx.StartStopHook(codec.start, codec.stop))
+	lc.Append(fx.StartStopHook(api.start, api.stop))
+	return nil
+}
+
+// Run serves until ctx ends or the process is told to stop.
+func Run(ctx context.Context, cfg config.Serve, logger *slog.Logger) error {
+	app := fx.New(Options(cfg, logger))
+	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
+	defer cancel()
+	if err := app.Start(starting); err != nil {
+		return err
+	}
+	failed := false
+	select {
+	case <-ctx.Done():
+	case signal := <-app.Wait():
+		failed = signal.ExitCode != 0
+	}
+	stopping, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
+	defer cancelStop()
+	if err := app.Stop(stopping); err != nil {
+		return err
+	}
+	if failed {
+		return errors.New("the service could not go on: its log says why")
+	}
+	return nil
+}

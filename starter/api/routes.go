@@ -1,0 +1,269 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"mime"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gabriel-vasile/mimetype"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+// The shapes of requests and responses. Types of the stored things themselves are
+// the service's.
+type (
+	// List is rows, never null.
+	List[T any] struct {
+		Items []T `json:"items"`
+	}
+	listOut[T any] struct{ Body List[T] }
+	bodyOut[T any] struct{ Body T }
+	noContent      struct{}
+
+	listIn struct {
+		InClinic
+		Limit int `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Rows at most"`
+	}
+	dialogueIn struct {
+		InClinic
+		Dialogue string `path:"dialogue" doc:"The dialogue's id"`
+	}
+	attachmentIn struct {
+		dialogueIn
+		File string `path:"file" doc:"The file's id"`
+	}
+	processIn struct {
+		InClinic
+		Process contract.Process `path:"process" doc:"e-consultation, e-contact or prescription"`
+	}
+	patientIn struct {
+		InClinic
+		Patient string `path:"patient" doc:"The patient's id in Helsebro"`
+	}
+)
+
+// AnswerRequest is staff's answer.
+type AnswerRequest struct {
+	Code      string `json:"code" doc:"Code of kodeverk 7602: 12, 13, 15, 19, 26 or 30, as the process allows" example:"12"`
+	Subject   string `json:"subject,omitempty" doc:"At most 50 characters on one line"`
+	Text      string `json:"text" doc:"What the citizen reads, at most 1000 characters"`
+	InReplyTo string `json:"inReplyTo,omitempty" doc:"The message that was read; without it the latest"`
+	FollowUp  bool   `json:"followUp,omitempty" doc:"Adds to an answer already given"`
+}
+
+// PatientRequest is a patient of the clinic's record system.
+type PatientRequest struct {
+	GivenName      string `json:"givenName"`
+	MiddleName     string `json:"middleName,omitempty"`
+	FamilyName     string `json:"familyName"`
+	NationalID     string `json:"nationalId" doc:"Birth number or D number, eleven digits"`
+	Phone          string `json:"phone,omitempty"`
+	PractitionerID string `json:"practitionerId,omitempty" doc:"Staff id of the patient's own practitioner"`
+	Blocked        bool   `json:"blocked,omitempty" doc:"What a blocked patient sends is answered with 30"`
+}
+
+// FindPatientRequest finds a patient. It is a body, because URLs end up in logs.
+type FindPatientRequest struct {
+	NationalID string `json:"nationalId" doc:"Birth number or D number, eleven digits"`
+}
+
+// PatientID names a patient.
+type PatientID struct {
+	PatientID string `json:"patientId"`
+}
+
+// Rules is the routing rule of each process.
+type Rules struct {
+	Rules map[contract.Process]routing.Rule `json:"rules"`
+}
+
+type answerIn struct {
+	dialogueIn
+	Key  string `header:"Idempotency-Key" doc:"A UUID that names the answer: a repetition with the same key and body is the same answer"`
+	Body AnswerRequest
+}
+
+type attachmentOut struct {
+	ContentType string `header:"Content-Type"`
+	Disposition string `header:"Content-Disposition"`
+	Policy      string `header:"Content-Security-Policy"`
+	Body        []byte
+}
+
+func (a *API) register(s Service) {
+	const clinic = "/v1/clinics/{clinic}"
+	op := func(method, path, id, summary string, status int) huma.Operation {
+		return huma.Operation{OperationID: id, Method: method, Path: clinic + path, Summary: summary, DefaultStatus: status}
+	}
+	get := func(path, id, summary string) huma.Operation {
+		return op(http.MethodGet, path, id, summary, http.StatusOK)
+	}
+
+	secured(a, identity.RightInboxRead, get("/inbox", "read-inbox", "Dialogues in the caller's inboxes, latest first"),
+		func(ctx context.Context, c caller, in *listIn) (*listOut[pg.InboxItem], error) {
+			return list(s.Inbox(ctx, c.Principal, c.clinic, in.Limit))
+		})
+	secured(a, identity.RightMessageRead, get("/dialogues/{dialogue}", "read-dialogue", "A dialogue with messages and answers; marks it read"),
+		func(ctx context.Context, c caller, in *dialogueIn) (*bodyOut[pg.Dialogue], error) {
+			return body(s.Dialogue(ctx, c.Principal, c.clinic, in.Dialogue))
+		})
+	secured(a, identity.RightMessageRead, get("/dialogues/{dialogue}/attachments/{file}", "read-attachment", "A file of a message"),
+		func(ctx context.Context, c caller, in *attachmentIn) (*attachmentOut, error) {
+			f, content, err := s.Attachment(ctx, c.Principal, c.clinic, in.Dialogue, in.File)
+			if err != nil {
+				return nil, err
+			}
+			return download(f, content), nil
+		})
+	secured(a, identity.RightDialogueAnswer, op(http.MethodPost, "/dialogues/{dialogue}/answers", "answer", "Answer a dialogue; it is durable when accepted, and sent then", http.StatusAccepted),
+		func(ctx context.Context, c caller, in *answerIn) (*bodyOut[contract.AnswerAccepted], error) {
+			accepted, err := s.Answer(ctx, c.Principal, c.clinic, in.Dialogue, client.Answer{
+				ID: in.Key, Code: in.Body.Code, Subject: in.Body.Subject, Text: in.Body.Text,
+				InReplyTo: in.Body.InReplyTo, FollowUp: in.Body.FollowUp,
+			})
+			return body(accepted, renamed(err, "id", "header.Idempotency-Key"))
+		})
+	secured(a, identity.RightLedgerRead, get("/dialogues/{dialogue}/explain", "explain", "What was intended for a dialogue, what became of it and why"),
+		func(ctx context.Context, c caller, in *dialogueIn) (*bodyOut[client.Explanation], error) {
+			e, err := s.Explain(ctx, c.Principal, c.clinic, in.Dialogue)
+			e.Lines = nonNil(e.Lines)
+			return body(e, err)
+		})
+	secured(a, identity.RightCaseRead, get("/cases", "list-cases", "What operators are asked to look at, open cases first"),
+		func(ctx context.Context, c caller, _ *InClinic) (*listOut[pg.Case], error) {
+			return list(s.Cases(ctx, c.Principal, c.clinic))
+		})
+	secured(a, identity.RightRoutingRead, get("/routing", "read-routing", "The routing rule of every process"),
+		func(ctx context.Context, c caller, _ *InClinic) (*bodyOut[Rules], error) {
+			rules, err := s.Routing(ctx, c.Principal, c.clinic)
+			return body(Rules{rules}, err)
+		})
+	secured(a, identity.RightRoutingRead, get("/routing/{process}", "read-routing-rule", "The routing rule of one process"),
+		func(ctx context.Context, c caller, in *processIn) (*bodyOut[routing.Rule], error) {
+			rules, err := s.Routing(ctx, c.Principal, c.clinic)
+			rule, ok := rules[in.Process]
+			if err == nil && !ok {
+				err = apperr.New(apperr.NotFound, "there is no such process: e-consultation, e-contact or prescription")
+			}
+			return body(rule, err)
+		})
+	secured(a, identity.RightRoutingWrite, op(http.MethodPut, "/routing/{process}", "write-routing-rule", "Change the routing rule of one process", http.StatusNoContent),
+		func(ctx context.Context, c caller, in *struct {
+			processIn
+			Body routing.Rule
+		}) (*noContent, error) {
+			return done(s.PutRouting(ctx, c.Principal, c.clinic, in.Process, in.Body))
+		})
+	secured(a, identity.RightClinicWrite, op(http.MethodPut, "", "write-clinic", "Write a clinic's master data with staff and parties, the whole of it", http.StatusNoContent),
+		func(ctx context.Context, c caller, in *struct {
+			InClinic
+			Body pg.Clinic
+		}) (*noContent, error) {
+			if in.Body.ID != c.clinic {
+				return nil, apperr.InvalidFields("the body names another clinic", apperr.Field{Path: "id", Rule: "the clinic of the path"})
+			}
+			return done(s.PutClinic(ctx, c.Principal, in.Body))
+		})
+	secured(a, identity.RightPatientWrite, op(http.MethodPut, "/patients", "write-patient", "Write a patient, known by the national id", http.StatusOK),
+		func(ctx context.Context, c caller, in *struct {
+			InClinic
+			Body PatientRequest
+		}) (*bodyOut[PatientID], error) {
+			id, err := s.PutPatient(ctx, c.Principal, c.clinic, client.Patient(in.Body))
+			return body(PatientID{id}, err)
+		})
+	secured(a, identity.RightPatientRead, op(http.MethodPost, "/patients/find", "find-patient", "The id of the patient with a national id", http.StatusOK),
+		func(ctx context.Context, c caller, in *struct {
+			InClinic
+			Body FindPatientRequest
+		}) (*bodyOut[PatientID], error) {
+			id, err := s.FindPatient(ctx, c.Principal, c.clinic, in.Body.NationalID)
+			return body(PatientID{id}, err)
+		})
+	secured(a, identity.RightPatientErase, op(http.MethodDelete, "/patients/{patient}", "erase-patient", "Make everything of a patient unreadable, for good", http.StatusNoContent),
+		func(ctx context.Context, c caller, in *patientIn) (*noContent, error) {
+			return done(s.ErasePatient(ctx, c.Principal, c.clinic, in.Patient))
+		})
+	secured(a, identity.RightAuditRead, get("/audit", "read-audit", "Who did what, newest first"),
+		func(ctx context.Context, c caller, in *listIn) (*listOut[pg.AuditRow], error) {
+			return list(s.Audit(ctx, c.Principal, c.clinic, in.Limit))
+		})
+	secured(a, identity.RightQuarantineRead, get("/quarantine", "list-quarantine", "Messages kept aside, newest first"),
+		func(ctx context.Context, c caller, _ *InClinic) (*listOut[pg.Quarantine], error) {
+			return list(s.Quarantine(ctx, c.Principal, c.clinic))
+		})
+}
+
+func nonNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+func list[T any](items []T, err error) (*listOut[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &listOut[T]{List[T]{nonNil(items)}}, nil
+}
+
+func body[T any](v T, err error) (*bodyOut[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &bodyOut[T]{v}, nil
+}
+
+func done(err error) (*noContent, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &noContent{}, nil
+}
+
+// renamed names a field of the service as HTTP callers know it.
+func renamed(err error, from, to string) error {
+	var e *apperr.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	fields := slices.Clone(e.Fields)
+	for i := range fields {
+		if fields[i].Path == from {
+			fields[i].Path = to
+		}
+	}
+	copied := *e
+	copied.Fields = fields
+	return &copied
+}
+
+// download is a citizen's file as a browser may have it: saved, never rendered,
+// and without origin or scripts should it be opened after all.
+func download(f pg.File, content []byte) *attachmentOut {
+	contentType := "application/octet-stream"
+	if parsed, _, err := mime.ParseMediaType(f.MIME); err == nil {
+		contentType = parsed
+	}
+	extension := ""
+	if known := mimetype.Lookup(contentType); known != nil {
+		extension = known.Extension()
+	}
+	return &attachmentOut{
+		ContentType: contentType,
+		// The citizen's own name for the file may name him.
+		Disposition: mime.FormatMediaType("attachment", map[string]string{"filename": f.ID + extension}),
+		Policy:      "sandbox; default-src 'none'; frame-ancestors 'none'",
+		Body:        content,
+	}
+}

@@ -1,0 +1,476 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/starter/api"
+	"github.com/helsebro/helsebro/starter/cli"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+const (
+	clinicID   = "0198c0de-0000-7000-8000-00000000c111"
+	dialogueID = "0198c0de-0000-7000-8000-0000000d1a10"
+	patientID  = "0198c0de-0000-7000-8000-000000009a71"
+	nationalID = "17858012345"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 1, 0, time.UTC)
+
+// call is what the API was asked.
+type call struct {
+	method, path, key, token string
+	body                     string
+}
+
+// remote is the API as the CLI sees it: one answer per method and path.
+type remote struct {
+	*httptest.Server
+	answers map[string]answer
+	calls   []call
+}
+
+type answer struct {
+	status int
+	body   any
+}
+
+func serve(t *testing.T, answers map[string]answer) *remote {
+	t.Helper()
+	r := &remote{answers: answers}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		path := strings.TrimPrefix(req.URL.RequestURI(), "/v1/clinics/"+clinicID)
+		r.calls = append(r.calls, call{req.Method, path, req.Header.Get("Idempotency-Key"), req.Header.Get("Authorization"), string(body)})
+		a, ok := r.answers[req.Method+" "+path]
+		if !ok {
+			t.Errorf("unexpected call %s %s", req.Method, path)
+		}
+		w.WriteHeader(a.status)
+		if a.body != nil {
+			if err := json.NewEncoder(w).Encode(a.body); err != nil {
+				t.Error(err)
+			}
+		}
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+// outcome is what a run left behind.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+func run(t *testing.T, env map[string]string, in string, args ...string) outcome {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := cli.Run(t.Context(), args, cli.Environment{
+		In: strings.NewReader(in), Out: &out, Err: &errs, Getenv: func(name string) string { return env[name] },
+	}, cli.Processes{})
+	return outcome{code, out.String(), errs.String()}
+}
+
+func (r *remote) env() map[string]string {
+	return map[string]string{"HELSEBRO_API_URL": r.URL, "HELSEBRO_TOKEN": "secret", "HELSEBRO_CLINIC": clinicID}
+}
+
+func TestReadingCommands(t *testing.T) {
+	t.Parallel()
+	later := noon.Add(2 * time.Second)
+	for name, c := range map[string]struct {
+		args []string
+		path string
+		body any
+		out  []string
+		not  []string
+	}{
+		"inbox": {
+			[]string{"inbox", "--limit", "5"}, "/inbox?limit=5",
+			api.List[pg.InboxItem]{Items: []pg.InboxItem{{
+				DialogueID: dialogueID, Process: contract.ProcessEContact, Title: "helsenorge.no: Attest\x1b[2J\u202e", Patient: "Kari Nordmann",
+				Status: contract.StatusAwaitingClinic, Recipient: "unit:clinic", Unread: true, LatestAt: noon,
+			}}},
+			[]string{"DIALOGUE", dialogueID, "e-contact", "awaiting-clinic", "new", "unit:clinic", "2026-11-23 12:00:01Z", "Kari Nordmann", "helsenorge.no: Attest"},
+			[]string{"\x1b", "\u202e"},
+		},
+		"empty inbox": {[]string{"inbox"}, "/inbox?limit=100", api.List[pg.InboxItem]{Items: []pg.InboxItem{}}, []string{"Nothing is in your inboxes."}, nil},
+		"dialogue": {
+			[]string{"dialogue", "show", dialogueID}, "/dialogues/" + dialogueID,
+			pg.Dialogue{
+				ID: dialogueID, Process: contract.ProcessEConsultation, Status: contract.StatusAnswered, Title: "helsenorge.no: Prøvesvar", Patient: "Kari Nordmann",
+				Messages: []pg.Message{{
+					ID: "m1", Function: "SB", ReceivedAt: noon, Content: pg.Content{Subject: "Prøvesvar", Text: "Hei\nNår?\x1b[31m"},
+					Attachments: []pg.File{{ID: "f1", MIME: "application/pdf", Size: 12, Description: "svar.pdf"}},
+				}},
+				Answers: []pg.Answer{{ID: "a1", Code: "12", Author: "Ola Lege", Text: "I morgen", State: "acknowledged", CreatedAt: later}},
+				Inboxes: []string{"practitioner:gp"},
+				Journal: []pg.JournalID{{ID: "j"}},
+			},
+			[]string{"helsenorge.no: Prøvesvar", "  | Hei\n  | Når?", "file f1  application/pdf, 12 bytes  svar.pdf", "Ola Lege (12)  answer a1, acknowledged", "  | I morgen", "1 of these are in the journal"},
+			[]string{"\x1b"},
+		},
+		"explain": {
+			[]string{"explain", dialogueID}, "/dialogues/" + dialogueID + "/explain",
+			client.Explanation{
+				DialogueID: dialogueID,
+				Lines: []pg.LedgerLine{
+					{Effect: pg.EffectReceipt, IntendedAt: noon, Outcome: contract.OutcomeSent, OutcomeAt: &noon},
+					{Effect: pg.EffectInbox, IntendedAt: noon, Outcome: contract.OutcomeDone, OutcomeAt: &later, Result: json.RawMessage(
+						`{"rule":{"format":"practitioner"},"fallback":"practitioner-unknown-or-absent","places":[{"kind":"unit","id":"clinic"}]}`)},
+					{Effect: pg.EffectAnswer, IntendedAt: later, Why: json.RawMessage(`{"code":"12"}`), Outcome: contract.OutcomeRejected, OutcomeAt: &later, Result: json.RawMessage(`{"codes":["T02","E10"]}`)},
+					{Effect: pg.EffectJournal, IntendedAt: later.AddDate(0, 0, 1)},
+				},
+				Lifecycle: client.Lifecycle{
+					WorkflowID: contract.DialogueWorkflowID(dialogueID), Status: client.LifecycleRunning, Note: "the workflow is running",
+					Dialogue: &contract.DialogueState{Status: contract.StatusAwaitingReceipt, Messages: 1, Open: []contract.Delivery{{Code: "12", SentAt: noon, ReceiptDue: later}}},
+				},
+			},
+			[]string{
+				"2026-11-23\n", "receipt  intended 12:00:01Z  sent 12:00:01Z",
+				"inbox    intended 12:00:01Z  done 12:00:03Z", "in unit:clinic; by the rule practitioner; left because the practitioner is unknown or absent",
+				"rejected 12:00:03Z", "Helsenorge refused it: see helsebro case list; code 12; codes T02, E10",
+				"2026-11-24\n", "journal  intended 12:00:03Z  open", "it is under way",
+				"running; awaiting-receipt; 1 messages, 0 answers, 0 cases; receipt of answer 12 expected before 2026-11-23 12:00:03Z; dialogue/" + dialogueID,
+			}, nil,
+		},
+		"explain without Temporal": {
+			[]string{"explain", dialogueID}, "/dialogues/" + dialogueID + "/explain",
+			client.Explanation{DialogueID: dialogueID, Lifecycle: client.Lifecycle{Status: client.LifecycleUnavailable, Note: "no worker has told the state; the ledger stands"}},
+			[]string{"Nothing has been intended", "unavailable; no worker has told the state; the ledger stands"}, nil,
+		},
+		"cases": {
+			[]string{"case", "list"}, "/cases",
+			api.List[pg.Case]{Items: []pg.Case{{ID: "c1", Kind: contract.CaseReceiptOverdue, OpenedAt: noon, DialogueID: dialogueID}, {ID: "c2", Kind: contract.CaseNotSent, OpenedAt: noon, ResolvedAt: &later}}},
+			[]string{"c1    receipt-overdue", "open", "c2    not-sent", "2026-11-23 12:00:03Z"}, nil,
+		},
+		"routing": {
+			[]string{"routing", "show"}, "/routing",
+			api.Rules{Rules: map[contract.Process]routing.Rule{contract.ProcessEContact: routing.Default(routing.EContact), contract.ProcessEConsultation: routing.Default(routing.EConsultation)}},
+			[]string{"e-consultation  practitioner", "e-contact       selected      unit:clinic"}, nil,
+		},
+		"one rule": {
+			[]string{"routing", "show", "e-contact"}, "/routing/e-contact", routing.Default(routing.EContact),
+			[]string{"e-contact  selected  unit:clinic"}, []string{"e-consultation"},
+		},
+		"audit": {
+			[]string{"audit"}, "/audit?limit=100",
+			api.List[pg.AuditRow]{Items: []pg.AuditRow{{At: noon, Subject: "gp-1", Role: "practitioner", Action: "dialogue.read", Object: "dialogue/1"}}},
+			[]string{"gp-1", "dialogue.read"}, nil,
+		},
+		"quarantine": {
+			[]string{"quarantine", "list"}, "/quarantine",
+			api.List[pg.Quarantine]{Items: []pg.Quarantine{{ID: "q", FromHerID: 1, ToHerID: 2, Reason: "same-id-other-content", StoredAt: noon}}},
+			[]string{"same-id-other-content"}, nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := serve(t, map[string]answer{"GET " + c.path: {200, c.body}})
+			got := run(t, r.env(), "", c.args...)
+			require.Equal(t, outcome{cli.ExitDone, got.out, ""}, got)
+			for _, want := range c.out {
+				require.Contains(t, got.out, want)
+			}
+			for _, not := range c.not {
+				require.NotContains(t, got.out, not)
+			}
+			require.Equal(t, "Bearer secret", r.calls[0].token)
+
+			got = run(t, r.env(), "", append(c.args, "--json")...)
+			require.Equal(t, cli.ExitDone, got.code)
+			want, err := json.Marshal(c.body)
+			require.NoError(t, err)
+			require.JSONEq(t, string(want), got.out)
+		})
+	}
+}
+
+func TestAnswer(t *testing.T) {
+	t.Parallel()
+	const path = "/dialogues/" + dialogueID + "/answers"
+	key := uuid.NewString()
+	r := serve(t, map[string]answer{"POST " + path: {202, contract.AnswerAccepted{AnswerID: key, Status: contract.StatusSending}}})
+	file := filepath.Join(t.TempDir(), "answer.txt")
+	require.NoError(t, os.WriteFile(file, []byte("fra fil"), 0o600))
+
+	got := run(t, r.env(), "", "dialogue", "answer", dialogueID, "--code", "12", "--text", "Hei", "--subject", "S", "--in-reply-to", "m", "--follow-up", "--id", key)
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	require.Contains(t, got.out, "Answer "+key+" is accepted (sending)")
+	got = run(t, r.env(), "fra inn\n", "dialogue", "answer", dialogueID, "--code", "12", "--text-file", "-")
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	got = run(t, r.env(), "", "dialogue", "answer", dialogueID, "--code", "12", "--text-file", file)
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+
+	require.Equal(t, key, r.calls[0].key)
+	require.JSONEq(t, `{"code":"12","text":"Hei","subject":"S","inReplyTo":"m","followUp":true}`, r.calls[0].body)
+	require.JSONEq(t, `{"code":"12","text":"fra inn\n"}`, r.calls[1].body)
+	require.JSONEq(t, `{"code":"12","text":"fra fil"}`, r.calls[2].body)
+	require.NoError(t, uuid.Validate(r.calls[1].key))
+	require.NotEqual(t, r.calls[1].key, r.calls[2].key)
+}
+
+func TestAnAnswerOfUnknownFateSaysHowToRepeatIt(t *testing.T) {
+	t.Parallel()
+	key := uuid.NewString()
+	r := serve(t, map[string]answer{"POST /dialogues/" + dialogueID + "/answers": {503, api.Problem{Status: 503, Detail: "the lifecycle has not taken it on yet"}}})
+	got := run(t, r.env(), "", "dialogue", "answer", dialogueID, "--code", "12", "--text", "Hei", "--id", key)
+	require.Equal(t, cli.ExitUnavailable, got.code)
+	require.Contains(t, got.err, "repeat the command with --id "+key)
+}
+
+func TestWritingCommands(t *testing.T) {
+	t.Parallel()
+	clinic := `id: ` + clinicID + `
+name: Legesenteret
+herId: 8000001
+staff:
+  - {id: ` + patientID + `, subject: gp-1, name: Ola Lege, role: practitioner, hpr: "1234567", groups: [doctors]}
+parties:
+  - {herId: 8000002, name: Ola Lege, staffId: ` + patientID + `, processes: [DIALOG_INNBYGGER_EKONSULTASJON]}
+`
+	r := serve(t, map[string]answer{
+		"PUT ":                          {204, nil},
+		"PUT /routing/e-contact":        {204, nil},
+		"POST /patients/find":           {200, api.PatientID{PatientID: patientID}},
+		"DELETE /patients/" + patientID: {204, nil},
+	})
+	env := r.env()
+	delete(env, "HELSEBRO_CLINIC")
+	got := run(t, env, clinic, "clinic", "put", "-f", "-")
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	require.Contains(t, got.out, "Clinic "+clinicID+" is written: 1 staff, 1 parties.")
+	var sent pg.Clinic
+	require.NoError(t, json.Unmarshal([]byte(r.calls[0].body), &sent))
+	require.Equal(t, "1234567", sent.Staff[0].HPR)
+	require.Equal(t, identity.RolePractitioner, sent.Staff[0].Role)
+	require.Equal(t, []string{"DIALOG_INNBYGGER_EKONSULTASJON"}, sent.Parties[0].Processes)
+
+	got = run(t, r.env(), "", "routing", "set", "e-contact", "--format", "selected", "--recipient", "group:nurses", "--recipient", "role:staff")
+	require.Equal(t, outcome{cli.ExitDone, "Messages of e-contact go to selected group:nurses, role:staff from now on.\n", ""}, got)
+	require.JSONEq(t, `{"format":"selected","recipients":[{"kind":"group","id":"nurses"},{"kind":"role","id":"staff"}]}`, r.calls[1].body)
+
+	got = run(t, r.env(), "178580 12345\n", "patient", "find")
+	require.Equal(t, outcome{cli.ExitDone, patientID + "\n", ""}, got)
+	require.JSONEq(t, `{"nationalId":"`+nationalID+`"}`, r.calls[2].body)
+
+	got = run(t, r.env(), nationalID, "patient", "erase")
+	require.Equal(t, outcome{cli.ExitDone, "Patient " + patientID + " is erased.\n", ""}, got)
+	got = run(t, r.env(), "", "patient", "erase", patientID, "--json")
+	require.JSONEq(t, `{"patientId":"`+patientID+`"}`, got.out)
+	for _, c := range r.calls {
+		require.NotContains(t, c.path, nationalID, "a national id is never in a URL")
+	}
+}
+
+func TestExitCodesAndWords(t *testing.T) {
+	t.Parallel()
+	refused := func(status int, p api.Problem) map[string]answer {
+		p.Status = status
+		return map[string]answer{"GET /inbox?limit=100": {status, p}}
+	}
+	for name, c := range map[string]struct {
+		answers map[string]answer
+		code    int
+		words   []string
+	}{
+		"forbidden": {refused(403, api.Problem{Detail: "the right inbox:read is missing"}), cli.ExitRefused, []string{"inbox:read"}},
+		"no token":  {refused(401, api.Problem{Detail: "the token has expired"}), cli.ExitRefused, []string{"expired", "helsebro token"}},
+		"conflict":  {refused(409, api.Problem{Detail: "answered already", State: "answered"}), cli.ExitRefused, []string{"answered already (state: answered)"}},
+		"invalid":   {refused(422, api.Problem{Detail: "invalid fields", Errors: []api.Invalid{{Path: "code", Rule: "one of 12, 13"}}}), cli.ExitRefused, []string{"code: one of 12, 13"}},
+		"down":      {refused(503, api.Problem{Detail: "the database does not answer"}), cli.ExitUnavailable, []string{"database", "Try again"}},
+		"fault":     {refused(500, api.Problem{Detail: "an unexpected fault"}), cli.ExitFailed, []string{"unexpected"}},
+		"no API":    {map[string]answer{"GET /inbox?limit=100": {404, "nginx"}}, cli.ExitRefused, []string{"is http://", "a Helsebro API?"}},
+		"not JSON":  {map[string]answer{"GET /inbox?limit=100": {200, nil}}, cli.ExitFailed, []string{"cannot be read"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := run(t, serve(t, c.answers).env(), "", "inbox")
+			require.Equal(t, c.code, got.code, got.err)
+			require.Empty(t, got.out)
+			for _, w := range c.words {
+				require.Contains(t, got.err, w)
+			}
+			require.NotContains(t, got.err, "secret")
+		})
+	}
+}
+
+func TestNoAnswerIsUnavailable(t *testing.T) {
+	t.Parallel()
+	r := serve(t, nil)
+	r.Close()
+	got := run(t, r.env(), "", "inbox")
+	require.Equal(t, cli.ExitUnavailable, got.code)
+	require.Contains(t, got.err, "does not answer")
+	require.NotContains(t, got.err, clinicID, "the words name the API, not the whole URL")
+}
+
+func TestWrongUse(t *testing.T) {
+	t.Parallel()
+	full := map[string]string{"HELSEBRO_TOKEN": "t", "HELSEBRO_CLINIC": clinicID}
+	for name, c := range map[string]struct {
+		env  map[string]string
+		in   string
+		args []string
+		says string
+	}{
+		"unknown command":    {full, "", []string{"sing"}, "unknown command"},
+		"unknown subcommand": {full, "", []string{"dialogue", "sing"}, "unknown command"},
+		"no subcommand":      {full, "", []string{"dialogue"}, "answer, show"},
+		"unknown flag":       {full, "", []string{"inbox", "--loud"}, "unknown flag"},
+		"argument missing":   {full, "", []string{"explain"}, "accepts 1 arg"},
+		"flag missing":       {full, "", []string{"dialogue", "answer", dialogueID, "--text", "x"}, "code"},
+		"text missing":       {full, "", []string{"dialogue", "answer", dialogueID, "--code", "12"}, "text"},
+		"two texts":          {full, "", []string{"dialogue", "answer", dialogueID, "--code", "12", "--text", "x", "--text-file", "-"}, "text"},
+		"no file":            {full, "", []string{"dialogue", "answer", dialogueID, "--code", "12", "--text-file", "/nonexistent"}, "no such file"},
+		"no token":           {nil, "", []string{"inbox"}, "HELSEBRO_TOKEN"},
+		"no clinic":          {map[string]string{"HELSEBRO_TOKEN": "t"}, "", []string{"inbox"}, "HELSEBRO_CLINIC"},
+		"no URL":             {full, "", []string{"inbox", "--api", "helsebro"}, "HELSEBRO_API_URL"},
+		"national id":        {full, "", []string{"patient", "erase", nationalID}, "standard input"},
+		"no national id":     {full, "\n", []string{"patient", "find"}, "standard input"},
+		"recipient":          {full, "", []string{"routing", "set", "e-contact", "--format", "selected", "--recipient", "nurses"}, "kind:id"},
+		"clinic file":        {full, "id: x\nnmae: y\n", []string{"clinic", "put", "-f", "-"}, "nmae"},
+		"token role":         {nil, "", []string{"token", "--key", filepath.Join(t.TempDir(), "k.pem"), "--role", "king", "--subject", "s", "--clinic", clinicID}, "helsebro_role"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := run(t, c.env, c.in, c.args...)
+			require.Equal(t, cli.ExitUsage, got.code, got.err)
+			require.Contains(t, got.err, c.says)
+			require.Contains(t, got.err, "--help")
+			require.NotContains(t, got.err, nationalID)
+			require.Empty(t, got.out)
+		})
+	}
+}
+
+func TestTokenFile(t *testing.T) {
+	t.Parallel()
+	r := serve(t, map[string]answer{"GET /inbox?limit=100": {200, api.List[pg.InboxItem]{}}})
+	file := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(file, []byte("from-file\n"), 0o600))
+	got := run(t, r.env(), "", "inbox", "--token-file", file)
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	require.Equal(t, "Bearer from-file", r.calls[0].token)
+}
+
+func TestTokensAreBelieved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keyFile, jwks := filepath.Join(dir, "dev.pem"), filepath.Join(dir, "jwks.json")
+	env := map[string]string{"HELSEBRO_CLINIC": clinicID}
+	for _, c := range []struct {
+		role, clinic string
+	}{{"practitioner", clinicID}, {"operator", ""}} {
+		got := run(t, env, "", "token", "--key", keyFile, "--jwks", jwks, "--role", c.role, "--subject", "s-1", "--ttl", "5m")
+		require.Equal(t, cli.ExitDone, got.code, got.err)
+		v, err := identity.NewVerifier(config.Identity{Issuer: identity.DevIssuerName, Audience: identity.DevAudience, JWKSFile: jwks})
+		require.NoError(t, err)
+		p, err := v.Verify(t.Context(), strings.TrimSpace(got.out))
+		require.NoError(t, err)
+		require.Equal(t, identity.Principal{Subject: "s-1", ClinicID: c.clinic, Role: identity.Role(c.role)}, p)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	status := http.StatusOK
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	defer s.Close()
+	require.Equal(t, outcome{cli.ExitDone, "ok\n", ""}, run(t, nil, "", "health", "--url", s.URL))
+	status = http.StatusServiceUnavailable
+	require.Equal(t, cli.ExitUnavailable, run(t, nil, "", "health", "--url", s.URL).code)
+	s.Close()
+	require.Equal(t, cli.ExitUnavailable, run(t, nil, "", "health", "--url", s.URL).code)
+}
+
+func TestEveryCommandHasAnExample(t *testing.T) {
+	t.Parallel()
+	var leaves int
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, child := range c.Commands() {
+			walk(child)
+		}
+		if !c.HasSubCommands() && c.Name() != "help" && c.Parent() != nil && c.Parent().Name() != "completion" {
+			leaves++
+			require.NotEmpty(t, c.Short, c.CommandPath())
+			require.NotEmpty(t, c.Example, c.CommandPath())
+		}
+	}
+	walk(cli.Command(cli.Environment{Getenv: func(string) string { return "" }}, cli.Processes{}))
+	require.Greater(t, leaves, 12)
+}
+
+func TestHelpDocumentsExitCodes(t *testing.T) {
+	t.Parallel()
+	got := run(t, nil, "", "--help")
+	require.Equal(t, cli.ExitDone, got.code)
+	for _, want := range []string{"Exit codes", "HELSEBRO_API_URL", "serve", "listen", "migrate", "dialogue"} {
+		require.Contains(t, got.out, want)
+	}
+}
+
+// TestProcesses changes the environment of the process, so it is not parallel.
+func TestProcesses(t *testing.T) {
+	jwks := filepath.Join(t.TempDir(), "jwks.json")
+	require.NoError(t, os.WriteFile(jwks, []byte("{}"), 0o600))
+	for name, value := range map[string]string{
+		"HELSEBRO_DATABASE_URL": "postgres://x", "HELSEBRO_VAULT_KEYS": "a:b", "HELSEBRO_VAULT_INDEX_KEY": "b",
+		"HELSEBRO_CODEC_KEYS": "a:b", "HELSEBRO_JWKS_FILE": jwks, "HELSEBRO_REGISTRY_FILE": jwks,
+	} {
+		t.Setenv(name, value)
+	}
+	env := cli.Environment{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Getenv: os.Getenv}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan string, 1)
+	p := cli.Processes{
+		Serve: func(ctx context.Context, cfg config.Serve, _ *slog.Logger) error {
+			served <- cfg.Database.URL
+			<-ctx.Done()
+			return nil
+		},
+		Listen: func(context.Context, config.Listen, *slog.Logger) error { return errors.New("the queue is gone") },
+	}
+	code := make(chan int, 1)
+	go func() { code <- cli.Run(ctx, []string{"serve"}, env, p) }()
+	require.Equal(t, "postgres://x", <-served)
+	cancel()
+	require.Equal(t, cli.ExitDone, <-code, "being told to stop is no failure")
+	require.Equal(t, cli.ExitFailed, cli.Run(t.Context(), []string{"listen"}, env, p))
+
+	t.Setenv("HELSEBRO_DATABASE_URL", "")
+	var errs bytes.Buffer
+	env.Err = &errs
+	for _, process := range []string{"serve", "listen", "migrate"} {
+		errs.Reset()
+		require.Equal(t, cli.ExitUsage, cli.Run(t.Context(), []string{process}, env, p), process)
+		require.Contains(t, errs.String(), "HELSEBRO_DATABASE_URL")
+	}
+}

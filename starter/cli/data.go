@@ -1,0 +1,502 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"gopkg.in/yaml.v3"
+
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/starter/api"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+// maxInputBytes bounds what is read from a file or standard input.
+const maxInputBytes = api.MaxBodyBytes
+
+func inboxCommand(env Environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "inbox",
+		Short:   "List the dialogues in your inboxes",
+		Example: "  helsebro inbox\n  helsebro inbox --limit 10 --json",
+		Args:    cobra.NoArgs,
+	}
+	r := callsAPI(cmd, env)
+	limit := cmd.Flags().Int("limit", client.DefaultLimit, "rows at most, up to "+strconv.Itoa(client.MaxLimit))
+	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
+		var l api.List[pg.InboxItem]
+		raw, err := r.get(cmd.Context(), "/inbox?limit="+strconv.Itoa(*limit), &l)
+		if err != nil {
+			return err
+		}
+		return r.show(raw, func(w io.Writer) error {
+			return table(w, "Nothing is in your inboxes.", len(l.Items), "DIALOGUE\tPROCESS\tSTATUS\tNEW\tINBOX\tLATEST\tPATIENT\tTITLE", func(i int) []string {
+				d := l.Items[i]
+				unread := ""
+				if d.Unread {
+					unread = "new"
+				}
+				return []string{d.DialogueID, string(d.Process), string(d.Status), unread, d.Recipient, stamp(d.LatestAt), d.Patient, d.Title}
+			})
+		})
+	})
+	return cmd
+}
+
+func dialogueCommand(env Environment) *cobra.Command {
+	return parent("dialogue", "Read and answer dialogues", dialogueShowCommand(env), dialogueAnswerCommand(env))
+}
+
+func dialogueShowCommand(env Environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "show DIALOGUE",
+		Short:   "Read a dialogue; marks it read",
+		Example: "  helsebro dialogue show 0198c0de-0000-7000-8000-0000000d1a10",
+		Args:    cobra.ExactArgs(1),
+	}
+	r := callsAPI(cmd, env)
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
+		var d pg.Dialogue
+		raw, err := r.get(cmd.Context(), "/dialogues/"+url.PathEscape(args[0]), &d)
+		if err != nil {
+			return err
+		}
+		return r.show(raw, func(w io.Writer) error { return printDialogue(w, d) })
+	})
+	return cmd
+}
+
+func dialogueAnswerCommand(env Environment) *cobra.Command {
+	var (
+		in             api.AnswerRequest
+		textFile, key  string
+		text, fromFile = "text", "text-file"
+	)
+	cmd := &cobra.Command{
+		Use:   "answer DIALOGUE",
+		Short: "Answer a dialogue",
+		Long: `Answer a dialogue. When the command returns, the answer is durable; explain tells
+what becomes of it.
+
+Codes (kodeverk 7602): e-consultation 12 answer, 13 dialogue ended; e-contact 19
+answer; prescription 15 cannot be renewed; all: 26 refused, 30 no access.
+
+A command that ends with exit code 4 may have stored the answer: repeat it with
+the --id that it prints, and there will be one answer.`,
+		Example: `  helsebro dialogue answer 0198c0de-0000-7000-8000-0000000d1a10 --code 12 --text 'Du kan hente resepten i dag.'
+  helsebro dialogue answer 0198c0de-0000-7000-8000-0000000d1a10 --code 12 --text-file - < answer.txt`,
+		Args: cobra.ExactArgs(1),
+	}
+	r := callsAPI(cmd, env)
+	f := cmd.Flags()
+	f.StringVar(&in.Code, "code", "", "code of kodeverk 7602 (required)")
+	f.StringVar(&in.Text, text, "", "what the citizen reads; others on this machine can see arguments, so rather a file")
+	f.StringVar(&textFile, fromFile, "", "file that holds the text; - is standard input")
+	f.StringVar(&in.Subject, "subject", "", "subject, at most 50 characters")
+	f.StringVar(&in.InReplyTo, "in-reply-to", "", "the message you have read: refused when the citizen has written since")
+	f.BoolVar(&in.FollowUp, "follow-up", false, "add to an answer already given")
+	f.StringVar(&key, "id", "", "UUID of the answer, to repeat a command (default a new one)")
+	_ = cmd.MarkFlagRequired("code") // the flag is defined above
+	cmd.MarkFlagsMutuallyExclusive(text, fromFile)
+	cmd.MarkFlagsOneRequired(text, fromFile)
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
+		if textFile != "" {
+			b, err := readInput(env, textFile)
+			if err != nil {
+				return err
+			}
+			in.Text = string(b)
+		}
+		if key == "" {
+			key = uuid.NewString()
+		}
+		raw, err := r.call(cmd.Context(), http.MethodPost, "/dialogues/"+url.PathEscape(args[0])+"/answers", in, "Idempotency-Key", key)
+		if err != nil {
+			if code := exitCode(ranError{err}); code == ExitUnavailable || code == ExitFailed {
+				fmt.Fprintf(env.Err, "The answer may be stored: repeat the command with --id %s, and there will be one answer.\n", key)
+			}
+			return err
+		}
+		var out contract.AnswerAccepted
+		if err := r.decode(raw, &out); err != nil {
+			return err
+		}
+		return r.show(raw, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "Answer %s is accepted (%s). What becomes of it: helsebro explain %s\n", out.AnswerID, out.Status, oneLine(args[0]))
+			return err
+		})
+	})
+	return cmd
+}
+
+func explainCommand(env Environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "explain DIALOGUE",
+		Short:   "Tell what was intended for a dialogue, what became of it and why",
+		Example: "  helsebro explain 0198c0de-0000-7000-8000-0000000d1a10",
+		Args:    cobra.ExactArgs(1),
+	}
+	r := callsAPI(cmd, env)
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
+		var e client.Explanation
+		raw, err := r.get(cmd.Context(), "/dialogues/"+url.PathEscape(args[0])+"/explain", &e)
+		if err != nil {
+			return err
+		}
+		return r.show(raw, func(w io.Writer) error { return printExplanation(w, e) })
+	})
+	return cmd
+}
+
+func caseCommand(env Environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List what operators are asked to look at, open cases first",
+		Example: "  helsebro case list",
+		Args:    cobra.NoArgs,
+	}
+	r := callsAPI(cmd, env)
+	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
+		var l api.List[pg.Case]
+		raw, err := r.get(cmd.Context(), "/cases", &l)
+		if err != nil {
+			return err
+		}
+		return r.show(raw, func(w io.Writer) error {
+			return table(w, "There are no cases.", len(l.Items), "CASE\tKIND\tOPENED\tRESOLVED\tDIALOGUE\tREASON", func(i int) []string {
+				c := l.Items[i]
+				resolved := "open"
+				if c.ResolvedAt != nil {
+					resolved = stamp(*c.ResolvedAt)
+				}
+				return []string{c.ID, string(c.Kind), stamp(c.OpenedAt), resolved, c.DialogueID, c.Reason}
+			})
+		})
+	})
+	return parent("case", "Operator cases", cmd)
+}
+
+func routingCommand(env Environment) *cobra.Command {
+	show := &cobra.Command{
+		Use:     "show [PROCESS]",
+		Short:   "Show where messages go",
+		Example: "  helsebro routing show\n  helsebro routing show e-consultation",
+		Args:    cobra.MaximumNArgs(1),
+	}
+	shown := callsAPI(show, env)
+	show.RunE = runs(func(cmd *cobra.Command, args []string) error {
+		var all api.Rules
+		var raw []byte
+		var err error
+		if len(args) == 1 {
+			var rule routing.Rule
+			raw, err = shown.get(cmd.Context(), "/routing/"+url.PathEscape(args[0]), &rule)
+			all.Rules = map[contract.Process]routing.Rule{contract.Process(args[0]): rule}
+		} else {
+			raw, err = shown.get(cmd.Context(), "/routing", &all)
+		}
+		if err != nil {
+			return err
+		}
+		processes := slices.DeleteFunc(client.Processes(), func(p contract.Process) bool { _, ok := all.Rules[p]; return !ok })
+		return shown.show(raw, func(w io.Writer) error {
+			return table(w, "There are no rules.", len(processes), "PROCESS\tFORMAT\tRECIPIENTS", func(i int) []string {
+				rule := all.Rules[processes[i]]
+				return []string{string(processes[i]), string(rule.Format), recipients(rule.Recipients)}
+			})
+		})
+	})
+
+	var format string
+	var to []string
+	set := &cobra.Command{
+		Use:   "set PROCESS",
+		Short: "Change where the messages of a process go",
+		Long: `Change where the messages of a process go: e-consultation, e-contact or
+prescription. Format practitioner is the patient's own practitioner, selected the
+recipients named, both is both. A recipient is kind:id, where kind is position,
+group, role or unit; unit:clinic is everybody. It holds for messages to come.`,
+		Example: `  helsebro routing set e-consultation --format practitioner
+  helsebro routing set e-contact --format selected --recipient group:nurses --recipient role:staff`,
+		Args: cobra.ExactArgs(1),
+	}
+	changed := callsAPI(set, env)
+	set.Flags().StringVar(&format, "format", "", "practitioner, selected or both (required)")
+	set.Flags().StringArrayVar(&to, "recipient", nil, "kind:id, may be repeated")
+	_ = set.MarkFlagRequired("format") // the flag is defined above
+	set.RunE = runs(func(cmd *cobra.Command, args []string) error {
+		rule := routing.Rule{Format: routing.Format(format)}
+		for _, t := range to {
+			kind, id, ok := strings.Cut(t, ":")
+			if !ok {
+				return usage("--recipient is kind:id, such as group:nurses")
+			}
+			rule.Recipients = append(rule.Recipients, routing.Recipient{Kind: routing.Kind(kind), ID: id})
+		}
+		if _, err := changed.call(cmd.Context(), http.MethodPut, "/routing/"+url.PathEscape(args[0]), rule); err != nil {
+			return err
+		}
+		return changed.done(rule, "Messages of %s go to %s from now on.", args[0], strings.TrimSpace(format+" "+recipients(rule.Recipients)))
+	})
+	return parent("routing", "Where messages go", show, set)
+}
+
+func recipients(all []routing.Recipient) string {
+	names := make([]string, len(all))
+	for i, r := range all {
+		names[i] = string(r.Kind) + ":" + r.ID
+	}
+	return strings.Join(names, ", ")
+}
+
+func clinicCommand(env Environment) *cobra.Command {
+	var file string
+	put := &cobra.Command{
+		Use:   "put -f FILE",
+		Short: "Write a clinic with its staff and parties, the whole of it",
+		Long: `Write a clinic's master data from a YAML file, the whole of it: staff that the
+file does not name become inactive. The same file again changes nothing.
+
+  id: 0198c0de-0000-7000-8000-00000000c111
+  name: Legesenteret
+  organisationNumber: "999888777"
+  herId: 8000001
+  staff:
+    - {id: 0198c0de-0000-7000-8000-00000000057a, subject: gp-1, name: Ola Lege, role: practitioner, hpr: "1234567"}
+  parties:
+    - {herId: 8000002, name: Ola Lege, staffId: 0198c0de-0000-7000-8000-00000000057a, processes: [DIALOG_INNBYGGER_EKONSULTASJON]}`,
+		Example: "  helsebro clinic put -f clinic.yaml",
+		Args:    cobra.NoArgs,
+	}
+	r := callsAPI(put, env)
+	put.Flags().StringVarP(&file, "file", "f", "", "the YAML file; - is standard input (required)")
+	_ = put.MarkFlagRequired("file") // the flag is defined above
+	put.RunE = runs(func(cmd *cobra.Command, _ []string) error {
+		b, err := readInput(env, file)
+		if err != nil {
+			return err
+		}
+		c := pg.Clinic{Staff: []pg.Staff{}, Parties: []pg.Party{}}
+		d := yaml.NewDecoder(bytes.NewReader(b))
+		d.KnownFields(true)
+		if err := d.Decode(&c); err != nil {
+			return usage("%s is not a clinic: %v", file, err)
+		}
+		r.clinic = first(r.clinic, c.ID)
+		if _, err := r.call(cmd.Context(), http.MethodPut, "", c); err != nil {
+			return err
+		}
+		return r.done(c, "Clinic %s is written: %d staff, %d parties.", c.ID, len(c.Staff), len(c.Parties))
+	})
+	return parent("clinic", "Clinics", put)
+}
+
+func patientCommand(env Environment) *cobra.Command {
+	find := &cobra.Command{
+		Use:     "find",
+		Short:   "Find a patient's id by the national id on standard input",
+		Example: "  helsebro patient find < national-id.txt",
+		Args:    noNationalID(cobra.NoArgs),
+	}
+	found := callsAPI(find, env)
+	find.RunE = runs(func(cmd *cobra.Command, _ []string) error {
+		id, raw, err := findPatient(cmd.Context(), found)
+		if err != nil {
+			return err
+		}
+		return found.show(raw, func(w io.Writer) error {
+			_, err := fmt.Fprintln(w, id)
+			return err
+		})
+	})
+	erase := &cobra.Command{
+		Use:   "erase [PATIENT]",
+		Short: "Make everything of a patient unreadable, for good",
+		Long: `Make everything of a patient unreadable, for good: name, messages, answers, files
+and journal entries. It cannot be undone. What stays names nobody.
+
+The patient is named by the id that find prints; without it the national id is
+read from standard input, and finding needs the right patient:read as well.`,
+		Example: "  helsebro patient erase 0198c0de-0000-7000-8000-000000009a71\n  helsebro patient erase < national-id.txt",
+		Args:    noNationalID(cobra.MaximumNArgs(1)),
+	}
+	erased := callsAPI(erase, env)
+	erase.RunE = runs(func(cmd *cobra.Command, args []string) error {
+		var id string
+		if len(args) == 1 {
+			id = args[0]
+		} else {
+			var err error
+			if id, _, err = findPatient(cmd.Context(), erased); err != nil {
+				return err
+			}
+		}
+		if _, err := erased.call(cmd.Context(), http.MethodDelete, "/patients/"+url.PathEscape(id), nil); err != nil {
+			return err
+		}
+		return erased.done(api.PatientID{PatientID: id}, "Patient %s is erased.", id)
+	})
+	return parent("patient", "Find and erase patients", find, erase)
+}
+
+// noNationalID refuses a national id among the arguments, where every user of the
+// machine can read it.
+func noNationalID(next cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		for _, a := range args {
+			if digits := strings.ReplaceAll(a, " ", ""); len(digits) == 11 && strings.Trim(digits, "0123456789") == "" {
+				return errors.New("a national id must not be an argument, where others can see it: give it on standard input")
+			}
+		}
+		return next(cmd, args)
+	}
+}
+
+// findPatient reads a national id from standard input and returns the patient's id
+// with the answer as it came.
+func findPatient(ctx context.Context, r *remote) (id string, raw []byte, err error) {
+	if err := r.complete(); err != nil {
+		return "", nil, err
+	}
+	if f, ok := r.env.In.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			fmt.Fprint(r.env.Err, "national id: ")
+		}
+	}
+	line, err := bufio.NewReader(io.LimitReader(r.env.In, 1<<10)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", nil, errors.New("standard input cannot be read")
+	}
+	nationalID := strings.ReplaceAll(strings.TrimSpace(line), " ", "")
+	if nationalID == "" {
+		return "", nil, usage("give the national id on standard input")
+	}
+	if raw, err = r.call(ctx, http.MethodPost, "/patients/find", api.FindPatientRequest{NationalID: nationalID}); err != nil {
+		return "", nil, err
+	}
+	var out api.PatientID
+	if err := r.decode(raw, &out); err != nil {
+		return "", nil, err
+	}
+	return out.PatientID, raw, nil
+}
+
+func auditCommand(env Environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "audit",
+		Short:   "List who did what in the clinic, newest first",
+		Example: "  helsebro audit --limit 20",
+		Args:    cobra.NoArgs,
+	}
+	r := callsAPI(cmd, env)
+	limit := cmd.Flags().Int("limit", client.DefaultLimit, "rows at most, up to "+strconv.Itoa(client.MaxLimit))
+	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
+		var l api.List[pg.AuditRow]
+		raw, err := r.get(cmd.Context(), "/audit?limit="+strconv.Itoa(*limit), &l)
+		if err != nil {
+			return err
+		}
+		return r.show(raw, func(w io.Writer) error {
+			return table(w, "Nobody has done anything.", len(l.Items), "AT\tSUBJECT\tROLE\tACTION\tOBJECT\tPATIENT", func(i int) []string {
+				a := l.Items[i]
+				return []string{stamp(a.At), a.Subject, a.Role, a.Action, a.Object, a.PatientID}
+			})
+		})
+	})
+	return cmd
+}
+
+func quarantineCommand(env Environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the messages kept aside, newest first",
+		Example: "  helsebro quarantine list",
+		Args:    cobra.NoArgs,
+	}
+	r := callsAPI(cmd, env)
+	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
+		var l api.List[pg.Quarantine]
+		raw, err := r.get(cmd.Context(), "/quarantine", &l)
+		if err != nil {
+			return err
+		}
+		return r.show(raw, func(w io.Writer) error {
+			return table(w, "Nothing is in quarantine.", len(l.Items), "ID\tSTORED\tFROM\tTO\tREASON", func(i int) []string {
+				q := l.Items[i]
+				return []string{q.ID, stamp(q.StoredAt), strconv.Itoa(q.FromHerID), strconv.Itoa(q.ToHerID), q.Reason}
+			})
+		})
+	})
+	return parent("quarantine", "Messages kept aside", cmd)
+}
+
+// done tells that something without an answer of its own was done.
+func (r *remote) done(what any, format string, args ...any) error {
+	raw, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	return r.show(raw, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, oneLine(fmt.Sprintf(format, args...)))
+		return err
+	})
+}
+
+// table prints n rows below a heading, or empty when there are none.
+func table(w io.Writer, empty string, n int, heading string, row func(int) []string) error {
+	if n == 0 {
+		_, err := fmt.Fprintln(w, empty)
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, heading)
+	for i := range n {
+		cells := row(i)
+		for j := range cells {
+			cells[j] = oneLine(cells[j])
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+	}
+	return t.Flush()
+}
+
+// stamp is an instant in UTC, to the second.
+func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05Z") }
+
+// readInput reads a file, or standard input for "-".
+func readInput(env Environment, name string) ([]byte, error) {
+	in := env.In
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, usage("%v", err)
+		}
+		defer f.Close() //nolint:errcheck // read only
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxInputBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", name, err)
+	}
+	if len(b) > maxInputBytes {
+		return nil, usage("%s is larger than %d bytes", name, maxInputBytes)
+	}
+	return b, nil
+}

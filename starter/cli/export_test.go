@@ -1,0 +1,4 @@
+package cli
+
+// Command is the whole tree of commands.
+var Command = command

@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+// printDialogue writes a dialogue as one reads a conversation: oldest first.
+func printDialogue(w io.Writer, d pg.Dialogue) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n%s, %s, %s\n", oneLine(d.Title), oneLine(d.Patient), d.Process, d.Status)
+	fmt.Fprintf(&b, "dialogue %s, patient %s, in %s\n", d.ID, d.PatientID, oneLine(strings.Join(d.Inboxes, ", ")))
+	type entry struct {
+		at   time.Time
+		text string
+	}
+	var all []entry
+	for _, m := range d.Messages {
+		var e strings.Builder
+		fmt.Fprintf(&e, "\n%s  citizen (%s)  message %s\n", stamp(m.ReceivedAt), oneLine(m.Function), m.ID)
+		if m.Actor != "" {
+			fmt.Fprintf(&e, "  written by %s (%s)\n", oneLine(m.Actor), oneLine(m.Relation))
+		}
+		paragraph(&e, m.Subject, m.Text)
+		for _, f := range m.Attachments {
+			fmt.Fprintf(&e, "  file %s  %s, %d bytes  %s\n", f.ID, oneLine(f.MIME), f.Size, oneLine(f.Description))
+		}
+		all = append(all, entry{m.ReceivedAt, e.String()})
+	}
+	for _, a := range d.Answers {
+		var e strings.Builder
+		fmt.Fprintf(&e, "\n%s  %s (%s)  answer %s, %s\n", stamp(a.CreatedAt), oneLine(a.Author), oneLine(a.Code), a.ID,
+			strings.Join(append([]string{oneLine(a.State)}, a.Codes...), " "))
+		paragraph(&e, a.Subject, a.Text)
+		all = append(all, entry{a.CreatedAt, e.String()})
+	}
+	slices.SortStableFunc(all, func(a, b entry) int { return a.at.Compare(b.at) })
+	for _, e := range all {
+		b.WriteString(e.text)
+	}
+	if len(d.Journal) > 0 {
+		fmt.Fprintf(&b, "\n%d of these are in the journal.\n", len(d.Journal))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// paragraph writes a message indented, so that no line of it can pass for one of
+// the program's own.
+func paragraph(b *strings.Builder, subject, text string) {
+	if subject != "" {
+		fmt.Fprintf(b, "  %s\n", oneLine(subject))
+	}
+	for line := range strings.Lines(printable(text)) {
+		fmt.Fprintf(b, "  | %s\n", strings.TrimSuffix(line, "\n"))
+	}
+}
+
+// printExplanation writes one line per intended effect, and what the workflow
+// waits for.
+func printExplanation(w io.Writer, e client.Explanation) error {
+	fmt.Fprintf(w, "dialogue %s, times in UTC\n", e.DialogueID)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	day := ""
+	for _, l := range e.Lines {
+		if d := l.IntendedAt.UTC().Format(time.DateOnly); d != day {
+			day = d
+			fmt.Fprintf(t, "%s\n", day)
+		}
+		outcome := "open"
+		if l.Outcome != "" && l.OutcomeAt != nil {
+			outcome = string(l.Outcome) + " " + clock(*l.OutcomeAt, day)
+		}
+		fmt.Fprintf(t, "%s\tintended %s\t%s\t%s\n", oneLine(l.Effect), clock(l.IntendedAt, day), outcome, oneLine(why(l)))
+	}
+	if len(e.Lines) == 0 {
+		fmt.Fprintln(t, "Nothing has been intended for it.")
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "workflow  %s\n", oneLine(workflow(e.Lifecycle)))
+	return err
+}
+
+// clock is the time of an instant, and its date where that is not the day above.
+func clock(at time.Time, day string) string {
+	if at = at.UTC(); at.Format(time.DateOnly) != day {
+		return stamp(at)
+	}
+	return at.Format("15:04:05Z")
+}
+
+// meaning says what an outcome asks of the reader.
+var meaning = map[contract.Outcome]string{
+	"":                           "it is under way",
+	contract.OutcomeAcknowledged: "Helsenorge has it",
+	contract.OutcomeRejected:     "Helsenorge refused it: see helsebro case list",
+	contract.OutcomeErrorQueue:   "Helsenorge could not read it: see helsebro case list",
+	contract.OutcomeOverdue:      "no receipt came in time: see helsebro case list",
+	contract.OutcomeFailed:       "it could not be done: see helsebro case list",
+	contract.OutcomeSuperseded:   "another effect took its place",
+}
+
+// placed is the result of an inbox line.
+type placed struct {
+	Rule     routing.Rule        `json:"rule"`
+	Fallback routing.Fallback    `json:"fallback"`
+	Places   []routing.Recipient `json:"places"`
+}
+
+// left says why a routing rule was left.
+var left = map[routing.Fallback]string{
+	routing.NoPractitioner:  "the practitioner is unknown or absent",
+	routing.EmptyRecipients: "a recipient has no active members",
+	routing.NobodyActive:    "nobody at the clinic is active",
+}
+
+// why tells an effect's reason and result in words.
+func why(l pg.LedgerLine) string {
+	var parts []string
+	if m := meaning[l.Outcome]; m != "" {
+		parts = append(parts, m)
+	}
+	var p placed
+	if l.Effect == pg.EffectInbox && json.Unmarshal(l.Result, &p) == nil && p.Rule.Format != "" {
+		if len(p.Places) > 0 {
+			parts = append(parts, "in "+recipients(p.Places))
+		}
+		parts = append(parts, "by the rule "+string(p.Rule.Format))
+		if reason := left[p.Fallback]; reason != "" {
+			parts = append(parts, "left because "+reason)
+		}
+		return strings.Join(parts, "; ")
+	}
+	for _, raw := range []json.RawMessage{l.Why, l.Result} {
+		parts = append(parts, pairs(raw)...)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// pairs writes a flat JSON object as words, in a fixed order.
+func pairs(raw json.RawMessage) []string {
+	var all map[string]any
+	if json.Unmarshal(raw, &all) != nil {
+		return nil
+	}
+	var out []string
+	for k, v := range all {
+		if list, ok := v.([]any); ok {
+			words := make([]string, len(list))
+			for i, item := range list {
+				words[i] = fmt.Sprint(item)
+			}
+			v = strings.Join(words, ", ")
+		}
+		if text := fmt.Sprint(v); text != "" && v != nil {
+			out = append(out, k+" "+text)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// workflow says what Temporal knows.
+func workflow(l client.Lifecycle) string {
+	words := []string{string(l.Status)}
+	switch {
+	case l.Dialogue != nil:
+		words = append(words, string(l.Dialogue.Status), fmt.Sprintf("%d messages, %d answers, %d cases", l.Dialogue.Messages, l.Dialogue.Answers, l.Dialogue.Cases))
+		words = append(words, expected(l.Dialogue.Open)...)
+	case l.Prescription != nil:
+		words = append(words, string(l.Prescription.Status), fmt.Sprintf("%d messages, %d cases", l.Prescription.Messages, l.Prescription.Cases))
+		words = append(words, expected(l.Prescription.Open)...)
+	default:
+		words = append(words, l.Note)
+	}
+	if l.WorkflowID != "" {
+		words = append(words, l.WorkflowID)
+	}
+	return strings.Join(words, "; ")
+}
+
+func expected(open []contract.Delivery) []string {
+	var out []string
+	for _, d := range open {
+		if d.SentAt.IsZero() {
+			out = append(out, "answer "+d.Code+" is being sent")
+		} else {
+			out = append(out, "receipt of answer "+d.Code+" expected before "+stamp(d.ReceiptDue))
+		}
+	}
+	return out
+}
