@@ -19,6 +19,7 @@ type Store interface {
 	PrepareAnswer(ctx context.Context, clinicID, id string, build func(pg.Job) ([]byte, error)) (pg.Prepared, error)
 	PrepareReply(ctx context.Context, kind pg.OutboundKind, messageID string, build func(pg.Job) ([]byte, error)) (pg.Prepared, error)
 	MarkSent(ctx context.Context, id string, receiptDue time.Duration) (sentAt, due time.Time, err error)
+	FailReply(ctx context.Context, kind pg.OutboundKind, messageID, reason string) error
 }
 
 // Sender is the way to the queues.
@@ -83,20 +84,32 @@ func (a *Activities) ReportTransportError(ctx context.Context, in contract.Repor
 	return contract.ReportTransportErrorOutput{SentAt: at}, err
 }
 
-// reply sends what follows from a stored message without a lifecycle, once.
+// reply sends what follows from a stored message without a lifecycle, once. There
+// is no lifecycle to take note of a final failure, so it is written down here: the
+// attempt fails for good only after the ledger has said so.
 func (a *Activities) reply(ctx context.Context, kind pg.OutboundKind, messageID string, build func(pg.Job) ([]byte, error)) (time.Time, error) {
+	at, err := a.tryReply(ctx, kind, messageID, build)
+	if reason := apperr.KindOf(err); err != nil && ctx.Err() == nil && !reason.Retryable() {
+		if failed := a.store.FailReply(ctx, kind, messageID, string(reason)); failed != nil && !apperr.Is(failed, apperr.NotFound) {
+			err = failed
+		}
+	}
+	return at, apperr.ToTemporal(err)
+}
+
+func (a *Activities) tryReply(ctx context.Context, kind pg.OutboundKind, messageID string, build func(pg.Job) ([]byte, error)) (time.Time, error) {
 	p, err := a.store.PrepareReply(ctx, kind, messageID, build)
 	if err != nil {
-		return time.Time{}, apperr.ToTemporal(err)
+		return time.Time{}, err
 	}
 	failpoint.Hit(failpoint.ReplyPrepared)
 	if p.SentAt.IsZero() {
 		if err := a.send(ctx, p); err != nil {
-			return time.Time{}, apperr.ToTemporal(err)
+			return time.Time{}, err
 		}
 		failpoint.Hit(failpoint.ReplySent)
 		if p.SentAt, _, err = a.store.MarkSent(ctx, p.ID, a.receiptDue); err != nil {
-			return time.Time{}, apperr.ToTemporal(err)
+			return time.Time{}, err
 		}
 		failpoint.Hit(failpoint.ReplyRecorded)
 	}
@@ -110,7 +123,13 @@ func (a *Activities) send(ctx context.Context, p pg.Prepared) error {
 		return err
 	}
 	if p.Job.Kind == pg.KindReport {
+		if to.ErrorQueue == "" {
+			return apperr.New(apperr.NotFound, "the sender has no error queue in the address registry")
+		}
 		return a.sender.Send(ctx, report(p, to, time.Now().UTC()))
+	}
+	if to.AsyncQueue == "" {
+		return apperr.New(apperr.NotFound, "the counterpart has no queue in the address registry")
 	}
 	from, err := a.registry.Party(ctx, p.FromHerID)
 	if err != nil {

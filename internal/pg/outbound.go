@@ -286,6 +286,28 @@ func (s *Store) MarkSent(ctx context.Context, id string, receiptDue time.Duratio
 	return sentAt.UTC(), due.UTC(), err
 }
 
+// FailReply records that what follows from a stored message without a lifecycle
+// cannot be sent, with the operator case that says so. Idempotent; a reply that
+// was sent stays sent.
+func (s *Store) FailReply(ctx context.Context, kind OutboundKind, messageID, reason string) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		var clinicID, dialogueID *string
+		if err := tx.QueryRow(ctx, "SELECT clinic_id, dialogue_id FROM inbound_message WHERE id = $1", messageID).Scan(&clinicID, &dialogueID); err != nil {
+			return notFound(err, "no such message")
+		}
+		tag, err := tx.Exec(ctx, "UPDATE ledger SET outcome = $2, outcome_at = $3, result = $4 WHERE key = $1 AND outcome IS NULL",
+			string(kind)+"/"+messageID, contract.OutcomeFailed, s.now(), map[string]string{"reason": reason})
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE outbound_message SET outcome = $3, outcome_at = $4 WHERE kind = $1 AND in_reply_to = $2 AND outcome IS NULL",
+			kind, messageID, contract.OutcomeFailed, s.now()); err != nil {
+			return err
+		}
+		return s.openCase(ctx, tx, deref(clinicID), deref(dialogueID), messageID, contract.CaseNotSent, string(kind)+": "+reason)
+	})
+}
+
 // closeOutbound writes a message's terminal outcome and its ledger line's.
 func (s *Store) closeOutbound(ctx context.Context, tx pgx.Tx, id string, outcome contract.Outcome, codes []string) error {
 	var kind OutboundKind

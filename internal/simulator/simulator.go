@@ -29,6 +29,9 @@ const (
 	OrganisationHerID = 800000
 	// HerID is the service that citizens' messages come from (level 2).
 	HerID = 800001
+	// OtherHerID is a party that is not Helsenorge but shares its queues: whoever
+	// forges a sender in a test.
+	OtherHerID = 800002
 )
 
 // Parties are Helsenorge's entries of the simulated address registry.
@@ -39,6 +42,7 @@ func Parties() []registry.Party {
 			HerID: HerID, Name: "Digitale innbyggertjenester", ParentHerID: OrganisationHerID,
 			AsyncQueue: "helsenorge_async", SyncQueue: "helsenorge_sync", ErrorQueue: "helsenorge_error",
 		},
+		{HerID: OtherHerID, Name: "Another party", AsyncQueue: "helsenorge_async", ErrorQueue: "helsenorge_error"},
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -169,7 +168,7 @@ type request struct {
 	header                    http.Header
 }
 
-func (f fixture) do(t *testing.T, r request) *http.Response {
+func (f fixture) do(t *testing.T, r request) *httptest.ResponseRecorder {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), r.method, r.path, strings.NewReader(r.body))
 	for name, values := range r.header {
@@ -180,17 +179,15 @@ func (f fixture) do(t *testing.T, r request) *http.Response {
 	}
 	w := httptest.NewRecorder()
 	f.ServeHTTP(w, req)
-	return w.Result()
+	return w
 }
 
 func (f fixture) problem(t *testing.T, r request, status int) api.Problem {
 	t.Helper()
 	res := f.do(t, r)
-	defer res.Body.Close() //nolint:errcheck // a recorder's body
-	raw, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	require.Equal(t, status, res.StatusCode, string(raw))
-	require.Equal(t, "application/problem+json", res.Header.Get("Content-Type"))
+	raw := res.Body.Bytes()
+	require.Equal(t, status, res.Code, string(raw))
+	require.Equal(t, "application/problem+json", res.Header().Get("Content-Type"))
 	var p api.Problem
 	require.NoError(t, json.Unmarshal(raw, &p), string(raw))
 	require.Equal(t, status, p.Status)
@@ -239,7 +236,7 @@ func TestNoRouteIsOpenByAccident(t *testing.T) {
 
 			require.Equal(t, api.ProblemPrefix+"unauthenticated", f.problem(t, call, 401).Type)
 			res := f.do(t, call)
-			require.Contains(t, res.Header.Get("WWW-Authenticate"), "Bearer ")
+			require.Contains(t, res.Header().Get("WWW-Authenticate"), "Bearer ")
 			for _, header := range []string{"Bearer", "Bearer ", "Basic cm9sZTpjbGluaWM=", "practitioner@" + clinicID, "Bearer expired"} {
 				f.problem(t, request{method: r.Method, path: path(r.Path), header: http.Header{"Authorization": {header}}}, 401)
 			}
@@ -269,7 +266,7 @@ func TestOpenAPIDescribesEverySecuredRoute(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	res := f.do(t, request{method: "GET", path: "/openapi.json"})
-	require.Equal(t, 200, res.StatusCode)
+	require.Equal(t, 200, res.Code)
 	var doc struct {
 		OpenAPI string
 		Paths   map[string]map[string]struct {
@@ -311,7 +308,7 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 	require.Equal(t, api.ProblemPrefix+"not-found", f.problem(t, request{method: "GET", path: "/v2/clinics"}, 404).Type)
 	call := request{method: "PATCH", path: path("/v1/clinics/{clinic}/inbox")}
 	require.Contains(t, f.problem(t, call, 405).Detail, "GET")
-	require.Contains(t, f.do(t, call).Header.Get("Allow"), "GET")
+	require.Contains(t, f.do(t, call).Header().Get("Allow"), "GET")
 }
 
 func TestRequests(t *testing.T) {
@@ -367,13 +364,12 @@ func TestRequests(t *testing.T) {
 			f.service.rules = map[contract.Process]routing.Rule{contract.ProcessEContact: routing.Default(routing.EContact)}
 			c.path = path(c.path)
 			res := f.do(t, c.request)
-			raw, err := io.ReadAll(res.Body)
-			require.NoError(t, err)
-			require.Equal(t, c.status, res.StatusCode, string(raw))
+			raw := res.Body.Bytes()
+			require.Equal(t, c.status, res.Code, string(raw))
 			require.Equal(t, c.last, f.service.last)
 			require.Contains(t, string(raw), c.body)
-			require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
-			require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"))
+			require.Equal(t, "no-store", res.Header().Get("Cache-Control"))
+			require.Equal(t, "nosniff", res.Header().Get("X-Content-Type-Options"))
 			require.NotContains(t, string(raw), "$schema")
 		})
 	}
@@ -393,7 +389,7 @@ func TestErrorsOfTheServiceBecomeProblems(t *testing.T) {
 			p := f.problem(t, call, status)
 			require.Equal(t, api.ProblemPrefix+string(kind), p.Type)
 			require.NotContains(t, p.Detail, "driver")
-			require.Equal(t, kind == apperr.Unavailable, f.do(t, call).Header.Get("Retry-After") != "")
+			require.Equal(t, kind == apperr.Unavailable, f.do(t, call).Header().Get("Retry-After") != "")
 			require.Equal(t, kind == apperr.Internal, strings.Contains(f.logs.String(), "what the driver said"))
 		})
 	}
@@ -413,7 +409,7 @@ func TestProblemsCarryStateFieldsAndTimes(t *testing.T) {
 	require.Equal(t, []api.Invalid{{Path: "header.Idempotency-Key", Rule: "a UUID"}, {Path: "code", Rule: "one of 12, 13"}}, f.problem(t, call, 422).Errors)
 
 	f.service.err = &apperr.Error{Kind: apperr.Unavailable, Message: "later", After: 1500 * time.Millisecond}
-	require.Equal(t, "2", f.do(t, call).Header.Get("Retry-After"))
+	require.Equal(t, "2", f.do(t, call).Header().Get("Retry-After"))
 
 	f.service.err = errors.New("a name that a library quotes")
 	f.problem(t, call, 500)
@@ -452,8 +448,7 @@ func TestTheFrameworksErrorsHaveTheSameShape(t *testing.T) {
 			require.Equal(t, api.ProblemPrefix+string(c.kind), p.Type)
 			require.Equal(t, c.fields, p.Errors)
 			res := f.do(t, c.request)
-			raw, err := io.ReadAll(res.Body)
-			require.NoError(t, err)
+			raw := res.Body.Bytes()
 			require.NotContains(t, string(raw), nationalID[:6], "no value of the request is echoed")
 			require.NotContains(t, f.logs.String(), nationalID[:6])
 		})
@@ -465,8 +460,8 @@ func TestAcceptHeadersDoNotChangeTheFormat(t *testing.T) {
 	f := setup(t)
 	for _, accept := range []string{"text/html", "application/xml", "*/*", "application/json;q=0.1"} {
 		res := f.do(t, request{method: "GET", path: path("/v1/clinics/{clinic}/inbox"), token: "practitioner@" + clinicID, header: http.Header{"Accept": {accept}}})
-		require.Equal(t, 200, res.StatusCode)
-		require.Equal(t, "application/json", res.Header.Get("Content-Type"))
+		require.Equal(t, 200, res.Code)
+		require.Equal(t, "application/json", res.Header().Get("Content-Type"))
 	}
 }
 
@@ -491,29 +486,27 @@ func TestAttachmentsAreSavedAndNeverRendered(t *testing.T) {
 		f := setup(t)
 		f.service.file = pg.File{MIME: c.stored, Description: "Kari Nordmann.pdf"}
 		res := f.do(t, request{method: "GET", path: path("/v1/clinics/{clinic}/dialogues/{dialogue}/attachments/{file}"), token: "practitioner@" + clinicID})
-		raw, err := io.ReadAll(res.Body)
-		require.NoError(t, err)
-		require.Equal(t, 200, res.StatusCode)
+		raw := res.Body.Bytes()
+		require.Equal(t, 200, res.Code)
 		require.Equal(t, "<script>", string(raw))
-		require.Equal(t, c.contentType, res.Header.Get("Content-Type"))
-		require.Equal(t, "attachment; filename="+c.name, res.Header.Get("Content-Disposition"))
-		require.Equal(t, []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}, res.Header.Values("Content-Security-Policy"))
-		require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"))
-		require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+		require.Equal(t, c.contentType, res.Header().Get("Content-Type"))
+		require.Equal(t, "attachment; filename="+c.name, res.Header().Get("Content-Disposition"))
+		require.Equal(t, []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}, res.Header().Values("Content-Security-Policy"))
+		require.Equal(t, "nosniff", res.Header().Get("X-Content-Type-Options"))
+		require.Equal(t, "no-store", res.Header().Get("Cache-Control"))
 	}
 }
 
 func TestHealthNeedsNoTokenAndSaysWhichDependencyIsDown(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	require.Equal(t, 200, f.do(t, request{method: "GET", path: "/healthz"}).StatusCode)
-	require.Equal(t, 200, f.do(t, request{method: "GET", path: "/readyz"}).StatusCode)
+	require.Equal(t, 200, f.do(t, request{method: "GET", path: "/healthz"}).Code)
+	require.Equal(t, 200, f.do(t, request{method: "GET", path: "/readyz"}).Code)
 	f.service.err = errors.New("password in a connection string")
-	require.Equal(t, 200, f.do(t, request{method: "GET", path: "/healthz"}).StatusCode, "the process lives")
+	require.Equal(t, 200, f.do(t, request{method: "GET", path: "/healthz"}).Code, "the process lives")
 	res := f.do(t, request{method: "GET", path: "/readyz"})
-	raw, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	require.Equal(t, 503, res.StatusCode)
+	raw := res.Body.Bytes()
+	require.Equal(t, 503, res.Code)
 	var all map[string]string
 	require.NoError(t, json.Unmarshal(raw, &all))
 	require.Equal(t, "ok", all["postgresql"])

@@ -111,6 +111,7 @@ func problem(err error) *Problem {
 		p.headers.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
 	case apperr.Unauthenticated:
 		p.headers.Set("WWW-Authenticate", `Bearer realm="helsebro", error="invalid_token"`)
+	default:
 	}
 	return p
 }

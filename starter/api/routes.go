@@ -33,15 +33,18 @@ type (
 		InClinic
 		Limit int `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Rows at most"`
 	}
-	dialogueIn struct {
+	// InDialogue is the input of every operation on a dialogue. It is exported,
+	// since fields of an embedded unexported type would not be filled.
+	InDialogue struct {
 		InClinic
 		Dialogue string `path:"dialogue" doc:"The dialogue's id"`
 	}
 	attachmentIn struct {
-		dialogueIn
+		InDialogue
 		File string `path:"file" doc:"The file's id"`
 	}
-	processIn struct {
+	// InProcess is the input of every operation on the rule of a process.
+	InProcess struct {
 		InClinic
 		Process contract.Process `path:"process" doc:"e-consultation, e-contact or prescription"`
 	}
@@ -87,7 +90,7 @@ type Rules struct {
 }
 
 type answerIn struct {
-	dialogueIn
+	InDialogue
 	Key  string `header:"Idempotency-Key" doc:"A UUID that names the answer: a repetition with the same key and body is the same answer"`
 	Body AnswerRequest
 }
@@ -113,7 +116,7 @@ func (a *API) register(s Service) {
 			return list(s.Inbox(ctx, c.Principal, c.clinic, in.Limit))
 		})
 	secured(a, identity.RightMessageRead, get("/dialogues/{dialogue}", "read-dialogue", "A dialogue with messages and answers; marks it read"),
-		func(ctx context.Context, c caller, in *dialogueIn) (*bodyOut[pg.Dialogue], error) {
+		func(ctx context.Context, c caller, in *InDialogue) (*bodyOut[pg.Dialogue], error) {
 			return body(s.Dialogue(ctx, c.Principal, c.clinic, in.Dialogue))
 		})
 	secured(a, identity.RightMessageRead, get("/dialogues/{dialogue}/attachments/{file}", "read-attachment", "A file of a message"),
@@ -133,7 +136,7 @@ func (a *API) register(s Service) {
 			return body(accepted, renamed(err, "id", "header.Idempotency-Key"))
 		})
 	secured(a, identity.RightLedgerRead, get("/dialogues/{dialogue}/explain", "explain", "What was intended for a dialogue, what became of it and why"),
-		func(ctx context.Context, c caller, in *dialogueIn) (*bodyOut[client.Explanation], error) {
+		func(ctx context.Context, c caller, in *InDialogue) (*bodyOut[client.Explanation], error) {
 			e, err := s.Explain(ctx, c.Principal, c.clinic, in.Dialogue)
 			e.Lines = nonNil(e.Lines)
 			return body(e, err)
@@ -148,7 +151,7 @@ func (a *API) register(s Service) {
 			return body(Rules{rules}, err)
 		})
 	secured(a, identity.RightRoutingRead, get("/routing/{process}", "read-routing-rule", "The routing rule of one process"),
-		func(ctx context.Context, c caller, in *processIn) (*bodyOut[routing.Rule], error) {
+		func(ctx context.Context, c caller, in *InProcess) (*bodyOut[routing.Rule], error) {
 			rules, err := s.Routing(ctx, c.Principal, c.clinic)
 			rule, ok := rules[in.Process]
 			if err == nil && !ok {
@@ -158,7 +161,7 @@ func (a *API) register(s Service) {
 		})
 	secured(a, identity.RightRoutingWrite, op(http.MethodPut, "/routing/{process}", "write-routing-rule", "Change the routing rule of one process", http.StatusNoContent),
 		func(ctx context.Context, c caller, in *struct {
-			processIn
+			InProcess
 			Body routing.Rule
 		}) (*noContent, error) {
 			return done(s.PutRouting(ctx, c.Principal, c.clinic, in.Process, in.Body))

@@ -52,8 +52,8 @@ func Run(ctx context.Context, args []string, env Environment, p Processes) int {
 		return ExitDone
 	}
 	code := exitCode(err)
-	if ctx.Err() != nil {
-		err = errors.New("stopped before it was done")
+	if errors.Is(err, context.Canceled) {
+		code, err = ExitFailed, errors.New("stopped before it was done")
 	}
 	fmt.Fprintf(env.Err, "helsebro: %s\n", printable(err.Error()))
 	if code == ExitUsage {
@@ -94,7 +94,7 @@ Environment of the commands that call the API:
 	root.AddGroup(&cobra.Group{ID: groupProcess, Title: "Processes:"}, &cobra.Group{ID: groupData, Title: "Over the API:"})
 	root.SetHelpCommandGroupID(groupProcess)
 	root.SetCompletionCommandGroupID(groupProcess)
-	for _, c := range []*cobra.Command{serveCommand(p), listenCommand(p), migrateCommand(), healthCommand(), tokenCommand(env)} {
+	for _, c := range []*cobra.Command{serveCommand(p), listenCommand(p), migrateCommand(), healthCommand(), tokenCommand(env), simulateCommand(env)} {
 		c.GroupID = groupProcess
 		root.AddCommand(c)
 	}

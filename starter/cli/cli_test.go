@@ -24,6 +24,8 @@ import (
 	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/cli"
 	"github.com/helsebro/helsebro/starter/client"
@@ -355,7 +357,7 @@ func TestWrongUse(t *testing.T) {
 		"national id":        {full, "", []string{"patient", "erase", nationalID}, "standard input"},
 		"no national id":     {full, "\n", []string{"patient", "find"}, "standard input"},
 		"recipient":          {full, "", []string{"routing", "set", "e-contact", "--format", "selected", "--recipient", "nurses"}, "kind:id"},
-		"clinic file":        {full, "id: x\nnmae: y\n", []string{"clinic", "put", "-f", "-"}, "nmae"},
+		"clinic file":        {full, "id: x\ncolour: y\n", []string{"clinic", "put", "-f", "-"}, "colour"},
 		"token role":         {nil, "", []string{"token", "--key", filepath.Join(t.TempDir(), "k.pem"), "--role", "king", "--subject", "s", "--clinic", clinicID}, "helsebro_role"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -408,6 +410,73 @@ func TestHealth(t *testing.T) {
 	require.Equal(t, cli.ExitUnavailable, run(t, nil, "", "health", "--url", s.URL).code)
 	s.Close()
 	require.Equal(t, cli.ExitUnavailable, run(t, nil, "", "health", "--url", s.URL).code)
+}
+
+func TestInterruptedCommandSaysSo(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	var errs bytes.Buffer
+	code := cli.Run(ctx, []string{"inbox"}, cli.Environment{
+		Out: io.Discard, Err: &errs,
+		Getenv: func(name string) string {
+			return map[string]string{"HELSEBRO_API_URL": s.URL, "HELSEBRO_TOKEN": "t", "HELSEBRO_CLINIC": clinicID}[name]
+		},
+	}, cli.Processes{})
+	require.Equal(t, cli.ExitFailed, code)
+	require.Equal(t, "helsebro: stopped before it was done\n", errs.String())
+}
+
+func TestSimulate(t *testing.T) {
+	t.Parallel()
+	const party = 8000002
+	dir := t.TempDir()
+	file := filepath.Join(dir, "registry.yaml")
+	require.NoError(t, registry.Write(file, append(simulator.Parties(),
+		registry.Party{HerID: 8000001, Name: "Legesenteret"},
+		registry.Party{HerID: party, Name: "Ola Lege", ParentHerID: 8000001, AsyncQueue: "clinic_async", ErrorQueue: "clinic_error"})))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	lines, log := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- cli.Run(ctx, []string{"simulate", "serve", "--addr", "127.0.0.1:0", "--data", filepath.Join(dir, "data"), "--registry", file},
+			cli.Environment{Out: io.Discard, Err: log, Getenv: func(string) string { return "" }}, cli.Processes{})
+		_ = log.Close()
+	}()
+	var line struct{ Msg, Addr string }
+	d := json.NewDecoder(lines)
+	for line.Addr == "" {
+		require.NoError(t, d.Decode(&line))
+	}
+	drained := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, lines)
+		drained <- err
+	}()
+	env := map[string]string{"HELSEBRO_LOOPBACK_URL": "http://" + line.Addr}
+
+	require.Equal(t, cli.ExitDone, run(t, nil, "", "health", "--url", "http://"+line.Addr+"/healthz").code)
+	got := run(t, env, "", "simulate", "send", "--kind", "e-consultation", "--to", "8000002")
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	require.Contains(t, got.out, "Sent e-consultation to 8000002: message ")
+	got = run(t, env, "", "simulate", "received")
+	require.Equal(t, outcome{cli.ExitDone, "No message has been received.\n\nNo receipt has been received.\n", ""}, got)
+	got = run(t, env, "", "simulate", "send", "--kind", "telex", "--to", "8000002")
+	require.Equal(t, cli.ExitRefused, got.code, got.err)
+	var book simulator.Book
+	require.NoError(t, json.Unmarshal([]byte(run(t, env, "", "simulate", "received", "--json").out), &book))
+	require.Len(t, book.Sent, 1)
+
+	cancel()
+	require.Equal(t, cli.ExitDone, <-code)
+	require.NoError(t, <-drained)
+	require.Equal(t, cli.ExitUnavailable, run(t, env, "", "simulate", "received").code)
 }
 
 func TestEveryCommandHasAnExample(t *testing.T) {

@@ -104,11 +104,11 @@ func healthCommand() *cobra.Command {
 			}
 			res, err := http.DefaultClient.Do(req)
 			if err != nil {
-				return &unreachable{url, err}
+				return &unreachable{fmt.Sprintf("%s does not answer: %v", url, cause(err))}
 			}
 			defer res.Body.Close() //nolint:errcheck // the status is all that is wanted
 			if res.StatusCode != http.StatusOK {
-				return &unreachable{url, errors.New(res.Status)}
+				return &unreachable{fmt.Sprintf("%s answers %s", url, res.Status)}
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "ok")
 			return nil

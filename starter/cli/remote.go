@@ -86,7 +86,8 @@ func (r *remote) call(ctx context.Context, method, path string, in any, headers 
 	if r.clinic == "" {
 		return nil, usage("there is no clinic: set HELSEBRO_CLINIC or --clinic")
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	caller := ctx
+	ctx, cancel := context.WithTimeout(caller, callTimeout)
 	defer cancel()
 	var body io.Reader
 	if in != nil {
@@ -109,13 +110,16 @@ func (r *remote) call(ctx context.Context, method, path string, in any, headers 
 		req.Header.Set(headers[i], headers[i+1])
 	}
 	res, err := http.DefaultClient.Do(req)
+	if err != nil && caller.Err() != nil {
+		return nil, caller.Err()
+	}
 	if err != nil {
-		return nil, &unreachable{r.api, err}
+		return nil, noAnswer(r.api, err)
 	}
 	defer res.Body.Close() //nolint:errcheck // everything is read, or the connection is given up
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
 	if err != nil {
-		return nil, &unreachable{r.api, err}
+		return nil, noAnswer(r.api, err)
 	}
 	if res.StatusCode >= http.StatusBadRequest {
 		f := &refusal{}
@@ -144,10 +148,10 @@ func (r *remote) decode(raw []byte, into any) error {
 	return nil
 }
 
-// show prints raw as JSON when it was asked for, and else what print writes.
-func (r *remote) show(raw []byte, print func(io.Writer) error) error {
+// show prints raw as JSON when it was asked for, and else what write writes.
+func (r *remote) show(raw []byte, write func(io.Writer) error) error {
 	if !r.json {
-		return print(r.env.Out)
+		return write(r.env.Out)
 	}
 	var b bytes.Buffer
 	if err := json.Indent(&b, raw, "", "  "); err != nil {
@@ -157,20 +161,23 @@ func (r *remote) show(raw []byte, print func(io.Writer) error) error {
 	return err
 }
 
-// unreachable: the API gave no answer.
-type unreachable struct {
-	api   string
-	cause error
+// unreachable says that a process gave no answer.
+type unreachable struct{ what string }
+
+// Error implements error.
+func (u *unreachable) Error() string { return u.what }
+
+func noAnswer(api string, err error) error {
+	return &unreachable{fmt.Sprintf("the API at %s does not answer (%v): is `helsebro serve` running, and is HELSEBRO_API_URL right?", api, cause(err))}
 }
 
-// Error implements error. The text of a *url.Error would repeat the whole URL.
-func (u *unreachable) Error() string {
-	cause := u.cause
+// cause leaves out the whole URL that the text of a *url.Error repeats.
+func cause(err error) error {
 	var wrapped *url.Error
-	if errors.As(cause, &wrapped) {
-		cause = wrapped.Err
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
 	}
-	return fmt.Sprintf("the API at %s does not answer (%v): is `helsebro serve` running, and is HELSEBRO_API_URL right?", u.api, cause)
+	return err
 }
 
 // refusal is a problem that the API answered with.

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,6 +51,8 @@ type Config struct {
 	Durable bool
 	// ReceiptDue is how long a receipt may take; zero is the product's default.
 	ReceiptDue time.Duration
+	// Parties are more entries of the address registry.
+	Parties []registry.Party
 	// Progress is told what happens, in lines of text. Nil is silence.
 	Progress io.Writer
 	// Logger gets the logs of every part.
@@ -105,7 +108,7 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	if err := s.Issuer.WriteJWKS(s.path("jwks.json")); err != nil {
 		return nil, err
 	}
-	if err := registry.Write(s.path("registry.yaml"), append(simulator.Parties(), demo.Registry()...)); err != nil {
+	if err := registry.Write(s.path("registry.yaml"), slices.Concat(simulator.Parties(), demo.Registry(), cfg.Parties)); err != nil {
 		return nil, err
 	}
 	for _, part := range []struct {

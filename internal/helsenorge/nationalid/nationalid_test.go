@@ -92,7 +92,7 @@ func TestSynthetic(t *testing.T) {
 	for _, year := range []int{1925, 1984, 1999, 2000, 2015, 2026} {
 		birth := time.Date(year, 2, 28, 13, 0, 0, 0, time.UTC)
 		seen := map[string]bool{}
-		for serial := range 350 {
+		for serial := 0; serial < 350; serial += 10 {
 			number := Synthetic(birth, serial)
 			id, err := Parse(number, Options{Synthetic: Tenor})
 			require.NoError(t, err)

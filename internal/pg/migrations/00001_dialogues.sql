@@ -163,7 +163,7 @@ CREATE TABLE quarantine (
 
 CREATE TABLE outbound_message (
     id            uuid PRIMARY KEY,
-    clinic_id     uuid NOT NULL REFERENCES clinic,
+    clinic_id     uuid REFERENCES clinic,
     kind          text NOT NULL,           -- pg.OutboundKind
     dialogue_id   uuid REFERENCES dialogue,
     in_reply_to   uuid NOT NULL REFERENCES inbound_message,

@@ -141,11 +141,6 @@ func Post[Out any](ctx context.Context, c *http.Client, url string, in any) (Out
 	return call[Out](ctx, c, http.MethodPost, url, in)
 }
 
-// Put calls with a body.
-func Put[Out any](ctx context.Context, c *http.Client, url string, in any) (Out, error) {
-	return call[Out](ctx, c, http.MethodPut, url, in)
-}
-
 // Get calls without a body.
 func Get[Out any](ctx context.Context, c *http.Client, url string) (Out, error) {
 	return call[Out](ctx, c, http.MethodGet, url, nil)

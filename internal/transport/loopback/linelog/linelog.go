@@ -158,12 +158,17 @@ func syncDir(path string) error {
 // one is unknown: all later calls return it, as apperr.Unavailable, until the file
 // is opened again. It takes no context: a line that is under way may not be taken
 // back, and waits for a disk only.
-func (l *Log) Append(text []byte) error {
+func (l *Log) Append(text []byte) error { return l.Enqueue(text)() }
+
+// Enqueue is Append in two parts, for a caller who must fix the order of lines
+// under a lock of its own: lines stand in the order of the calls, and wait returns
+// when this one is on the disk.
+func (l *Log) Enqueue(text []byte) (wait func() error) {
 	w := &line{bytes: text, done: make(chan error, 1)}
 	if err := l.queue(w); err != nil {
-		return err
+		return func() error { return err }
 	}
-	return <-w.done
+	return func() error { return <-w.done }
 }
 
 func (l *Log) queue(w *line) error {

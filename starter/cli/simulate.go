@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/observ"
+	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/simulator"
+)
+
+const (
+	defaultSimulator     = "http://127.0.0.1:8236"
+	defaultSimulatorAddr = "127.0.0.1:8236"
+	// simulatorStop is how long the simulator waits for calls that run.
+	simulatorStop = 5 * time.Second
+)
+
+func simulateCommand(env Environment) *cobra.Command {
+	return parent("simulate", "Helsenorge as a counterpart, on a development machine",
+		simulateServeCommand(env), simulateSendCommand(env), simulateReceivedCommand(env))
+}
+
+func simulateServeCommand(env Environment) *cobra.Command {
+	var addr, data, file string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a simulated Helsenorge with everybody's queues",
+		Long: `Run a simulated Helsenorge with the queues of every party of the address
+registry, until Ctrl-C or SIGTERM. Queues and book are kept in the data directory.
+It knows no callers, so it listens on the loopback unless told otherwise.`,
+		Example: `  helsebro simulate serve --data ./simulator --registry registry.yaml`,
+		Args:    cobra.NoArgs,
+	}
+	cmd.Flags().StringVar(&addr, "addr", defaultSimulatorAddr, "where it listens")
+	cmd.Flags().StringVar(&data, "data", "", "directory of queues and book (required)")
+	cmd.Flags().StringVar(&file, "registry", "", "the address registry, YAML (HELSEBRO_REGISTRY_FILE)")
+	_ = cmd.MarkFlagRequired("data") // the flag is defined above
+	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
+		if file = first(file, env.Getenv("HELSEBRO_REGISTRY_FILE")); file == "" {
+			return usage("there is no address registry: set --registry or HELSEBRO_REGISTRY_FILE")
+		}
+		parties, err := registry.Open(file)
+		if err != nil {
+			return usage("%v", err)
+		}
+		return serveSimulator(cmd.Context(), env, addr, data, parties)
+	})
+	return cmd
+}
+
+func serveSimulator(ctx context.Context, env Environment, addr, data string, parties *registry.File) (err error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("the simulator cannot listen: %w", err)
+	}
+	logger := observ.New(env.Err, "info")
+	s, err := simulator.Start(data, parties, logger)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer func() {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), simulatorStop)
+		defer cancel()
+		err = errors.Join(err, s.Close(stopping))
+	}()
+	server := &http.Server{
+		Handler: s.Handler(), ReadHeaderTimeout: simulatorStop,
+		// Receivers wait for messages in open calls, which must end with the process.
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	logger.Info("simulating Helsenorge", "addr", l.Addr().String())
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), simulatorStop)
+	defer cancel()
+	if server.Shutdown(stopping) != nil {
+		return server.Close()
+	}
+	return nil
+}
+
+// simulated is a command's way to the simulator.
+type simulated struct {
+	env  Environment
+	url  string
+	json bool
+}
+
+func callsSimulator(cmd *cobra.Command, env Environment) *simulated {
+	s := &simulated{env: env}
+	cmd.Flags().StringVar(&s.url, "url", "", "URL of the simulator (HELSEBRO_LOOPBACK_URL, else "+defaultSimulator+")")
+	cmd.Flags().BoolVar(&s.json, "json", false, "print JSON")
+	return s
+}
+
+func (s *simulated) client() *simulator.Client {
+	return simulator.NewClient(strings.TrimSuffix(first(s.url, s.env.Getenv("HELSEBRO_LOOPBACK_URL"), defaultSimulator), "/"))
+}
+
+// show prints v as JSON when it was asked for, and else what write writes.
+func (s *simulated) show(v any, write func(io.Writer) error) error {
+	if !s.json {
+		return write(s.env.Out)
+	}
+	e := json.NewEncoder(s.env.Out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// failed gives the simulator's errors the exit codes of the API's.
+func (s *simulated) failed(err error) error {
+	var e *apperr.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Kind {
+	case apperr.Unavailable:
+		return &unreachable{what: e.Error()}
+	case apperr.Internal:
+		return err
+	default:
+		r := &refusal{}
+		r.Status, r.Detail = http.StatusUnprocessableEntity, e.Error()
+		return r
+	}
+}
+
+func simulateSendCommand(env Environment) *cobra.Command {
+	var a simulator.Action
+	var kind string
+	cmd := &cobra.Command{
+		Use:   "send",
+		Short: "Write to a clinic as an invented citizen",
+		Example: `  helsebro simulate send --kind e-consultation --to 8000002
+  helsebro simulate send --kind e-contact --to 8000003 --citizen 7 --subject Attest --text 'Hei'
+  helsebro simulate send --kind reply --to 8000002 --in-reply-to 6f1c3a52-3a0b-4f5e-9d0e-1f5a7f0c7b11`,
+		Args: cobra.NoArgs,
+	}
+	s := callsSimulator(cmd, env)
+	kinds := make([]string, len(simulator.Kinds()))
+	for i, k := range simulator.Kinds() {
+		kinds[i] = string(k)
+	}
+	f := cmd.Flags()
+	f.StringVar(&kind, "kind", "", "one of "+strings.Join(kinds, ", ")+" (required)")
+	f.IntVar(&a.To, "to", 0, "HER-id of the party that is written to (required)")
+	f.IntVar(&a.Citizen, "citizen", 1, "who writes: the same number is the same invented person")
+	f.IntVar(&a.By, "by", 0, "number of another citizen who acts for him, as a parent")
+	f.StringVar(&a.Subject, "subject", "", "subject (default an invented one)")
+	f.StringVar(&a.Text, "text", "", "text (default an invented one)")
+	f.StringVar(&a.InReplyTo, "in-reply-to", "", "MsgId that a reply answers")
+	f.IntVar(&a.Times, "times", 1, "how often the same message is delivered")
+	for _, name := range []string{"kind", "to"} {
+		_ = cmd.MarkFlagRequired(name) // the flag is defined above
+	}
+	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
+		a.Kind = simulator.Kind(kind)
+		sent, err := s.client().Act(cmd.Context(), a)
+		if err != nil {
+			return s.failed(err)
+		}
+		return s.show(sent, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "Sent %s to %d: message %s, conversation %s\n", sent.Kind, sent.To, sent.MsgID, sent.Conversation)
+			return err
+		})
+	})
+	return cmd
+}
+
+func simulateReceivedCommand(env Environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "received",
+		Short:   "List what the simulated Helsenorge has received",
+		Example: "  helsebro simulate received\n  helsebro simulate received --json",
+		Args:    cobra.NoArgs,
+	}
+	s := callsSimulator(cmd, env)
+	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
+		b, err := s.client().Book(cmd.Context())
+		if err != nil {
+			return s.failed(err)
+		}
+		return s.show(b, func(w io.Writer) error {
+			if err := table(w, "No message has been received.", len(b.Received), "AT\tMESSAGE\tPROCESS\tCODE\tIN REPLY TO\tTIMES\tPROBLEMS\tTEXT", func(i int) []string {
+				r := b.Received[i]
+				return []string{stamp(r.At), r.MsgID, r.Process, r.Function, r.Parent, strconv.Itoa(r.Deliveries), strings.Join(r.Problems, " "), r.Text}
+			}); err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+			return table(w, "No receipt has been received.", len(b.Receipts), "AT\tRECEIPT\tFOR\tTIMES\tSAYS", func(i int) []string {
+				r := b.Receipts[i]
+				says := "ok"
+				if !r.OK {
+					says = "rejected " + strings.Join(r.Codes, " ")
+				}
+				return []string{stamp(r.At), r.ID, r.Original, strconv.Itoa(r.Deliveries), says}
+			})
+		})
+	})
+	return cmd
+}
