@@ -1,6 +1,7 @@
 package helsenorge
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ const subjectReceipt = "APPREC"
 
 // answer builds staff's answer: a Notat in the thread of the message that it
 // answers (HITS 1217 §2.3.3, §2.4.1).
-func answer(job pg.Job) ([]byte, error) {
+func (a *Activities) answer(ctx context.Context, job pg.Job) ([]byte, error) {
 	original, err := read(job)
 	if err != nil {
 		return nil, err
@@ -30,10 +31,30 @@ func answer(job pg.Job) ([]byte, error) {
 		Text:    helsenorge.Text{Plain: job.Text},
 		Roles:   author(original.Head.Process, job.Author),
 	}
-	return helsenorge.WriteMessage(&helsenorge.Message{
-		Head:   helsenorge.ReplyHead(original.Head, job.MsgID, job.Now, job.Conversation),
-		Dialog: &helsenorge.Dialog{Note: note},
-	})
+	head, err := a.replyHead(ctx, original.Head, job)
+	if err != nil {
+		return nil, err
+	}
+	return helsenorge.WriteMessage(&helsenorge.Message{Head: head, Dialog: &helsenorge.Dialog{Note: note}})
+}
+
+// replyHead swaps the parties of the message that is answered. A received message
+// may name an enterprise by its organisation number only; a sent one must have
+// HER-ids on both levels (HITS 1217 §2.3.4), which the address registry knows.
+func (a *Activities) replyHead(ctx context.Context, original helsenorge.Head, job pg.Job) (helsenorge.Head, error) {
+	head := helsenorge.ReplyHead(original, job.MsgID, job.Now, job.Conversation)
+	for _, p := range []*helsenorge.Party{&head.Sender, &head.Receiver} {
+		party, err := a.registry.Party(ctx, p.HerID())
+		if err != nil {
+			return head, err
+		}
+		organisation := party.ParentHerID
+		if organisation == 0 {
+			organisation = party.HerID
+		}
+		*p = p.WithHerIDs(organisation, party.HerID)
+	}
+	return head, nil
 }
 
 // answerCode is a code of 7602 with its name.
@@ -88,13 +109,17 @@ var refusalTexts = map[string]string{
 
 // refusal builds the answer 26 or 30 that follows a positive receipt when no
 // lifecycle takes the message (HITS 1217 §2.13.3).
-func refusal(job pg.Job) ([]byte, error) {
+func (a *Activities) refusal(ctx context.Context, job pg.Job) ([]byte, error) {
 	original, err := read(job)
 	if err != nil {
 		return nil, err
 	}
+	head, err := a.replyHead(ctx, original.Head, job)
+	if err != nil {
+		return nil, err
+	}
 	return helsenorge.WriteMessage(&helsenorge.Message{
-		Head: helsenorge.ReplyHead(original.Head, job.MsgID, job.Now, job.Conversation),
+		Head: head,
 		Dialog: &helsenorge.Dialog{Note: &helsenorge.Note{
 			Topic:   answerCode(job.Code),
 			Subject: codes.Name(codes.Answers, job.Code),
@@ -105,7 +130,7 @@ func refusal(job pg.Job) ([]byte, error) {
 
 // receipt builds the application receipt that was decided when the message was
 // stored (HIS 80415). It is final: a retry repeats it.
-func receipt(job pg.Job) ([]byte, error) {
+func receipt(_ context.Context, job pg.Job) ([]byte, error) {
 	original, err := read(job)
 	if err != nil {
 		return nil, err

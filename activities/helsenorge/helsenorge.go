@@ -16,8 +16,8 @@ import (
 
 // Store is what the group needs of the database.
 type Store interface {
-	PrepareAnswer(ctx context.Context, clinicID, id string, build func(pg.Job) ([]byte, error)) (pg.Prepared, error)
-	PrepareReply(ctx context.Context, kind pg.OutboundKind, messageID string, build func(pg.Job) ([]byte, error)) (pg.Prepared, error)
+	PrepareAnswer(ctx context.Context, clinicID, id string, build pg.Build) (pg.Prepared, error)
+	PrepareReply(ctx context.Context, kind pg.OutboundKind, messageID string, build pg.Build) (pg.Prepared, error)
 	MarkSent(ctx context.Context, id string, receiptDue time.Duration) (sentAt, due time.Time, err error)
 	FailReply(ctx context.Context, kind pg.OutboundKind, messageID, reason string) error
 }
@@ -47,7 +47,7 @@ func New(store Store, sender Sender, sealer transport.Sealer, r registry.Registr
 
 // SendMessage implements contract.HelsenorgeActivities.
 func (a *Activities) SendMessage(ctx context.Context, in contract.SendMessageInput) (contract.SendMessageOutput, error) {
-	p, err := a.store.PrepareAnswer(ctx, in.ClinicID, in.OutboundID, answer)
+	p, err := a.store.PrepareAnswer(ctx, in.ClinicID, in.OutboundID, a.answer)
 	if err != nil {
 		return contract.SendMessageOutput{}, apperr.ToTemporal(err)
 	}
@@ -73,21 +73,21 @@ func (a *Activities) SendReceipt(ctx context.Context, in contract.SendReceiptInp
 
 // SendRefusal implements contract.HelsenorgeActivities.
 func (a *Activities) SendRefusal(ctx context.Context, in contract.SendRefusalInput) (contract.SendRefusalOutput, error) {
-	at, err := a.reply(ctx, pg.KindRefusal, in.MessageID, refusal)
+	at, err := a.reply(ctx, pg.KindRefusal, in.MessageID, a.refusal)
 	return contract.SendRefusalOutput{SentAt: at}, err
 }
 
 // ReportTransportError implements contract.HelsenorgeActivities.
 func (a *Activities) ReportTransportError(ctx context.Context, in contract.ReportTransportErrorInput) (contract.ReportTransportErrorOutput, error) {
 	// A report has properties only; its body is empty.
-	at, err := a.reply(ctx, pg.KindReport, in.MessageID, func(pg.Job) ([]byte, error) { return []byte{}, nil })
+	at, err := a.reply(ctx, pg.KindReport, in.MessageID, func(context.Context, pg.Job) ([]byte, error) { return []byte{}, nil })
 	return contract.ReportTransportErrorOutput{SentAt: at}, err
 }
 
 // reply sends what follows from a stored message without a lifecycle, once. There
 // is no lifecycle to take note of a final failure, so it is written down here: the
 // attempt fails for good only after the ledger has said so.
-func (a *Activities) reply(ctx context.Context, kind pg.OutboundKind, messageID string, build func(pg.Job) ([]byte, error)) (time.Time, error) {
+func (a *Activities) reply(ctx context.Context, kind pg.OutboundKind, messageID string, build pg.Build) (time.Time, error) {
 	at, err := a.tryReply(ctx, kind, messageID, build)
 	if reason := apperr.KindOf(err); err != nil && ctx.Err() == nil && !reason.Retryable() {
 		if failed := a.store.FailReply(ctx, kind, messageID, string(reason)); failed != nil && !apperr.Is(failed, apperr.NotFound) {
@@ -97,7 +97,7 @@ func (a *Activities) reply(ctx context.Context, kind pg.OutboundKind, messageID 
 	return at, apperr.ToTemporal(err)
 }
 
-func (a *Activities) tryReply(ctx context.Context, kind pg.OutboundKind, messageID string, build func(pg.Job) ([]byte, error)) (time.Time, error) {
+func (a *Activities) tryReply(ctx context.Context, kind pg.OutboundKind, messageID string, build pg.Build) (time.Time, error) {
 	p, err := a.store.PrepareReply(ctx, kind, messageID, build)
 	if err != nil {
 		return time.Time{}, err

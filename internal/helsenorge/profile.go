@@ -86,6 +86,14 @@ var profile = map[string]map[string]function{
 	},
 }
 
+// refusals are what may be written in every other process of 8279: that the
+// message was right and is not taken (HITS 1217 §2.4.3, §2.13.3).
+var refusals = map[string]function{
+	"26": {list: codes.Answers, sides: clinic, thread: true, needsText: true},
+	"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true},
+	"31": {list: codes.Answers, sides: clinic, thread: true, needsText: true},
+}
+
 // readInFull tells whether the process is one that the profile knows.
 func readInFull(process string) bool {
 	_, ok := profile[process]

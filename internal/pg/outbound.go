@@ -133,6 +133,9 @@ type Author struct {
 	Name, Role, HPR string
 }
 
+// Build makes a message's XML from its job.
+type Build func(context.Context, Job) ([]byte, error)
+
 // Prepared is a message of ours with stored bytes and ids.
 type Prepared struct {
 	ID string
@@ -151,7 +154,7 @@ type Prepared struct {
 // PrepareAnswer stores the bytes and ids of an answer before it is sent for the
 // first time, and returns the stored ones ever after, so that a retry repeats the
 // message and not the intention.
-func (s *Store) PrepareAnswer(ctx context.Context, clinicID, id string, build func(Job) ([]byte, error)) (Prepared, error) {
+func (s *Store) PrepareAnswer(ctx context.Context, clinicID, id string, build Build) (Prepared, error) {
 	return s.prepare(ctx, func(tx pgx.Tx) (string, error) {
 		var found string
 		err := tx.QueryRow(ctx, "SELECT id FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind = 'answer' FOR UPDATE", id, clinicID).Scan(&found)
@@ -161,7 +164,7 @@ func (s *Store) PrepareAnswer(ctx context.Context, clinicID, id string, build fu
 
 // PrepareReply is PrepareAnswer for what follows from a stored message without a
 // lifecycle: receipt, refusal, report. There is one of each per message.
-func (s *Store) PrepareReply(ctx context.Context, kind OutboundKind, messageID string, build func(Job) ([]byte, error)) (Prepared, error) {
+func (s *Store) PrepareReply(ctx context.Context, kind OutboundKind, messageID string, build Build) (Prepared, error) {
 	return s.prepare(ctx, func(tx pgx.Tx) (string, error) {
 		_, err := tx.Exec(ctx, `INSERT INTO outbound_message (id, clinic_id, kind, dialogue_id, in_reply_to, code, key_id, created_at)
 			SELECT $1, clinic_id, $2, dialogue_id, id, coalesce(codes[1], ''), key_id, $4 FROM inbound_message WHERE id = $3
@@ -175,7 +178,7 @@ func (s *Store) PrepareReply(ctx context.Context, kind OutboundKind, messageID s
 	}, build)
 }
 
-func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error), build func(Job) ([]byte, error)) (Prepared, error) {
+func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error), build Build) (Prepared, error) {
 	var p Prepared
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		id, err := claim(tx)
@@ -239,7 +242,7 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 		}
 		job.MsgID, job.Now = uuid.NewString(), s.now().Truncate(time.Second)
 		p.MsgID, p.TransportID, p.Job = job.MsgID, uuid.NewString(), job
-		if p.Wire, err = build(job); err != nil {
+		if p.Wire, err = build(ctx, job); err != nil {
 			return err
 		}
 		sealed, err := key.Seal(p.Wire, "outbound_message.wire/"+id)

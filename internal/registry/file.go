@@ -144,7 +144,7 @@ func Write(path string, parties []Party) error {
 	if err != nil {
 		return apperr.Wrap(apperr.Unavailable, err, "the address registry cannot be written")
 	}
-	defer os.Remove(tmp.Name()) // gone already when all went well
+	defer os.Remove(tmp.Name()) //nolint:errcheck // it is gone already when all went well
 	_, err = tmp.Write(b.Bytes())
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
 		err = os.Rename(tmp.Name(), path)

@@ -34,7 +34,8 @@ func (h *Helsenorge) Handler() http.Handler {
 		return f, nil
 	}))
 	mux.HandleFunc("GET /simulator/book", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, h.Book()) })
-	return mux
+	// A page in a browser on the same machine could reach the simulator too.
+	return http.NewCrossOriginProtection().Handler(mux)
 }
 
 type rawSent struct {

@@ -146,8 +146,11 @@ func Open(cfg Config) (*Helsenorge, error) {
 		h.apply(e)
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	h.book = book
-	return h, err
+	return h, nil
 }
 
 // Close closes the book.
@@ -209,7 +212,11 @@ func (h *Helsenorge) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// receive takes one message after the other; what fails comes again.
+// pause is how long a message that could not be taken waits before it comes again.
+const pause = 200 * time.Millisecond
+
+// receive takes one message after the other. What fails comes again; what would
+// fail for ever is a dead letter, so that it does not stop the queue.
 func (h *Helsenorge) receive(ctx context.Context, queue string, take func(context.Context, *transport.Message) error) error {
 	r, err := h.cfg.Transport.Receiver(ctx, queue, 1)
 	if err != nil {
@@ -229,12 +236,26 @@ func (h *Helsenorge) receive(ctx context.Context, queue string, take func(contex
 			err = d.Accept(ctx)
 		} else {
 			h.cfg.Logger.Warn("the simulator could not take a message", "queue", queue, "error", err)
-			err = d.Release(ctx)
+			err = giveBack(ctx, d, err)
 		}
 		if err != nil && ctx.Err() == nil {
 			h.cfg.Logger.Warn("the simulator could not settle a message", "queue", queue, "error", err)
 		}
 	}
+}
+
+// giveBack settles a message that could not be taken because of why.
+func giveBack(ctx context.Context, d transport.Delivery, why error) error {
+	if !apperr.KindOf(why).Retryable() {
+		return d.Reject(ctx)
+	}
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return d.Release(ctx)
 }
 
 // take takes a message or a receipt of the clinic.
@@ -294,7 +315,7 @@ func (h *Helsenorge) acknowledge(ctx context.Context, m *transport.Message, mess
 	if err != nil {
 		return err
 	}
-	return h.send(ctx, m.FromHerID, HerID, "APPREC", id, xml)
+	return h.send(ctx, m.FromHerID, m.ToHerID, "APPREC", id, xml)
 }
 
 func (h *Helsenorge) takeReceipt(r *helsenorge.Receipt, xml []byte) error {

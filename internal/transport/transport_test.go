@@ -17,7 +17,7 @@ func TestMessageCheck(t *testing.T) {
 	require.NoError(t, (&Message{ID: "a", To: "q", Body: make([]byte, MaxBody)}).Check())
 	require.Equal(t, apperr.TooLarge, apperr.KindOf((&Message{ID: "a", To: "q", Body: make([]byte, MaxBody+1)}).Check()))
 	var e *apperr.Error
-	require.True(t, errors.As((&Message{TTL: -1}).Check(), &e))
+	require.ErrorAs(t, (&Message{TTL: -1}).Check(), &e)
 	require.Equal(t, apperr.Invalid, e.Kind)
 	require.Len(t, e.Fields, 3)
 }

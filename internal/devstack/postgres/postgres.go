@@ -114,6 +114,10 @@ func (s *Server) URL(database string) string {
 // Port is where the server listens.
 func (s *Server) Port() int { return s.cfg.Port }
 
+// Ended is closed when the server that runs now has ended, whoever ended it. A
+// later Restart has a channel of its own.
+func (s *Server) Ended() <-chan struct{} { return s.process.done }
+
 // CreateDatabase creates a database unless it exists, and returns its URL.
 func (s *Server) CreateDatabase(ctx context.Context, name string) (string, error) {
 	const statement = `SELECT format('CREATE DATABASE %I TEMPLATE template0', :'name')

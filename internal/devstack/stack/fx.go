@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"go.temporal.io/sdk/client"
 	"go.uber.org/fx"
@@ -16,6 +17,12 @@ import (
 
 // Part is a Helsebro process that runs inside this one.
 type Part struct{ app *fx.App }
+
+// namedPart is a part that the stack itself has started.
+type namedPart struct {
+	*Part
+	name string
+}
 
 // StartWorker, StartListener and StartAPI run Helsebro's processes inside this
 // one, composed of the same modules as the programs.
@@ -33,28 +40,30 @@ func (s *Stack) StartAPI(ctx context.Context) (*Part, error) {
 	return s.part(ctx, api.Options(s.Serve(), s.Logger))
 }
 
-// Run starts all three and stops them with the stack.
+// Run starts all three, watches them and stops them with the stack.
 func (s *Stack) Run(ctx context.Context) error {
 	for _, part := range []struct {
 		name  string
 		start func(context.Context) (*Part, error)
-	}{{"worker", s.StartWorker}, {"listener", s.StartListener}, {"API", s.StartAPI}} {
-		p, err := part.start(ctx)
-		if err != nil {
+	}{{"the worker", s.StartWorker}, {"the listener", s.StartListener}, {"the HTTP API", s.StartAPI}} {
+		if err := s.steps.Do("starting "+part.name, func() error {
+			p, err := part.start(ctx)
+			if err != nil {
+				return err
+			}
+			s.parts = append(s.parts, namedPart{p, part.name})
+			s.onStop(part.name, p.Stop)
+			return nil
+		}); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
-		s.stop = append(s.stop, p.Stop)
 	}
 	return nil
 }
 
 func (s *Stack) part(ctx context.Context, options fx.Option) (*Part, error) {
-	// Temporal's own variables are read from the environment: a process has one
-	// stack at a time.
-	for name, value := range map[string]string{"TEMPORAL_ADDRESS": s.Temporal.Address(), "TEMPORAL_NAMESPACE": s.Temporal.Namespace()} {
-		if err := os.Setenv(name, value); err != nil {
-			return nil, err
-		}
+	if err := s.setTemporalEnvironment(); err != nil {
+		return nil, err
 	}
 	a := fx.New(options)
 	starting, cancel := context.WithTimeout(ctx, a.StartTimeout())
@@ -63,6 +72,34 @@ func (s *Stack) part(ctx context.Context, options fx.Option) (*Part, error) {
 		return nil, err
 	}
 	return &Part{a}, nil
+}
+
+// setTemporalEnvironment points Temporal's own client configuration at the stack,
+// and takes away what the developer has configured for other servers: an API key or
+// a certificate must not be sent to this one. A process has one stack at a time.
+func (s *Stack) setTemporalEnvironment() error {
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "TEMPORAL_") {
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
+		}
+	}
+	for _, pair := range s.temporalEnvironment() {
+		name, value, _ := strings.Cut(pair, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Stack) temporalEnvironment() []string {
+	return []string{
+		"TEMPORAL_ADDRESS=" + s.Temporal.Address(),
+		"TEMPORAL_NAMESPACE=" + s.Temporal.Namespace(),
+		"TEMPORAL_CONFIG_FILE=" + os.DevNull,
+	}
 }
 
 // Stop stops the part in the order that its hooks want.

@@ -17,7 +17,7 @@ func (s *Stack) startSimulator(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.stop = append(s.stop, server.Close)
+	s.onStop("Helsenorge's simulator", server.Close)
 	s.Simulator = simulator.NewClient(s.SimulatorURL())
-	return s.serve(s.Ports.Simulator, server.Handler())
+	return s.serve("the queues of Helsenorge's simulator", s.Ports.Simulator, server.Handler())
 }

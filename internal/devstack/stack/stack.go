@@ -25,11 +25,13 @@ import (
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/ports"
 	"github.com/helsebro/helsebro/internal/devstack/postgres"
+	"github.com/helsebro/helsebro/internal/devstack/progress"
 	"github.com/helsebro/helsebro/internal/devstack/temporalserver"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/simulator"
+	"github.com/helsebro/helsebro/internal/transport/loopback"
 )
 
 // Ports are where the parts listen, all on 127.0.0.1. Zero takes a free one.
@@ -67,8 +69,21 @@ type Stack struct {
 	Simulator *simulator.Client
 	Issuer    *identity.DevIssuer
 	URL       string // of the database
-	keys      keys
-	stop      []func(context.Context) error
+	// Fresh tells that Dir held no keys: whatever an older database holds cannot be
+	// opened with the new ones.
+	Fresh bool
+	keys  keys
+	steps *progress.Steps
+	stop  []stopper
+	parts []namedPart
+	// failed gets the first part that ended by itself.
+	failed chan error
+}
+
+// stopper ends something that was started.
+type stopper struct {
+	name string
+	stop func(context.Context) error
 }
 
 // keys are the secrets of a development stack, made once and kept in its directory.
@@ -87,7 +102,7 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Stack{Config: cfg}
+	s := &Stack{Config: cfg, steps: progress.New(cfg.Progress), failed: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
@@ -99,7 +114,7 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	if s.keys, err = loadKeys(s.path("keys.json")); err != nil {
+	if s.keys, s.Fresh, err = loadKeys(s.path("keys.json")); err != nil {
 		return nil, err
 	}
 	if s.Issuer, err = identity.OpenDevIssuer(s.path("issuer-key.json")); err != nil {
@@ -117,12 +132,9 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	}{
 		{"PostgreSQL", s.startPostgres}, {"Temporal", s.startTemporal}, {"Helsenorge's simulator", s.startSimulator},
 	} {
-		began := time.Now()
-		fmt.Fprintf(cfg.Progress, "starting %s … ", part.name) //nolint:errcheck // progress is a courtesy
-		if err := part.start(ctx); err != nil {
+		if err := s.steps.Do("starting "+part.name, func() error { return part.start(ctx) }); err != nil {
 			return nil, fmt.Errorf("%s: %w", part.name, err)
 		}
-		fmt.Fprintf(cfg.Progress, "%.1f s\n", time.Since(began).Seconds()) //nolint:errcheck // progress is a courtesy
 	}
 	return s, nil
 }
@@ -131,10 +143,51 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 func (s *Stack) Stop(ctx context.Context) error {
 	var errs []error
 	for i := len(s.stop) - 1; i >= 0; i-- {
-		errs = append(errs, s.stop[i](ctx))
+		one := s.stop[i]
+		if err := s.steps.Do("stopping "+one.name, func() error { return one.stop(ctx) }); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", one.name, err))
+		}
 	}
-	s.stop = nil
+	s.stop, s.parts = nil, nil
 	return errors.Join(errs...)
+}
+
+func (s *Stack) onStop(name string, stop func(context.Context) error) {
+	s.stop = append(s.stop, stopper{name, stop})
+}
+
+// Watch returns nil when ctx ends, and before that an error when a part of the
+// stack has ended by itself. It is for one caller.
+func (s *Stack) Watch(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, p := range s.parts {
+		ended := p.app.Wait()
+		go func() {
+			select {
+			case signal := <-ended:
+				// A signal to this process arrives here too, with exit code 0.
+				if signal.ExitCode != 0 {
+					s.fail(p.name)
+				}
+			case <-ctx.Done():
+			}
+		}()
+	}
+	select {
+	case err := <-s.failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// fail tells Watch that a part has ended by itself; the first one counts.
+func (s *Stack) fail(name string) {
+	select {
+	case s.failed <- fmt.Errorf("%s has ended by itself", name):
+	default:
+	}
 }
 
 func (s *Stack) path(name string) string { return filepath.Join(s.Dir, name) }
@@ -142,12 +195,12 @@ func (s *Stack) path(name string) string { return filepath.Join(s.Dir, name) }
 // claimPorts fills in free ports and refuses taken ones, all at once.
 func (s *Stack) claimPorts() error {
 	named := []struct {
-		port                    *int
-		purpose, flag, variable string
+		port              *int
+		purpose, variable string // variable is make's
 	}{
-		{&s.Ports.Temporal, "Temporal", "TEMPORAL_PORT", ""}, {&s.Ports.UI, "the Temporal UI", "UI_PORT", ""},
-		{&s.Ports.Codec, "the codec server", "CODEC_PORT", ""}, {&s.Ports.API, "the HTTP API", "API_PORT", ""},
-		{&s.Ports.Simulator, "Helsenorge's simulator", "SIMULATOR_PORT", ""}, {&s.Ports.Postgres, "PostgreSQL", "POSTGRES_PORT", ""},
+		{&s.Ports.Temporal, "Temporal", "TEMPORAL_PORT"}, {&s.Ports.UI, "the Temporal UI", "UI_PORT"},
+		{&s.Ports.Codec, "the codec server", "CODEC_PORT"}, {&s.Ports.API, "the HTTP API", "API_PORT"},
+		{&s.Ports.Simulator, "Helsenorge's simulator", "SIMULATOR_PORT"}, {&s.Ports.Postgres, "PostgreSQL", "POSTGRES_PORT"},
 	}
 	var wanted []ports.Port
 	missing := 0
@@ -159,7 +212,7 @@ func (s *Stack) claimPorts() error {
 		if n.port == &s.Ports.Postgres && s.DatabaseURL != "" {
 			continue
 		}
-		wanted = append(wanted, ports.Port{Number: *n.port, Purpose: n.purpose, Variable: n.flag})
+		wanted = append(wanted, ports.Port{Number: *n.port, Purpose: n.purpose, Variable: n.variable})
 	}
 	if err := ports.Check("127.0.0.1", wanted...); err != nil {
 		return err
@@ -181,11 +234,13 @@ func (s *Stack) startPostgres(ctx context.Context) error {
 	if s.URL == "" {
 		var err error
 		if s.Postgres, err = postgres.Start(ctx, postgres.Config{
-			Dir: s.path("postgres"), Port: s.Ports.Postgres, Durable: s.Durable, Progress: s.Progress,
+			Dir: s.path("postgres"), Port: s.Ports.Postgres, Durable: s.Durable, Progress: s.steps,
 		}); err != nil {
 			return err
 		}
-		s.stop = append(s.stop, s.Postgres.Stop)
+		ended := s.Postgres.Ended()
+		go func() { <-ended; s.fail("PostgreSQL") }()
+		s.onStop("PostgreSQL", s.Postgres.Stop)
 		if s.URL, err = s.Postgres.CreateDatabase(ctx, "helsebro"); err != nil {
 			return err
 		}
@@ -201,7 +256,7 @@ func (s *Stack) startTemporal(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	s.stop = append(s.stop, func(context.Context) error { return s.Temporal.Stop() })
+	s.onStop("Temporal", func(context.Context) error { return s.Temporal.Stop() })
 	return nil
 }
 
@@ -214,7 +269,7 @@ func (s *Stack) SimulatorURL() string { return "http://" + s.addr(s.Ports.Simula
 func (s *Stack) addr(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // serve serves h on the port until the stack stops.
-func (s *Stack) serve(port int, h http.Handler) error {
+func (s *Stack) serve(name string, port int, h http.Handler) error {
 	l, err := net.Listen("tcp", s.addr(port))
 	if err != nil {
 		return err
@@ -223,9 +278,10 @@ func (s *Stack) serve(port int, h http.Handler) error {
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.Logger.Error("a server of the stack ended", "port", port, "error", err)
+			s.fail(name)
 		}
 	}()
-	s.stop = append(s.stop, func(context.Context) error { return server.Close() })
+	s.onStop(name, func(context.Context) error { return server.Close() })
 	return nil
 }
 
@@ -268,41 +324,39 @@ func (s *Stack) transport() config.Transport {
 // Environment is what the three processes need, as child processes of this one.
 func (s *Stack) Environment() []string {
 	t, i := s.transport(), s.Serve().Identity
-	return []string{
-		"HELSEBRO_DATABASE_URL=" + s.URL,
-		"HELSEBRO_VAULT_KEYS=" + s.keys.Vault,
-		"HELSEBRO_VAULT_INDEX_KEY=" + s.keys.Index,
-		"HELSEBRO_CODEC_KEYS=" + s.keys.Codec,
-		"HELSEBRO_TRANSPORT=" + t.Kind,
-		"HELSEBRO_LOOPBACK_URL=" + t.LoopbackURL,
-		"HELSEBRO_REGISTRY_FILE=" + t.RegistryFile,
-		"HELSEBRO_RECEIPT_DUE=" + t.ReceiptDue.String(),
-		"HELSEBRO_TOKEN_ISSUER=" + i.Issuer,
-		"HELSEBRO_TOKEN_AUDIENCE=" + i.Audience,
-		"HELSEBRO_JWKS_FILE=" + i.JWKSFile,
-		"HELSEBRO_HTTP_ADDR=" + s.addr(s.Ports.API),
-		"HELSEBRO_CODEC_ADDR=" + s.addr(s.Ports.Codec),
-		"HELSEBRO_UI_ORIGIN=" + s.Temporal.UIURL(),
+	return append(s.temporalEnvironment(),
+		"HELSEBRO_DATABASE_URL="+s.URL,
+		"HELSEBRO_VAULT_KEYS="+s.keys.Vault,
+		"HELSEBRO_VAULT_INDEX_KEY="+s.keys.Index,
+		"HELSEBRO_CODEC_KEYS="+s.keys.Codec,
+		"HELSEBRO_TRANSPORT="+t.Kind,
+		"HELSEBRO_LOOPBACK_URL="+t.LoopbackURL,
+		"HELSEBRO_REGISTRY_FILE="+t.RegistryFile,
+		"HELSEBRO_RECEIPT_DUE="+t.ReceiptDue.String(),
+		"HELSEBRO_TOKEN_ISSUER="+i.Issuer,
+		"HELSEBRO_TOKEN_AUDIENCE="+i.Audience,
+		"HELSEBRO_JWKS_FILE="+i.JWKSFile,
+		"HELSEBRO_HTTP_ADDR="+s.addr(s.Ports.API),
+		"HELSEBRO_CODEC_ADDR="+s.addr(s.Ports.Codec),
+		"HELSEBRO_UI_ORIGIN="+s.Temporal.UIURL(),
 		"HELSEBRO_HEALTH_ADDR=127.0.0.1:0",
-		"TEMPORAL_ADDRESS=" + s.Temporal.Address(),
-		"TEMPORAL_NAMESPACE=" + s.Temporal.Namespace(),
-	}
+	)
 }
 
-func loadKeys(file string) (keys, error) {
-	var k keys
+// loadKeys reads the keys, or makes them when there are none.
+func loadKeys(file string) (k keys, fresh bool, err error) {
 	raw, err := os.ReadFile(file)
 	if err == nil {
-		return k, json.Unmarshal(raw, &k)
+		return k, false, json.Unmarshal(raw, &k)
 	}
 	if !errors.Is(err, os.ErrNotExist) {
-		return k, err
+		return k, false, err
 	}
 	k = keys{Vault: "dev:" + newKey(), Index: newKey(), Codec: "dev:" + newKey()}
 	if raw, err = json.MarshalIndent(k, "", "  "); err != nil {
-		return k, err
+		return k, true, err
 	}
-	return k, os.WriteFile(file, raw, 0o600)
+	return k, true, os.WriteFile(file, raw, 0o600)
 }
 
 func newKey() string {
@@ -310,3 +364,17 @@ func newKey() string {
 	_, _ = rand.Read(b) // never fails
 	return base64.StdEncoding.EncodeToString(b)
 }
+
+// Queues tells how many messages wait on each queue of the simulator.
+func (s *Stack) Queues(ctx context.Context) ([]loopback.QueueState, error) {
+	c, err := loopback.NewClient(s.SimulatorURL())
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close(ctx) //nolint:errcheck // it holds no link
+	return c.Queues(ctx)
+}
+
+// RestartTemporal starts the server again on the same ports and file, after
+// Temporal.Stop.
+func (s *Stack) RestartTemporal(ctx context.Context) error { return s.startTemporal(ctx) }

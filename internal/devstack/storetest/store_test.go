@@ -1,7 +1,9 @@
 package storetest_test
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +24,8 @@ import (
 const helsenorge = 800001
 
 var line = pg.Patient{GivenName: "Line", FamilyName: "Testperson", NationalID: "10915596784", IDType: "FNR", Phone: "41234567"}
+
+func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
 
 func setup(t *testing.T) (*storetest.Database, *pg.Store) {
 	t.Helper()
@@ -46,8 +50,8 @@ func eConsultation() pg.Arrival {
 	return arrival(contract.ProcessEConsultation, "DIALOG_INNBYGGER_EKONSULTASJON", "SB")
 }
 
-func build(wire string) func(pg.Job) ([]byte, error) {
-	return func(pg.Job) ([]byte, error) { return []byte(wire), nil }
+func build(wire string) pg.Build {
+	return func(context.Context, pg.Job) ([]byte, error) { return []byte(wire), nil }
 }
 
 func TestStoredOnceWhateverIsRedelivered(t *testing.T) {
@@ -147,7 +151,7 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 	_, err = s.DraftAnswer(ctx, demo.GP, demo.ClinicID, m.DialogueID, other)
 	require.True(t, apperr.Is(err, apperr.Duplicate), "%v", err)
 
-	p, err := s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, func(j pg.Job) ([]byte, error) {
+	p, err := s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, func(_ context.Context, j pg.Job) ([]byte, error) {
 		require.Equal(t, "Hvil kneet.", j.Text)
 		require.Equal(t, "Frida Fastlege", j.Author.Name)
 		require.Equal(t, m.MsgID, j.Conversation)

@@ -8,8 +8,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,23 +24,40 @@ import (
 
 // Database is a test's own database.
 type Database struct {
-	Server *postgres.Server
 	Config config.Database
 	Vault  config.Vault
 	Store  *pg.Store
 }
 
-// New starts a server for the test and opens a migrated database on it.
+// Run runs a package's tests with one PostgreSQL server for all of them: call it
+// from TestMain.
+func Run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "helsebro-storetest-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	ctx := context.Background()
+	if server, err = postgres.Start(ctx, postgres.Config{Dir: dir}); err != nil {
+		panic(err)
+	}
+	defer server.Stop(ctx) //nolint:errcheck // it ends with this process anyway
+	return m.Run()
+}
+
+var (
+	server    *postgres.Server
+	databases atomic.Int64
+)
+
+// New makes an empty database with Helsebro's schema on the package's server.
 func New(t *testing.T) *Database {
 	t.Helper()
-	server, err := postgres.Start(t.Context(), postgres.Config{Dir: t.TempDir()})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop(context.WithoutCancel(t.Context()))) })
-	url, err := server.CreateDatabase(t.Context(), "helsebro")
+	require.NotNil(t, server, "TestMain must call storetest.Run")
+	url, err := server.CreateDatabase(t.Context(), fmt.Sprintf("helsebro_%d", databases.Add(1)))
 	require.NoError(t, err)
 	require.NoError(t, pg.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)))
 	d := &Database{
-		Server: server,
 		Config: config.Database{URL: url, MaxConns: 16},
 		Vault:  config.Vault{Keys: "test:" + Key(), IndexKey: Key()},
 	}

@@ -313,7 +313,11 @@ type entries []*entry
 func (e entries) Len() int           { return len(e) }
 func (e entries) Less(i, j int) bool { return e[i].seq < e[j].seq }
 func (e entries) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
-func (e *entries) Push(x any)        { *e = append(*e, x.(*entry)) }
+
+// Push implements heap.Interface.
+func (e *entries) Push(x any) { *e = append(*e, x.(*entry)) }
+
+// Pop implements heap.Interface.
 func (e *entries) Pop() any {
 	old := *e
 	last := old[len(old)-1]

@@ -287,7 +287,7 @@ func (s *session) failed(err error) error {
 // credit, so that it does not wait for a receiver.
 func (s *session) run(alive context.Context, body io.Closer, lines *bufio.Reader) {
 	defer close(s.done)
-	defer body.Close()
+	defer body.Close() //nolint:errcheck // the connection is lost
 	defer s.end()
 	defer s.watch.Stop()
 	for {

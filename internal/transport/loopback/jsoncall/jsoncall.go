@@ -151,7 +151,7 @@ func call[Out any](ctx context.Context, c *http.Client, method, url string, in a
 	if err != nil {
 		return out, err
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // it was read to its end, or is lost
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return out, unreachable(ctx, err)
@@ -187,7 +187,7 @@ func Open(ctx context.Context, c *http.Client, method, url string, in any) (*htt
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // it was read to its end, or is lost
 	var p problem
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p); err != nil || p.Kind == "" {
 		// Some other server, or ours while it stops.

@@ -208,7 +208,7 @@ func (l *Log) write() {
 	for range l.wake {
 		failed = l.flush(failed)
 	}
-	l.flush(failed)
+	_ = l.flush(failed) // nobody appends any more
 }
 
 func (l *Log) flush(failed error) error {
