@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// What the bare side is called on the server.
+const (
+	bareQueue    = "bench-bare"
+	bareWorkflow = "BenchBare"
+	bareSignal   = "go"
+	bareActivity = "BenchNoop"
+)
+
+// bare is the least that Temporal can do for a message: a signal-with-start and one
+// activity that does nothing.
+type bare struct {
+	temporal client.Client
+	worker   worker.Worker
+
+	mu      sync.Mutex
+	waiting map[string]chan time.Time // by workflow id
+	runs    []client.WorkflowRun      // of the block
+}
+
+func startBare(c client.Client) (*bare, error) {
+	b := &bare{temporal: c, worker: worker.New(c, bareQueue, worker.Options{}), waiting: map[string]chan time.Time{}}
+	b.worker.RegisterWorkflowWithOptions(runBare, workflow.RegisterOptions{Name: bareWorkflow})
+	b.worker.RegisterActivityWithOptions(b.ran, activity.RegisterOptions{Name: bareActivity})
+	return b, b.worker.Start()
+}
+
+func (b *bare) stop() { b.worker.Stop() }
+
+// runBare takes the signal that started it and runs the activity.
+func runBare(ctx workflow.Context, id string) error {
+	workflow.GetSignalChannel(ctx, bareSignal).Receive(ctx, nil)
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: patience})
+	return workflow.ExecuteActivity(ctx, bareActivity, id).Get(ctx, nil)
+}
+
+// ran is the activity: it notes that it runs.
+func (b *bare) ran(_ context.Context, id string) error {
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c, ok := b.waiting[id]; ok {
+		delete(b.waiting, id)
+		c <- now
+	}
+	return nil
+}
+
+func (b *bare) one(ctx context.Context) (sample, error) {
+	id := "bench/" + uuid.NewString()
+	ran := make(chan time.Time, 1)
+	b.mu.Lock()
+	b.waiting[id] = ran
+	b.mu.Unlock()
+	began := time.Now()
+	run, err := b.temporal.SignalWithStartWorkflow(ctx, id, bareSignal, id, client.StartWorkflowOptions{TaskQueue: bareQueue}, bareWorkflow, id)
+	if err != nil {
+		return sample{}, err
+	}
+	b.mu.Lock()
+	b.runs = append(b.runs, run)
+	b.mu.Unlock()
+	select {
+	case at := <-ran:
+		return sample{done: at.Sub(began)}, nil
+	case <-ctx.Done():
+		return sample{}, ctx.Err()
+	}
+}
+
+// drain waits for the workflows that were started last: all before them have ended.
+func (b *bare) drain(ctx context.Context) error {
+	b.mu.Lock()
+	last := b.runs[max(0, len(b.runs)-20):]
+	b.runs = nil
+	b.mu.Unlock()
+	var errs []error
+	for _, run := range last {
+		errs = append(errs, run.Get(ctx, nil))
+	}
+	return errors.Join(errs...)
+}

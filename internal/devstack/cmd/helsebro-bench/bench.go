@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/helsebro/helsebro/internal/demo"
+	"github.com/helsebro/helsebro/internal/devstack/progress"
+	"github.com/helsebro/helsebro/internal/devstack/stack"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/vault"
+)
+
+const (
+	// blocks is how many blocks each side of a comparison has.
+	blocks = 5
+	// patience bounds one message: what takes longer is broken and not slow.
+	patience = time.Minute
+)
+
+// bench is a running stack with both sides of the comparison.
+type bench struct {
+	stack    *stack.Stack
+	store    *pg.Store
+	temporal client.Client
+	bare     *bare
+	inbound  *inbound
+	stops    []func(context.Context) error
+}
+
+// newBench starts the product's worker and listener, and the bare side.
+func newBench(ctx context.Context, cfg config, s *stack.Stack) (_ *bench, err error) {
+	b := &bench{stack: s}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close(context.WithoutCancel(ctx)))
+		}
+	}()
+	v, err := vault.Open(s.Worker().Vault)
+	if err != nil {
+		return nil, err
+	}
+	if b.store, err = pg.Open(s.Worker().Database, v); err != nil {
+		return nil, err
+	}
+	b.stops = append(b.stops, func(context.Context) error { b.store.Close(); return nil })
+	if err := b.clinic(ctx); err != nil {
+		return nil, err
+	}
+	for _, start := range []func(context.Context) (*stack.Part, error){s.StartWorker, s.StartListener} {
+		part, err := start(ctx)
+		if err != nil {
+			return nil, err
+		}
+		b.stops = append(b.stops, part.Stop)
+	}
+	if b.temporal, err = s.Client(); err != nil {
+		return nil, err
+	}
+	b.stops = append(b.stops, func(context.Context) error { b.temporal.Close(); return nil })
+	if b.bare, err = startBare(b.temporal); err != nil {
+		return nil, err
+	}
+	b.stops = append(b.stops, func(context.Context) error { b.bare.stop(); return nil })
+	if b.inbound, err = startInbound(filepath.Join(cfg.stack.Dir, "bench"), s, b.store); err != nil {
+		return nil, err
+	}
+	b.stops = append(b.stops, b.inbound.stop)
+	return b, nil
+}
+
+// clinic writes the demonstration clinic into a database that nobody has used: the
+// keys of an earlier run are gone.
+func (b *bench) clinic(ctx context.Context) error {
+	auditor := identity.Principal{Subject: "helsebro-bench", ClinicID: demo.ClinicID, Role: identity.RoleAuditor}
+	rows, err := b.store.Audit(ctx, auditor, demo.ClinicID, 2)
+	if err != nil {
+		return err
+	}
+	if len(rows) > 1 { // the auditor's own reading is one
+		return errors.New("the database holds the data of an earlier run: give an empty one in HELSEBRO_DATABASE_URL, or none")
+	}
+	return b.store.PutClinic(ctx, demo.Service, demo.Clinic())
+}
+
+// close stops what newBench started, in the opposite order.
+func (b *bench) close(ctx context.Context) error {
+	var errs []error
+	for i := len(b.stops) - 1; i >= 0; i-- {
+		errs = append(errs, b.stops[i](ctx))
+	}
+	b.stops = nil
+	return errors.Join(errs...)
+}
+
+func (b *bench) warmUp(ctx context.Context, n int) error {
+	for _, side := range b.sides() {
+		for _, inFlight := range []int{1, 20} {
+			if _, err := block(ctx, side, level{inFlight, n}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// side is one side of the comparison.
+type side interface {
+	// one does it once and returns what was measured.
+	one(context.Context) (sample, error)
+	// drain waits until all that follows from what was done is done.
+	drain(context.Context) error
+}
+
+func (b *bench) sides() []side { return []side{b.bare, b.inbound} }
+
+// sample is one measured message: durations from its start.
+type sample struct {
+	// done is what is compared.
+	done time.Duration
+	// accepted, stored and placed are stations on the way of an inbound message.
+	accepted, stored, placed time.Duration
+}
+
+// blockResult is one block of one side.
+type blockResult struct {
+	samples []sample
+	// took is from the first start until everything was drained.
+	took time.Duration
+}
+
+// level measures both sides in turn, block by block, so that whatever else the
+// machine does meets both.
+func (b *bench) level(ctx context.Context, l level, steps *progress.Steps) (levelReport, error) {
+	results := make([][]blockResult, 2)
+	for i := range blocks {
+		n := l.messages/blocks + min(1, max(0, l.messages%blocks-i))
+		what := fmt.Sprintf("%d in flight, block %d of %d: %d bare, %d inbound", l.inFlight, i+1, blocks, n, n)
+		if err := steps.Do(what, func() error {
+			for s, side := range b.sides() {
+				result, err := block(ctx, side, level{l.inFlight, n})
+				if err != nil {
+					return err
+				}
+				results[s] = append(results[s], result)
+			}
+			return nil
+		}); err != nil {
+			return levelReport{}, err
+		}
+	}
+	return newLevelReport(l.inFlight, results[0], results[1]), nil
+}
+
+// block is a closed loop: as soon as one is done, its slot starts the next one.
+func block(ctx context.Context, s side, l level) (blockResult, error) {
+	result := blockResult{samples: make([]sample, l.messages)}
+	began := time.Now()
+	group, ctx2 := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range l.inFlight {
+		group.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= l.messages {
+					return nil
+				}
+				var err error
+				if result.samples[i], err = patiently(ctx2, s.one); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return result, err
+	}
+	_, err := patiently(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.drain(ctx) })
+	result.took = time.Since(began)
+	return result, err
+}
+
+func patiently[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("a message did not come to its end within %s", patience))
+	defer cancel()
+	out, err := do(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return out, err
+}
+
+// counter counts what is logged as a warning or worse: a retry would be a wrong
+// number.
+type counter struct {
+	slog.Handler
+	n atomic.Int64
+}
+
+// Handle implements slog.Handler.
+func (c *counter) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		c.n.Add(1)
+	}
+	return c.Handler.Handle(ctx, r)
+}

@@ -1,0 +1,201 @@
+// Command helsebro-bench is `make bench`: how long a citizen's message takes to the
+// inbox, beside the least that Temporal needs on the same server in the same run,
+// and what the history of an e-consultation answered once consists of.
+//
+// The report goes to standard output, progress to standard error. Exit codes: 0
+// measured, 1 not, 2 wrong flags.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/helsebro/helsebro/internal/devstack/progress"
+	"github.com/helsebro/helsebro/internal/devstack/stack"
+	"github.com/helsebro/helsebro/internal/observ"
+)
+
+// stopTimeout bounds the orderly stop.
+const stopTimeout = 2 * time.Minute
+
+func main() {
+	cfg, code := parse(os.Args[1:], os.Stderr)
+	if cfg == nil {
+		os.Exit(code)
+	}
+	cfg.stack.DatabaseURL = os.Getenv("HELSEBRO_DATABASE_URL")
+	// A second Ctrl-C ends the process at once: from then on nobody listens.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	if err := run(ctx, *cfg, os.Stdout, os.Stderr); err != nil {
+		if ctx.Err() != nil {
+			err = errors.New("stopped by a signal: there is no result")
+		}
+		fmt.Fprintf(os.Stderr, "\nhelsebro-bench: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// config is what is measured, and where.
+type config struct {
+	stack  stack.Config
+	levels []level
+	warmUp int
+	// dialogues is how many are answered to look at their histories.
+	dialogues int
+	timeout   time.Duration
+	json      bool
+}
+
+// level is a number of messages in flight.
+type level struct {
+	inFlight, messages int
+}
+
+// parse reads the flags. Without a config the program ends with the exit code.
+func parse(args []string, errs io.Writer) (*config, int) {
+	c := &config{dialogues: 5, warmUp: 50}
+	f := flag.NewFlagSet("helsebro-bench", flag.ContinueOnError)
+	f.SetOutput(errs)
+	f.Usage = func() {
+		fmt.Fprintln(errs, "Measures an inbound message to its inbox item, beside bare Temporal. HELSEBRO_DATABASE_URL makes it")
+		fmt.Fprintln(errs, "use a PostgreSQL that runs already, with an empty database, in which invented patients stay. Flags:")
+		f.PrintDefaults()
+	}
+	scale := 1.0
+	if text := os.Getenv("HELSEBRO_SCALE"); text != "" {
+		var err error
+		if scale, err = strconv.ParseFloat(text, 64); err != nil {
+			fmt.Fprintf(errs, "HELSEBRO_SCALE is %q: a number such as 0.1 is expected\n", text)
+			return nil, 2
+		}
+	}
+	one, twenty := 200, 1000
+	f.IntVar(&one, "one", one, "`messages` of each kind with 1 in flight")
+	f.IntVar(&twenty, "twenty", twenty, "`messages` of each kind with 20 in flight")
+	f.Float64Var(&scale, "scale", scale, "`factor` for both numbers; HELSEBRO_SCALE when not given")
+	f.DurationVar(&c.timeout, "timeout", 15*time.Minute, "`longest` time for everything")
+	f.BoolVar(&c.json, "json", false, "report as JSON")
+	c.stack.Durable = true
+	f.BoolVar(&c.stack.Durable, "durable", c.stack.Durable, "PostgreSQL waits for the disk at each commit, as in production")
+	for _, p := range []struct {
+		port *int
+		flag string
+		of   string
+	}{
+		{&c.stack.Ports.Temporal, "temporal-port", "Temporal"}, {&c.stack.Ports.UI, "ui-port", "the Temporal UI"},
+		{&c.stack.Ports.Simulator, "simulator-port", "Helsenorge's simulator"}, {&c.stack.Ports.Postgres, "postgres-port", "PostgreSQL"},
+	} {
+		f.IntVar(p.port, p.flag, 0, "`port` of "+p.of+"; 0 takes a free one")
+	}
+	err := f.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return nil, 0
+	case err != nil:
+		return nil, 2
+	case f.NArg() > 0:
+		fmt.Fprintf(errs, "helsebro-bench takes flags only: %q is none. See --help\n", f.Arg(0))
+		return nil, 2
+	case one < 1 || twenty < 1 || scale <= 0:
+		fmt.Fprintln(errs, "helsebro-bench: --one, --twenty and the scale are more than nothing")
+		return nil, 2
+	}
+	scaled := func(n int) int { return max(blocks, int(float64(n)*scale)) }
+	c.levels = []level{{1, scaled(one)}, {20, scaled(twenty)}}
+	c.warmUp = min(c.warmUp, scaled(one))
+	return c, 0
+}
+
+// run starts a stack, measures, stops it, and writes the report. Nothing is left
+// behind but, after a failure, the log.
+func run(ctx context.Context, cfg config, out, errs io.Writer) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.timeout, fmt.Errorf("not done within %s", cfg.timeout))
+	defer cancel()
+	if cfg.stack.Dir, err = os.MkdirTemp("", "helsebro-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(cfg.stack.Dir)) }()
+	log, err := os.CreateTemp("", "helsebro-bench-*.log")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, log.Close())
+		if err != nil && !errors.Is(context.Cause(ctx), context.Canceled) {
+			err = fmt.Errorf("%w\nThe log is %s", err, log.Name())
+			return
+		}
+		err = errors.Join(err, os.Remove(log.Name()))
+	}()
+
+	r := &report{Method: method(cfg)}
+	if !cfg.json {
+		writeMethod(out, r.Method)
+	}
+	steps := progress.New(errs)
+	warnings := &counter{Handler: observ.New(log, "info").Handler()}
+	cfg.stack.Progress, cfg.stack.Logger = errs, slog.New(warnings)
+	slog.SetDefault(cfg.stack.Logger) // nothing that a library logs belongs into the report
+	if err := measure(ctx, cfg, steps, r); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return err
+	}
+	r.Warnings = int(warnings.n.Load())
+	if cfg.json {
+		return json.NewEncoder(out).Encode(r)
+	}
+	r.write(out)
+	return nil
+}
+
+// measure runs everything on one stack.
+func measure(ctx context.Context, cfg config, steps *progress.Steps, r *report) (err error) {
+	s, err := stack.Start(ctx, cfg.stack)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stopping, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer done()
+		err = errors.Join(err, s.Stop(stopping))
+	}()
+	b, err := newBench(ctx, cfg, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close(context.WithoutCancel(ctx))) }()
+
+	if r.Machine, err = b.machine(ctx); err != nil {
+		return err
+	}
+	r.Machine.LoadBefore = load()
+	if err := steps.Do(fmt.Sprintf("warming up with %d messages of each kind", cfg.warmUp), func() error { return b.warmUp(ctx, cfg.warmUp) }); err != nil {
+		return err
+	}
+	for _, l := range cfg.levels {
+		measured, err := b.level(ctx, l, steps)
+		if err != nil {
+			return err
+		}
+		r.Levels = append(r.Levels, measured)
+	}
+	err = steps.Do(fmt.Sprintf("answering %d e-consultations, one after the other", cfg.dialogues), func() error {
+		r.History, err = b.histories(ctx, cfg.dialogues)
+		return err
+	})
+	r.Machine.LoadAfter = load()
+	return err
+}

@@ -1,0 +1,233 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
+	"go.temporal.io/api/proxy"
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/demo"
+	"github.com/helsebro/helsebro/internal/devstack/browser"
+	"github.com/helsebro/helsebro/internal/devstack/stack"
+	"github.com/helsebro/helsebro/internal/simulator"
+)
+
+// decoder decodes as the Temporal UI does: over the codec server, from its origin.
+func (w *world) decoder() converter.PayloadCodec {
+	return converter.NewRemotePayloadCodec(converter.RemotePayloadCodecOptions{
+		Endpoint: "http://" + w.Serve().Codec.Addr,
+		ModifyRequest: func(r *http.Request) error {
+			r.Header.Set("Origin", w.Temporal.UIURL())
+			r.Header.Set("X-Namespace", w.Temporal.Namespace())
+			return nil
+		},
+	})
+}
+
+// reveal returns everything that a message of Temporal says, payloads decoded.
+func (w *world) reveal(m proto.Message) string {
+	w.Helper()
+	var text strings.Builder
+	codec := w.decoder()
+	require.NoError(w, proxy.VisitPayloads(w.Context(), m, proxy.VisitPayloadsOptions{
+		SkipSearchAttributes: true,
+		Visitor: func(_ *proxy.VisitPayloadsContext, payloads []*common.Payload) ([]*common.Payload, error) {
+			plain, err := codec.Decode(payloads)
+			for _, p := range plain {
+				text.Write(p.GetData())
+				text.WriteByte('\n')
+			}
+			return plain, err
+		},
+	}))
+	rest, err := protojson.Marshal(m)
+	require.NoError(w, err)
+	text.Write(rest)
+	return text.String()
+}
+
+// executions lists every workflow run of the namespace.
+func (w *world) executions(c client.Client) []*workflow.WorkflowExecutionInfo {
+	w.Helper()
+	var all []*workflow.WorkflowExecutionInfo
+	var next []byte
+	for {
+		page, err := c.ListWorkflow(w.Context(), &workflowservice.ListWorkflowExecutionsRequest{NextPageToken: next})
+		require.NoError(w, err)
+		all = append(all, page.Executions...)
+		if next = page.NextPageToken; len(next) == 0 {
+			return all
+		}
+	}
+}
+
+func (w *world) history(c client.Client, id, run string) *history.History {
+	w.Helper()
+	h := &history.History{}
+	events := c.GetWorkflowHistory(w.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		e, err := events.Next()
+		require.NoError(w, err)
+		h.Events = append(h.Events, e)
+	}
+	return h
+}
+
+// TestNoPatientInTemporal: nothing that was put in can be found in histories with
+// every payload decoded, in visibility, in Temporal's own file, in the logs. Every
+// activity, timer and start says what it is for.
+func TestNoPatientInTemporal(t *testing.T) {
+	w := running(t, stack.Config{})
+	var sent []expectation
+	var secrets []string
+	for i, kind := range kinds {
+		token := uuid.NewString()
+		s, subject := w.act(simulator.Action{Kind: kind, Citizen: 20 + i, By: map[simulator.Kind]int{simulator.EContact: 30}[kind], Text: "hemmelig-" + token})
+		sent = append(sent, expectation{sent: s, subject: subject})
+		who := simulator.Citizen(20 + i)
+		secrets = append(secrets, "hemmelig-"+token, subject, who.NationalID, who.FamilyName)
+	}
+	by := simulator.Citizen(30)
+	secrets = append(secrets, by.NationalID, by.Phone, by.FamilyName)
+	w.all(sent)
+	secrets = append(secrets, "Svar på sak-") // what staff wrote
+	// A refusal by the API and a failing activity leave their words in Temporal too.
+	status, _, err := w.call(demo.GP, http.MethodPost, "/dialogues/"+w.dialogue(sent[0].subject)+"/answers", uuid.NewString(), map[string]any{"code": "12", "text": "hemmelig-avslag"})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusConflict, status)
+	secrets = append(secrets, "hemmelig-avslag")
+	w.eventually("everything has its outcome", func() error { return w.audit(sent) })
+
+	c, err := w.Client()
+	require.NoError(t, err)
+	defer c.Close()
+	runs := w.executions(c)
+	require.Len(t, runs, len(kinds))
+	for _, run := range runs {
+		h := w.history(c, run.Execution.WorkflowId, run.Execution.RunId)
+		requireSummaries(t, h)
+		require.Empty(t, leaks(w.reveal(h), secrets), "in the history of %s", run.Execution.WorkflowId)
+		require.Empty(t, leaks(w.reveal(run), secrets), "in visibility")
+		d, err := c.DescribeWorkflowExecution(t.Context(), run.Execution.WorkflowId, run.Execution.RunId)
+		require.NoError(t, err)
+		require.Empty(t, leaks(w.reveal(d), secrets), "in the description")
+		attributes := run.SearchAttributes.GetIndexedFields()
+		for _, name := range []string{"HelsebroClinic", "HelsebroProcess", "HelsebroState"} {
+			require.Contains(t, attributes, name)
+		}
+	}
+	activities, err := c.ListActivities(t.Context(), client.ListActivitiesOptions{})
+	require.NoError(t, err)
+	n := 0
+	for a, err := range activities.Results {
+		require.NoError(t, err)
+		d, err := c.GetActivityHandle(client.GetActivityHandleOptions{ActivityID: a.ActivityID, RunID: a.ActivityRunID}).Describe(t.Context(), client.DescribeActivityOptions{})
+		require.NoError(t, err)
+		summary, err := d.GetSummary()
+		require.NoError(t, err)
+		require.NotEmpty(t, summary)
+		require.Empty(t, leaks(summary+a.ActivityID+a.ActivityType, secrets))
+		n++
+	}
+	require.Equal(t, len(kinds), n, "one receipt each")
+
+	files, err := filepath.Glob(filepath.Join(w.Dir, "temporal.db*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Empty(t, leaks(string(raw), secrets), "in %s", filepath.Base(file))
+	}
+	require.Empty(t, leaks(w.log.String(), secrets), "in the log")
+
+	// The search itself works: the simulator's book, which is the other side's, has
+	// every one of them.
+	raw, err := os.ReadFile(filepath.Join(w.Dir, "helsenorge", "book.jsonl"))
+	require.NoError(t, err)
+	book, err := w.Simulator.Book(t.Context())
+	require.NoError(t, err)
+	text := string(raw)
+	for _, s := range book.Sent {
+		text += string(s.XML)
+	}
+	for _, s := range secrets {
+		if s != "hemmelig-avslag" && !slices.Contains(leaks(text, secrets), s) && !strings.HasPrefix(s, "Svar") {
+			t.Errorf("%q was never put in", s)
+		}
+	}
+}
+
+// requireSummaries holds every start, activity and timer against the rule that it
+// says in the Temporal UI what it is for.
+func requireSummaries(t *testing.T, h *history.History) {
+	t.Helper()
+	for _, e := range h.Events {
+		switch e.EventType {
+		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, enums.EVENT_TYPE_TIMER_STARTED:
+			require.NotNilf(t, e.GetUserMetadata().GetSummary(), "%s has no summary", e.EventType)
+			require.LessOrEqual(t, len(e.GetUserMetadata().GetSummary().GetData()), 1024)
+		default:
+		}
+	}
+}
+
+// TestUIShowsTheStatusCard: a person who opens a dialogue in the Temporal UI reads
+// what it is and what it waits for.
+func TestUIShowsTheStatusCard(t *testing.T) {
+	require.NoError(t, browser.Ensure(t.Context(), io.Discard))
+	w := running(t, stack.Config{})
+	s, subject := w.act(simulator.Action{Kind: simulator.EConsultation})
+	id := w.dialogue(subject)
+	c, err := w.Client()
+	require.NoError(t, err)
+	defer c.Close()
+	run := c.GetWorkflow(t.Context(), contract.DialogueWorkflowID(id), "").GetRunID()
+	if run == "" {
+		d, err := c.DescribeWorkflowExecution(t.Context(), contract.DialogueWorkflowID(id), "")
+		require.NoError(t, err)
+		run = d.WorkflowExecutionInfo.Execution.RunId
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	text, err := browser.Text(ctx, w.Temporal.StatusURL(contract.DialogueWorkflowID(id), run),
+		"The clinic owes the citizen an answer", "e-consultation from Helsenorge")
+	require.NoError(t, err)
+	require.NotContains(t, text, simulator.Citizen(s.Citizen).FamilyName)
+}
+
+// TestCodecServerIsForTheUIOnly: another origin, or none, decodes nothing.
+func TestCodecServerIsForTheUIOnly(t *testing.T) {
+	w := running(t, stack.Config{})
+	for _, origin := range []string{"", "https://evil.example", "null"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+w.Serve().Codec.Addr+"/decode", strings.NewReader(`{"payloads":[]}`))
+		require.NoError(t, err)
+		req.Header.Set("X-Namespace", w.Temporal.Namespace())
+		if origin != "" {
+			req.Header.Set("Origin", origin)
+		}
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, errors.Join(res.Body.Close()))
+		require.Equalf(t, http.StatusForbidden, res.StatusCode, "origin %q", origin)
+	}
+}
