@@ -84,8 +84,9 @@ replay-fixtures: versions ## Record the workflow histories that replay tests che
 	go test -count=1 -run Replay ./workflows/...
 
 .PHONY: compose-env
-compose-env: ## Write .env with fresh random keys for docker compose (never over an old one)
+compose-env: versions ## Write the keys (.env) and the demo clinic's files for docker compose (never over old ones)
 	@.tools/compose-env
+	@go run ./starter demo init .docker/config
 
 .PHONY: compose-config
 compose-config: ## Let docker compose check docker-compose.yml and .env

@@ -75,7 +75,7 @@ var grants = []Grant{
 	{RightInboxRead, "read inboxes", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightMessageRead, "open messages and files", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightJournalRead, "read journal entries", []Role{RolePractitioner, RoleStaff, RoleService}},
-	{RightPatientRead, "find a patient", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightPatientRead, "find a patient's id", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService}},
 	{RightPatientWrite, "write patients of the record system", []Role{RoleService}},
 	{RightPatientErase, "erase a patient", []Role{RoleClinicAdministrator}},
 	{RightRoutingRead, "read routing rules", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService, RoleOperator}},

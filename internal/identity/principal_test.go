@@ -23,7 +23,7 @@ func ExampleRights() {
 	// inbox:read       read inboxes: [practitioner staff service]
 	// message:read     open messages and files: [practitioner staff service]
 	// journal:read     read journal entries: [practitioner staff service]
-	// patient:read     find a patient: [practitioner staff service]
+	// patient:read     find a patient's id: [clinic-administrator practitioner staff service]
 	// patient:write    write patients of the record system: [service]
 	// patient:erase    erase a patient: [clinic-administrator]
 	// routing:read     read routing rules: [clinic-administrator practitioner staff service operator]
@@ -63,7 +63,7 @@ func TestRights(t *testing.T) {
 // Who runs the installation or a clinic's set-up reads no content.
 func TestContentIsForThoseWhoTreat(t *testing.T) {
 	t.Parallel()
-	for _, r := range []Right{RightDialogueRead, RightInboxRead, RightMessageRead, RightJournalRead, RightPatientRead} {
+	for _, r := range []Right{RightDialogueRead, RightInboxRead, RightMessageRead, RightJournalRead} {
 		for _, role := range []Role{RoleOperator, RoleAuditor, RoleClinicAdministrator, RolePortal} {
 			require.Falsef(t, Principal{Role: role}.May(r), "%s %s", role, r)
 		}

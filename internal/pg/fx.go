@@ -16,9 +16,15 @@ var Module = fx.Module("pg", fx.Provide(func(lc fx.Lifecycle, cfg config.Databas
 		return nil, err
 	}
 	lc.Append(fx.Hook{
-		// A process without its database would only take work and fail it.
-		OnStart: s.Ping,
-		OnStop:  func(context.Context) error { s.Close(); return nil },
+		// A process without its database, or with an older one, would only take work
+		// and fail it.
+		OnStart: func(ctx context.Context) error {
+			if err := s.Ping(ctx); err != nil {
+				return err
+			}
+			return s.CheckSchema(ctx)
+		},
+		OnStop: func(context.Context) error { s.Close(); return nil },
 	})
 	return s, nil
 }))

@@ -45,6 +45,10 @@ type Draft struct {
 type Drafted struct {
 	Process   contract.Process
 	InReplyTo string
+	// Accepted is true when a lifecycle has accepted the answer before: the command
+	// need not be given again, and Status says where it stands.
+	Accepted bool
+	Status   contract.Status
 }
 
 // answerContent is the sealed content of an answer.
@@ -78,7 +82,8 @@ func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID
 		if err != nil {
 			return err
 		}
-		hash := s.vault.BlindIndex("answer", clinicID, strings.Join([]string{dialogueID, out.InReplyTo, d.Code, d.Subject, d.Text, by.Subject}, "\x00"))
+		// As the caller said it: "the latest message" may be another one at a retry.
+		hash := s.vault.BlindIndex("answer", clinicID, strings.Join([]string{dialogueID, d.InReplyTo, d.Code, d.Subject, d.Text, by.Subject}, "\x00"))
 		tag, err := tx.Exec(ctx, `INSERT INTO outbound_message (id, clinic_id, kind, dialogue_id, in_reply_to, code, author, key_id, content, content_hash, created_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
 			d.ID, clinicID, KindAnswer, dialogueID, out.InReplyTo, d.Code, by.Subject, key.id, sealed, hash, s.now())
@@ -87,7 +92,9 @@ func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID
 		}
 		if tag.RowsAffected() == 0 {
 			var first []byte
-			if err := tx.QueryRow(ctx, "SELECT content_hash FROM outbound_message WHERE id = $1 AND clinic_id = $2", d.ID, clinicID).Scan(&first); err != nil {
+			if err := tx.QueryRow(ctx, `SELECT o.content_hash, o.prepared_at IS NOT NULL, st.status FROM outbound_message o
+				JOIN dialogue_status st ON st.id = o.dialogue_id WHERE o.id = $1 AND o.clinic_id = $2`, d.ID, clinicID).
+				Scan(&first, &out.Accepted, &out.Status); err != nil {
 				return notFound(err, "the answer's id is taken: choose a new one")
 			}
 			if !bytes.Equal(first, hash) {

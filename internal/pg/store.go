@@ -5,6 +5,7 @@ package pg
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -85,13 +86,9 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock(7217001)"); err != nil {
 		return failure(err)
 	}
-	files, err := fs.Sub(migrations, "migrations")
+	provider, err := newProvider(db)
 	if err != nil {
 		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, files)
-	if err != nil {
-		return apperr.Wrap(apperr.Internal, err, "the embedded migrations cannot be read")
 	}
 	done, err := provider.Up(ctx)
 	if err != nil {
@@ -101,6 +98,36 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 		logger.Info("migrated", "file", m.Source.Path, "took", m.Duration.String())
 	}
 	return nil
+}
+
+// CheckSchema refuses a database that is older than this program.
+func (s *Store) CheckSchema(ctx context.Context) error {
+	db := stdlib.OpenDBFromPool(s.pool)
+	defer db.Close() //nolint:errcheck // the pool stays open
+	provider, err := newProvider(db)
+	if err != nil {
+		return err
+	}
+	pending, err := provider.HasPending(ctx)
+	if err != nil {
+		return failure(err)
+	}
+	if pending {
+		return apperr.New(apperr.Conflict, "the database's schema is older than this program: run `starter migrate` first")
+	}
+	return nil
+}
+
+func newProvider(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files)
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Internal, err, "the embedded migrations cannot be read")
+	}
+	return provider, nil
 }
 
 // newID makes an opaque id that sorts by time.

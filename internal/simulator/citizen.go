@@ -59,14 +59,14 @@ var (
 )
 
 // Citizen returns the invented person with that number. Nobody can have the
-// national id: its month is raised by 80.
+// national id, whose month is raised by 80, or the phone: no series begins so.
 func Citizen(n int) Person {
 	n = max(n, 0)
 	return Person{
 		GivenName:  givenNames[n%len(givenNames)],
 		FamilyName: familyNames[n%len(familyNames)],
 		NationalID: nationalid.Synthetic(time.Date(1950+n%60, time.Month(1+n%12), 1+n%28, 0, 0, 0, 0, time.UTC), n/60),
-		Phone:      fmt.Sprintf("4%07d", n%10_000_000),
+		Phone:      fmt.Sprintf("+4700%06d", n%1_000_000),
 	}
 }
 

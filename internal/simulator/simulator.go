@@ -4,6 +4,7 @@
 package simulator
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -91,8 +92,10 @@ type Received struct {
 	From         int    `json:"from"`
 	Text         string `json:"text"`
 	XML          []byte `json:"xml"`
-	// Deliveries counts how often the queue brought it.
+	// Deliveries counts how often the queue brought it, Changed how often with
+	// other content under the same MsgId: a retry must repeat its bytes.
 	Deliveries int `json:"deliveries"`
+	Changed    int `json:"changed,omitempty"`
 	// Problems are the rules of the standard that it breaks.
 	Problems []string  `json:"problems,omitempty"`
 	At       time.Time `json:"at"`
@@ -133,6 +136,8 @@ type entry struct {
 	Report   *Report   `json:"report,omitempty"`
 	// Again is the id of a message or receipt that came once more.
 	Again string `json:"again,omitempty"`
+	// Changed is true when that message had other content than before.
+	Changed bool `json:"changed,omitempty"`
 }
 
 // Open opens the book. Close closes it.
@@ -171,6 +176,9 @@ func (h *Helsenorge) apply(e entry) {
 	case e.Again != "":
 		if r := h.byMsgID[e.Again]; r != nil {
 			r.Deliveries++
+			if e.Changed {
+				r.Changed++
+			}
 		}
 		for _, all := range h.receipts {
 			for _, r := range all {
@@ -272,11 +280,11 @@ func (h *Helsenorge) take(ctx context.Context, m *transport.Message) error {
 		return h.takeReceipt(message.Receipt, xml)
 	}
 	h.mu.Lock()
-	_, known := h.byMsgID[message.Head.MsgID]
+	first, known := h.byMsgID[message.Head.MsgID]
 	h.mu.Unlock()
 	if known {
 		// The receiver's duplicate rule: discard, and never receipt twice.
-		return h.write(entry{Again: message.Head.MsgID})
+		return h.write(entry{Again: message.Head.MsgID, Changed: !bytes.Equal(first.XML, xml)})
 	}
 	r := &Received{
 		MsgID: message.Head.MsgID, Process: message.Head.Process, Parent: message.Head.RefToParent, Conversation: message.Head.RefToConversation,

@@ -76,6 +76,9 @@ func (c *Client) Answer(ctx context.Context, by identity.Principal, clinicID, di
 	if err != nil {
 		return contract.AnswerAccepted{}, err
 	}
+	if drafted.Accepted {
+		return contract.AnswerAccepted{AnswerID: a.ID, Status: drafted.Status}, nil
+	}
 	failpoint.Hit(failpoint.AnswerDrafted)
 	accepted, err := c.give(ctx, clinicID, dialogueID, drafted.Process, a)
 	if err != nil {

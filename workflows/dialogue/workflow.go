@@ -87,7 +87,7 @@ func (r *run) live(ctx workflow.Context) error {
 		}
 		happened := func() bool { return r.waiting() || r.status() != r.shown || r.mayRenew(ctx) }
 		if r.owes() {
-			if err := workflow.Await(ctx, happened); err != nil {
+			if err := workflow.Await(ctx, func() bool { return happened() || !r.owes() }); err != nil {
 				return r.cancelled(ctx, err)
 			}
 			continue

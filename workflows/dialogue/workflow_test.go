@@ -12,6 +12,7 @@ import (
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/workflows"
 	"github.com/helsebro/helsebro/workflows/fakes"
+	"github.com/helsebro/helsebro/workflows/flow"
 )
 
 const (
@@ -102,6 +103,20 @@ func TestEConsultationIsJournalledAndAnswered(t *testing.T) { // S44, S50, A10
 		"DeliverToInbox " + first, "WriteJournalEntry " + first + " inbound",
 		"SendMessage " + answer, "WriteJournalEntry " + answer + " outbound",
 	}, fakes.Calls(b.do))
+}
+
+func TestEndsAfterThirtyIdleDaysWhateverEndsLast(t *testing.T) {
+	b := setup(t, contract.ProcessEConsultation)
+	b.at(0, func() { b.message(first, "SB") })
+	b.at(time.Hour, func() {
+		// The receipt overtakes the journal entry of the answer.
+		b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerFromPractitioner}, nil)
+		b.receipt(answer, contract.OutcomeAcknowledged)
+	})
+	began := b.env.Now()
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.InDelta(t, flow.IdleBeforeEnd.Hours(), b.env.Now().Sub(began).Hours(), 2)
 }
 
 func TestEContactIsNotJournalled(t *testing.T) { // S53

@@ -220,6 +220,9 @@ func (w *world) auditOne(e expectation, book simulator.Book, items []pg.InboxIte
 	for _, r := range book.Received {
 		if r.Parent == e.sent.MsgID {
 			answers++
+			if r.Changed > 0 {
+				return fmt.Errorf("a retry changed the answer's bytes")
+			}
 			if r.Conversation != e.sent.MsgID || r.Function != e.code || len(r.Problems) > 0 {
 				return fmt.Errorf("answer %s in conversation %s, problems %v", r.Function, r.Conversation, r.Problems)
 			}

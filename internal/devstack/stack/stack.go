@@ -55,6 +55,10 @@ type Config struct {
 	ReceiptDue time.Duration
 	// Parties are more entries of the address registry.
 	Parties []registry.Party
+	// CodecKeys replaces the keys that encrypt Temporal's payloads, and
+	// SuggestContinueAsNewAfter the server's threshold: for tests.
+	CodecKeys                 string
+	SuggestContinueAsNewAfter int
 	// Progress is told what happens, in lines of text. Nil is silence.
 	Progress io.Writer
 	// Logger gets the logs of every part.
@@ -116,6 +120,9 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	}
 	if s.keys, s.Fresh, err = loadKeys(s.path("keys.json")); err != nil {
 		return nil, err
+	}
+	if cfg.CodecKeys != "" {
+		s.keys.Codec = cfg.CodecKeys
 	}
 	if s.Issuer, err = identity.OpenDevIssuer(s.path("issuer-key.json")); err != nil {
 		return nil, err
@@ -252,7 +259,7 @@ func (s *Stack) startTemporal(ctx context.Context) error {
 	var err error
 	if s.Temporal, err = temporalserver.Start(ctx, temporalserver.Config{
 		Port: s.Ports.Temporal, UIPort: s.Ports.UI, SQLiteFile: s.path("temporal.db"),
-		CodecEndpoint: "http://" + s.addr(s.Ports.Codec), Logger: s.Logger,
+		CodecEndpoint: "http://" + s.addr(s.Ports.Codec), Logger: s.Logger, SuggestContinueAsNewAfter: s.SuggestContinueAsNewAfter,
 	}); err != nil {
 		return err
 	}

@@ -79,6 +79,9 @@ type Config struct {
 	// CodecEndpoint is the URL of the codec server that the UI asks, from the browser
 	// and without any token, to decode payloads. Empty: the UI shows them encoded.
 	CodecEndpoint string
+	// SuggestContinueAsNewAfter is the number of history events after which a run is
+	// told to continue as new; 0 is the server's default (4096). Tests set it low.
+	SuggestContinueAsNewAfter int
 	// Logger gets what the server logs, its Info as Debug because it is very chatty.
 	// Nil discards it.
 	Logger *slog.Logger
@@ -327,7 +330,7 @@ func newServer(cfg Config, log *logger, store *config.SQL, own []int) (temporal.
 		temporal.WithConfig(serverConfig),
 		temporal.ForServices(slices.Collect(maps.Keys(serverConfig.Services))),
 		temporal.WithStaticHosts(hosts),
-		temporal.WithDynamicConfigClient(settings),
+		temporal.WithDynamicConfigClient(withContinueAsNew(cfg.SuggestContinueAsNewAfter)),
 		temporal.WithLogger(log),
 		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return claims }),

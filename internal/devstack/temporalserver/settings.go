@@ -1,6 +1,7 @@
 package temporalserver
 
 import (
+	"maps"
 	"time"
 
 	"go.temporal.io/server/chasm/lib/activity"
@@ -48,4 +49,14 @@ var settings = dynamicconfig.StaticClient{
 	// attributes nor the namespace that maps them may be old.
 	dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 	dynamicconfig.NamespaceCacheRefreshInterval.Key():           500 * time.Millisecond,
+}
+
+// withContinueAsNew is settings with another threshold, where one is given.
+func withContinueAsNew(events int) dynamicconfig.StaticClient {
+	if events == 0 {
+		return settings
+	}
+	changed := maps.Clone(settings)
+	changed[dynamicconfig.HistoryCountSuggestContinueAsNew.Key()] = events
+	return changed
 }

@@ -199,17 +199,25 @@ func patiently[T any](ctx context.Context, do func(context.Context) (T, error)) 
 	return out, err
 }
 
-// counter counts what is logged as a warning or worse: a retry would be a wrong
-// number.
+// counter counts what is logged as a warning or worse: behind most of them is a
+// retry, and then the numbers are about something else.
 type counter struct {
 	slog.Handler
-	n atomic.Int64
+	n *atomic.Int64
 }
 
 // Handle implements slog.Handler.
-func (c *counter) Handle(ctx context.Context, r slog.Record) error {
+func (c counter) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn {
 		c.n.Add(1)
 	}
 	return c.Handler.Handle(ctx, r)
 }
+
+// WithAttrs implements slog.Handler.
+func (c counter) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return counter{c.Handler.WithAttrs(attrs), c.n}
+}
+
+// WithGroup implements slog.Handler.
+func (c counter) WithGroup(name string) slog.Handler { return counter{c.Handler.WithGroup(name), c.n} }

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -144,7 +145,7 @@ func run(ctx context.Context, cfg config, out, errs io.Writer) (err error) {
 		writeMethod(out, r.Method)
 	}
 	steps := progress.New(errs)
-	warnings := &counter{Handler: observ.New(log, "info").Handler()}
+	warnings := counter{observ.New(log, "info").Handler(), &atomic.Int64{}}
 	cfg.stack.Progress, cfg.stack.Logger = errs, slog.New(warnings)
 	slog.SetDefault(cfg.stack.Logger) // nothing that a library logs belongs into the report
 	if err := measure(ctx, cfg, steps, r); err != nil {
