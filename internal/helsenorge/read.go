@@ -201,7 +201,7 @@ func (m *Message) readDocument(v *validator, document *node, path string) {
 			m.Attachments = append(m.Attachments, a)
 		default:
 			m.Unknown = append(m.Unknown, formatName(content.name))
-			if readInFull(m.Head.Process) && !(isM1(content.name) && m.Head.Process == codes.Reseptfornyelse) {
+			if readInFull(m.Head.Process) && (!isM1(content.name) || m.Head.Process != codes.Reseptfornyelse) {
 				v.add(formatUnsupported, path+"/Content", "the document's format is not supported in this process")
 			}
 		}

@@ -83,9 +83,9 @@ type element struct {
 // vocabulary makes the elements of one namespace.
 type vocabulary string
 
-func (v vocabulary) el(local string, typ *contentType, min, max int) item {
-	e := element{name: xml.Name{Space: string(v), Local: local}, typ: typ, max: max}
-	return item{alternatives: []element{e}, optional: min == 0}
+func (v vocabulary) el(local string, typ *contentType, least, most int) item {
+	e := element{name: xml.Name{Space: string(v), Local: local}, typ: typ, max: most}
+	return item{alternatives: []element{e}, optional: least == 0}
 }
 
 func (v vocabulary) one(local string, typ *contentType) item  { return v.el(local, typ, 1, 1) }

@@ -155,6 +155,7 @@ type source struct {
 	started bool
 }
 
+// ReadByte implements io.ByteReader.
 func (s *source) ReadByte() (byte, error) {
 	if s.pos >= len(s.data) {
 		return 0, io.EOF

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -116,11 +117,14 @@ func (d demoFiles) next(out io.Writer) error {
 	token := func(p identity.Principal) string {
 		return fmt.Sprintf("export HELSEBRO_TOKEN=$(go run ./starter token --key %s --role %s --subject %s)", quoted(d.key()), p.Role, p.Subject)
 	}
+	keys := ""
+	if _, err := os.Stat(".env"); err != nil {
+		keys = "  make compose-env\n"
+	}
 	_, err := fmt.Fprintf(out, `
-What comes next, in the repository; the first line is done when there is a .env:
+What comes next, in the repository:
 
-  make compose-env
-  docker compose up --build --detach --wait
+%s  docker compose up --build --detach --wait
   export HELSEBRO_CLINIC=%s
   %s
   go run ./starter clinic put -f %s
@@ -129,13 +133,16 @@ What comes next, in the repository; the first line is done when there is a .env:
   go run ./starter inbox
 
 The Temporal UI is http://127.0.0.1:8233
-`, demo.ClinicID, token(demo.Admin), quoted(d.clinic()), simulator.EContact, demo.GPHerID, token(demo.GP))
+`, keys, demo.ClinicID, token(demo.Admin), quoted(d.clinic()), simulator.EContact, demo.GPHerID, token(demo.GP))
 	return err
 }
 
+// plainWord is what a shell takes as it is.
+var plainWord = regexp.MustCompile(`^[\w./-]+$`)
+
 // quoted is a word for a shell.
 func quoted(word string) string {
-	if strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./_-") == "" && word != "" {
+	if plainWord.MatchString(word) {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"

@@ -58,7 +58,7 @@ func newWorld(t *testing.T, cfg stack.Config) *world {
 	var err error
 	w.Stack, err = stack.Start(t.Context(), cfg)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, w.Stack.Stop(context.WithoutCancel(t.Context()))) })
+	t.Cleanup(func() { require.NoError(t, w.Stop(context.WithoutCancel(t.Context()))) })
 	v, err := vault.Open(w.Worker().Vault)
 	require.NoError(t, err)
 	w.store, err = pg.Open(w.Worker().Database, v)

@@ -15,7 +15,7 @@ func TestCheckNamesHolderAndVariable(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
+	defer l.Close() //nolint:errcheck // the test ends
 	taken := ports.Port{Number: l.Addr().(*net.TCPAddr).Port, Purpose: "the Temporal server", Variable: "A_PORT"}
 
 	err = ports.Check("127.0.0.1", taken)

@@ -249,7 +249,7 @@ func (s *Server) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
+	defer dir.Close() //nolint:errcheck // a directory
 	args := []string{
 		"-D", s.user.path(s.cfg.Dir, "unfinished"), "-U", superuser, "-E", "UTF8", "--locale=C.UTF-8",
 		"--auth=scram-sha-256", "--pwfile=" + s.user.path(s.cfg.Dir, "password"), "--no-instructions",
@@ -271,12 +271,12 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
+	defer dir.Close() //nolint:errcheck // a directory
 	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer log.Close() //nolint:errcheck // the server has its own copy
 
 	cmd := exec.Command(filepath.Join(s.programs, "postgres"), "-D", s.user.path(s.cfg.Dir, "cluster"))
 	for _, setting := range s.settings() {

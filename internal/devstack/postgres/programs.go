@@ -80,11 +80,11 @@ func find() []installed {
 		return debians
 	}
 	// The PATH may hold a link; the programs beside its target belong together.
-	real, err := filepath.EvalSymlinks(onPath)
+	resolved, err := filepath.EvalSymlinks(onPath)
 	if err != nil {
 		return debians
 	}
-	dir := filepath.Dir(real)
+	dir := filepath.Dir(resolved)
 	major := version(dir)
 	if major == 0 {
 		return debians

@@ -32,7 +32,7 @@ func (s *Steps) Do(what string, do func() error) error {
 	err := do()
 	took := fmt.Sprintf("%.1f s", time.Since(began).Seconds())
 	if err != nil {
-		took = "failed after " + took
+		took = "gave up after " + took
 	}
 
 	s.mu.Lock()

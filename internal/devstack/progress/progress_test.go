@@ -28,6 +28,6 @@ starting that …
   installing it
   unpacking it
   0.0 s
-starting the rest … failed after 0.0 s
+starting the rest … gave up after 0.0 s
 `, out.String())
 }

@@ -252,7 +252,11 @@ func (s *Stack) startPostgres(ctx context.Context) error {
 			return err
 		}
 	}
-	return pg.Migrate(ctx, s.URL, s.Logger)
+	err := pg.Migrate(ctx, s.URL, s.Logger)
+	if err != nil && s.DatabaseURL != "" {
+		err = fmt.Errorf("%w: check HELSEBRO_DATABASE_URL and what it points to, or unset it to have a PostgreSQL started here", err)
+	}
+	return err
 }
 
 func (s *Stack) startTemporal(ctx context.Context) error {

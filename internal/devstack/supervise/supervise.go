@@ -107,7 +107,7 @@ func (p *Process) line(text string) {
 		p.changed.Broadcast()
 		return
 	}
-	fmt.Fprintf(p.log, "%s: %s\n", p.Name, text) //nolint:errcheck // a log that is full must not stop the test
+	fmt.Fprintf(p.log, "%s: %s\n", p.Name, text)
 }
 
 // lines hands on what is written to it, line by line.
@@ -150,7 +150,7 @@ func (p *Process) keep() {
 		err := p.spawn()
 		p.mu.Unlock()
 		if err != nil {
-			fmt.Fprintf(p.log, "%s does not start again: %v\n", p.Name, err) //nolint:errcheck // as above
+			fmt.Fprintf(p.log, "%s does not start again: %v\n", p.Name, err)
 			return
 		}
 	}

@@ -43,14 +43,22 @@ func (l *logger) log(level slog.Level, msg string, tags []tag.Tag) {
 	l.to.LogAttrs(ctx, level, msg, attrs...)
 }
 
+// Debug implements log.Logger.
 func (l *logger) Debug(msg string, tags ...tag.Tag) { l.log(slog.LevelDebug-4, msg, tags) }
-func (l *logger) Info(msg string, tags ...tag.Tag)  { l.log(slog.LevelDebug, msg, tags) }
-func (l *logger) Warn(msg string, tags ...tag.Tag)  { l.log(slog.LevelWarn, msg, tags) }
+
+// Info implements log.Logger.
+func (l *logger) Info(msg string, tags ...tag.Tag) { l.log(slog.LevelDebug, msg, tags) }
+
+// Warn implements log.Logger.
+func (l *logger) Warn(msg string, tags ...tag.Tag) { l.log(slog.LevelWarn, msg, tags) }
+
+// Error implements log.Logger.
 func (l *logger) Error(msg string, tags ...tag.Tag) { l.log(slog.LevelError, msg, tags) }
 
 // DPanic is the server's name for a broken invariant that it can live with.
 func (l *logger) DPanic(msg string, tags ...tag.Tag) { l.log(slog.LevelError, msg, tags) }
 
+// Panic implements log.Logger.
 func (l *logger) Panic(msg string, tags ...tag.Tag) { l.die(msg, tags) }
 
 // Fatal must not return: the server relies on it.

@@ -111,7 +111,7 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("Temporal server: %w", err), s.Stop())
+			err = errors.Join(fmt.Errorf("the Temporal server: %w", err), s.Stop())
 		}
 	}()
 
@@ -192,13 +192,13 @@ func complete(cfg *Config) ([]int, error) {
 		cfg.Host = "127.0.0.1"
 	}
 	if ip := net.ParseIP(cfg.Host); ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("Temporal server: host %q is no loopback address, and the server asks nobody who they are", cfg.Host)
+		return nil, fmt.Errorf("the Temporal server: host %q is no loopback address, and the server asks nobody who they are", cfg.Host)
 	}
 	if cfg.Namespace == "" {
 		cfg.Namespace = DefaultNamespace
 	}
 	if cfg.SQLiteFile == "" {
-		return nil, errors.New("Temporal server: no SQLite file is given")
+		return nil, errors.New("the Temporal server: no SQLite file is given")
 	}
 	file, err := filepath.Abs(cfg.SQLiteFile)
 	if err != nil {
@@ -225,7 +225,7 @@ func complete(cfg *Config) ([]int, error) {
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("Temporal server: %w", err)
+		return nil, fmt.Errorf("the Temporal server: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
@@ -364,7 +364,7 @@ func (s *Server) awaitServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // it was only asked
 	health := healthpb.NewHealthClient(conn)
 	return await(ctx, func() error {
 		answer, err := health.Check(ctx, &healthpb.HealthCheckRequest{
@@ -387,7 +387,7 @@ func (s *Server) awaitUI(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer resp.Body.Close()
+		defer resp.Body.Close() //nolint:errcheck // it was only asked
 		_, err = io.Copy(io.Discard, resp.Body)
 		return err
 	})

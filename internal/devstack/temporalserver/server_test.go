@@ -187,7 +187,7 @@ func TestTakenPortsAreNamed(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
+	defer l.Close() //nolint:errcheck // the test ends
 	taken := l.Addr().(*net.TCPAddr).Port
 	file := filepath.Join(t.TempDir(), "temporal.db")
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -134,8 +135,9 @@ type sample struct {
 // blockResult is one block of one side.
 type blockResult struct {
 	samples []sample
-	// took is from the first start until everything was drained.
-	took time.Duration
+	// took is from the first start until everything was drained, cpu what this
+	// process used of the processors meanwhile.
+	took, cpu time.Duration
 }
 
 // level measures both sides in turn, block by block, so that whatever else the
@@ -164,8 +166,8 @@ func (b *bench) level(ctx context.Context, l level, steps *progress.Steps) (leve
 // block is a closed loop: as soon as one is done, its slot starts the next one.
 func block(ctx context.Context, s side, l level) (blockResult, error) {
 	result := blockResult{samples: make([]sample, l.messages)}
-	began := time.Now()
-	group, ctx2 := errgroup.WithContext(ctx)
+	began, used := time.Now(), cpuTime()
+	group, within := errgroup.WithContext(ctx)
 	var next atomic.Int64
 	for range l.inFlight {
 		group.Go(func() error {
@@ -175,7 +177,7 @@ func block(ctx context.Context, s side, l level) (blockResult, error) {
 					return nil
 				}
 				var err error
-				if result.samples[i], err = patiently(ctx2, s.one); err != nil {
+				if result.samples[i], err = patiently(within, s.one); err != nil {
 					return err
 				}
 			}
@@ -185,8 +187,17 @@ func block(ctx context.Context, s side, l level) (blockResult, error) {
 		return result, err
 	}
 	_, err := patiently(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.drain(ctx) })
-	result.took = time.Since(began)
+	result.took, result.cpu = time.Since(began), cpuTime()-used
 	return result, err
+}
+
+// cpuTime is what this process has used of the processors.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func patiently[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {

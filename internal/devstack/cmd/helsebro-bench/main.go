@@ -148,13 +148,12 @@ func run(ctx context.Context, cfg config, out, errs io.Writer) (err error) {
 	warnings := counter{observ.New(log, "info").Handler(), &atomic.Int64{}}
 	cfg.stack.Progress, cfg.stack.Logger = errs, slog.New(warnings)
 	slog.SetDefault(cfg.stack.Logger) // nothing that a library logs belongs into the report
-	if err := measure(ctx, cfg, steps, r); err != nil {
+	if err := measure(ctx, cfg, steps, warnings, r); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
 		return err
 	}
-	r.Warnings = int(warnings.n.Load())
 	if cfg.json {
 		return json.NewEncoder(out).Encode(r)
 	}
@@ -163,7 +162,7 @@ func run(ctx context.Context, cfg config, out, errs io.Writer) (err error) {
 }
 
 // measure runs everything on one stack.
-func measure(ctx context.Context, cfg config, steps *progress.Steps, r *report) (err error) {
+func measure(ctx context.Context, cfg config, steps *progress.Steps, warnings counter, r *report) (err error) {
 	s, err := stack.Start(ctx, cfg.stack)
 	if err != nil {
 		return err
@@ -183,6 +182,7 @@ func measure(ctx context.Context, cfg config, steps *progress.Steps, r *report) 
 		return err
 	}
 	r.Machine.LoadBefore = load()
+	before := warnings.n.Load() // the server has some to give when it starts
 	if err := steps.Do(fmt.Sprintf("warming up with %d messages of each kind", cfg.warmUp), func() error { return b.warmUp(ctx, cfg.warmUp) }); err != nil {
 		return err
 	}
@@ -197,6 +197,6 @@ func measure(ctx context.Context, cfg config, steps *progress.Steps, r *report) 
 		r.History, err = b.histories(ctx, cfg.dialogues)
 		return err
 	})
-	r.Machine.LoadAfter = load()
+	r.Machine.LoadAfter, r.Warnings = load(), int(warnings.n.Load()-before)
 	return err
 }

@@ -50,6 +50,8 @@ type levelReport struct {
 	Inbound  series `json:"inbound"`
 	// Steady tells whether the sides may be compared.
 	Steady bool `json:"steady"`
+	// Ratios are inbound by bare at p50, for each pair of neighbouring blocks.
+	Ratios []float64 `json:"ratios"`
 	// Stations are medians on the way of an inbound message.
 	Stations stations `json:"stations"`
 }
@@ -61,6 +63,8 @@ type series struct {
 	P99      float64 `json:"p99"`
 	Max      float64 `json:"max"`
 	PerS     float64 `json:"perSecond"`
+	// CPU is what this process used of the processors for each message.
+	CPU float64 `json:"cpu"`
 	// Blocks are the medians of the blocks in their order, Spread the distance of
 	// the outermost ones as a part of their median.
 	Blocks []float64 `json:"blocks"`
@@ -76,12 +80,15 @@ type stations struct {
 
 func newLevelReport(inFlight int, bare, inbound []blockResult) levelReport {
 	l := levelReport{InFlight: inFlight, Bare: newSeries(bare), Inbound: newSeries(inbound)}
+	for i, bare := range l.Bare.Blocks {
+		l.Ratios = append(l.Ratios, l.Inbound.Blocks[i]/bare)
+	}
 	l.Steady = l.Bare.Spread <= steadySpread && l.Inbound.Spread <= steadySpread
-	median := func(of func(sample) time.Duration) float64 { return quantile(durations(inbound, of), 0.5) }
+	p50 := func(of func(sample) time.Duration) float64 { return quantile(durations(inbound, of), 0.5) }
 	l.Stations = stations{
-		Accepted: median(func(s sample) time.Duration { return s.accepted }),
-		Stored:   median(func(s sample) time.Duration { return s.stored }),
-		Placed:   median(func(s sample) time.Duration { return s.placed }),
+		Accepted: p50(func(s sample) time.Duration { return s.accepted }),
+		Stored:   p50(func(s sample) time.Duration { return s.stored }),
+		Placed:   p50(func(s sample) time.Duration { return s.placed }),
 	}
 	return l
 }
@@ -90,15 +97,20 @@ func newSeries(results []blockResult) series {
 	done := func(s sample) time.Duration { return s.done }
 	all := durations(results, done)
 	s := series{Messages: len(all), P50: quantile(all, 0.5), P99: quantile(all, 0.99), Max: quantile(all, 1)}
-	var took time.Duration
+	var took, cpu time.Duration
 	for _, r := range results {
-		took += r.took
+		took, cpu = took+r.took, cpu+r.cpu
 		s.Blocks = append(s.Blocks, quantile(durations([]blockResult{r}, done), 0.5))
 	}
-	s.PerS = float64(len(all)) / took.Seconds()
-	sorted := slices.Sorted(slices.Values(s.Blocks))
-	s.Spread = (sorted[len(sorted)-1] - sorted[0]) / sorted[len(sorted)/2]
+	n := float64(len(all))
+	s.PerS, s.CPU = n/took.Seconds(), 1000*cpu.Seconds()/n
+	s.Spread = (slices.Max(s.Blocks) - slices.Min(s.Blocks)) / median(s.Blocks)
 	return s
+}
+
+// median is the middle one of an odd number of values.
+func median(values []float64) float64 {
+	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
 // durations gathers one duration of every sample, shortest first.
@@ -185,7 +197,8 @@ func method(cfg config) []string {
 		fmt.Sprintf("Closed loop: a slot starts its next message when its last one is done. 1 in flight: %d messages of each kind; %d in flight: %d. "+
 			"Both sides take turns in %d blocks each (bare, inbound, bare, inbound …), after %d of each that do not count.",
 			one.messages, twenty.inFlight, twenty.messages, blocks, 2*cfg.warmUp),
-		"Throughput: messages by the time of their blocks, each until all that follows is done: inbox, journal entry and sent receipt; closed workflow.",
+		"Throughput (per s): messages by the time of their blocks, each until all that follows is done: inbox, journal entry and sent receipt; closed workflow. " +
+			"cpu: processor time of this process, Temporal's included and PostgreSQL's not, for each message; it depends least on what else the machine does.",
 		"p50, p99: nearest rank, nothing left out. Spread: how far the medians of a side's own blocks lie apart, as a part of their median. " +
 			fmt.Sprintf("Over %.0f %% of either side there is no comparison.", 100*steadySpread),
 		fmt.Sprintf("History: %d e-consultations, each at rest before it is answered once, and again after Helsenorge's receipt; the workflow then waits for the citizen. "+
@@ -233,7 +246,7 @@ func (r *report) write(out io.Writer) {
 	}
 	fmt.Fprintf(out, "\n  load average before %s, after %s\n", m.LoadBefore, m.LoadAfter)
 
-	fmt.Fprintf(out, "\n%-37s %8s %8s %8s %8s %9s %8s\n", "milliseconds", "messages", "p50", "p99", "max", "per s", "spread")
+	fmt.Fprintf(out, "\n%-37s %8s %8s %8s %8s %8s %8s %8s\n", "milliseconds", "messages", "p50", "p99", "max", "spread", "per s", "cpu")
 	for _, l := range r.Levels {
 		fmt.Fprintf(out, "%d in flight\n", l.InFlight)
 		l.Bare.write(out, "bare signal-with-start + activity")
@@ -244,11 +257,11 @@ func (r *report) write(out io.Writer) {
 		}{{"queue has accepted it", l.Stations.Accepted}, {"listener begins to store it", l.Stations.Stored}, {"row written", l.Stations.Placed}} {
 			fmt.Fprintf(out, "    %-33s %8s %8.1f\n", s.name, "", s.p50)
 		}
-		if l.Steady {
-			fmt.Fprintf(out, "  inbound is %.1f × bare at p50, %.1f ms more\n", l.Inbound.P50/l.Bare.P50, l.Inbound.P50-l.Bare.P50)
-		} else {
-			fmt.Fprintln(out, "  no comparison: the machine was not steady (spread); repeat it when nothing else runs")
+		verdict := fmt.Sprintf("inbound is %.1f × bare", median(l.Ratios))
+		if !l.Steady {
+			verdict = "no comparison, the machine was not steady: repeat it when nothing else runs"
 		}
+		fmt.Fprintf(out, "  %s (p50, block by block: %.1f to %.1f)\n", verdict, slices.Min(l.Ratios), slices.Max(l.Ratios))
 	}
 
 	typical := r.History[len(r.History)/2]
@@ -266,5 +279,5 @@ func (r *report) write(out io.Writer) {
 }
 
 func (s series) write(out io.Writer, name string) {
-	fmt.Fprintf(out, "  %-35s %8d %8.1f %8.1f %8.1f %9.1f %7.0f%%\n", name, s.Messages, s.P50, s.P99, s.Max, s.PerS, 100*s.Spread)
+	fmt.Fprintf(out, "  %-35s %8d %8.1f %8.1f %8.1f %7.0f%% %8.1f %8.1f\n", name, s.Messages, s.P50, s.P99, s.Max, 100*s.Spread, s.PerS, s.CPU)
 }

@@ -43,10 +43,15 @@ func run(o options, out, errs io.Writer) int {
 	p := &program{options: o, out: out}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	go p.heed(cancel)
+	// A pipe whose reader is gone, such as a tee that Ctrl-C ended first, must not
+	// end an orderly stop.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 
 	err := p.prepare()
 	if err == nil {
+		go p.heed(signals, cancel)
 		err = p.live(ctx, cancel)
 	}
 	stopped := errors.Is(err, errSignal)
@@ -54,14 +59,15 @@ func run(o options, out, errs io.Writer) int {
 	if stopped && p.up {
 		code = 0
 	}
-	if cleanErr := p.clean(err == nil || stopped); cleanErr != nil {
+	log, cleanErr := p.clean(stopped)
+	if cleanErr != nil {
 		err, stopped, code = errors.Join(err, cleanErr), false, 1
 	}
 	switch {
 	case !stopped:
 		fmt.Fprintf(errs, "\nhelsebro-dev: %v\n", err)
-		if p.log != nil {
-			fmt.Fprintf(errs, "The log is %s\n", p.log.Name())
+		if log != "" {
+			fmt.Fprintf(errs, "The log is %s\n", log)
 		}
 	case code != 0:
 		fmt.Fprintln(errs, "Stopped before everything was up.")
@@ -84,12 +90,7 @@ type program struct {
 }
 
 // heed ends the run at the first signal and the process at the second.
-func (p *program) heed(cancel context.CancelCauseFunc) {
-	// A pipe whose reader is gone, such as a tee that Ctrl-C ended first, must not
-	// end an orderly stop.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+func (p *program) heed(signals <-chan os.Signal, cancel context.CancelCauseFunc) {
 	<-signals
 	fmt.Fprintln(p.out, "\nStopping everything in order. A second Ctrl-C ends it at once.")
 	cancel(errSignal)
@@ -111,24 +112,30 @@ func (p *program) prepare() (err error) {
 	if p.dir, err = filepath.Abs(p.data); err != nil {
 		return err
 	}
-	if err = os.MkdirAll(p.dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's own user must pass through
+	if err = os.MkdirAll(p.dir, 0o755); err != nil {
 		return fmt.Errorf("the data directory cannot be used, choose another one (DATA): %w", err)
 	}
-	p.log, err = os.OpenFile(filepath.Join(p.dir, "helsebro.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	p.log, err = os.OpenFile(filepath.Join(p.dir, "helsebro.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	return err
 }
 
 // clean removes what is not to be kept: the directory that nobody asked for, and its
-// log when all went well.
-func (p *program) clean(well bool) error {
+// log unless it may tell why something went wrong. It returns the log that stays.
+func (p *program) clean(well bool) (log string, err error) {
+	if p.log != nil {
+		err = p.log.Close()
+		if info, statErr := os.Stat(p.log.Name()); statErr == nil && info.Size() > 0 {
+			log = p.log.Name()
+		}
+	}
 	if p.data != "" || p.dir == "" {
-		return nil
+		return log, err
 	}
-	err := os.RemoveAll(p.dir)
-	if well && p.log != nil {
-		err = errors.Join(err, os.Remove(p.log.Name()))
+	err = errors.Join(err, os.RemoveAll(p.dir))
+	if p.log != nil && (well || log == "") {
+		log, err = "", errors.Join(err, os.Remove(p.log.Name()))
 	}
-	return err
+	return log, err
 }
 
 // live starts everything, tells the story, waits and stops everything. It never
@@ -161,9 +168,12 @@ func (p *program) live(ctx context.Context, cancel context.CancelCauseFunc) (err
 	}
 	fmt.Fprintln(p.out)
 
+	if err := usable(ctx, s); err != nil {
+		return reason(ctx, err)
+	}
 	go func() {
 		if err := s.Watch(ctx); err != nil {
-			cancel(fmt.Errorf("%w: the log says why. Everything else is stopped", err))
+			cancel(fmt.Errorf("%w, so everything else is stopped too", err))
 		}
 	}()
 	played, err := scenario.Play(ctx, s, p.out)
@@ -176,6 +186,18 @@ func (p *program) live(ctx context.Context, cancel context.CancelCauseFunc) (err
 	p.up = true
 	<-ctx.Done()
 	return context.Cause(ctx)
+}
+
+// usable refuses a database whose content is sealed with keys that are not here.
+func usable(ctx context.Context, s *stack.Stack) error {
+	if !s.Fresh {
+		return nil
+	}
+	written, err := scenario.Written(ctx, s)
+	if err == nil && written {
+		err = errors.New("the database of HELSEBRO_DATABASE_URL holds the data of an earlier run, sealed with keys that are in that run's directory: give that directory (make run DATA=dir), or an empty database")
+	}
+	return err
 }
 
 // reason is why ctx ended, when that is why err came to be.
