@@ -158,8 +158,12 @@ type LoadDialogueOutput struct {
 	AnswerID        string     `json:"answerId,omitempty"`
 	AnswerCode      string     `json:"answerCode,omitempty"`
 	Open            []Delivery `json:"open,omitempty"`
+	LatestAt        time.Time  `json:"latestAt,omitzero"`
 	// Seen are the wire ids already handled by a lifecycle, newest last.
 	Seen []string `json:"seen,omitempty"`
+	// Unplaced are stored messages that no lifecycle has put in an inbox, oldest
+	// first: what a terminated run left behind.
+	Unplaced []MessageReceived `json:"unplaced,omitempty"`
 }
 
 // CloseDeliveryInput names the delivery and what became of it.
@@ -189,6 +193,7 @@ const (
 	CaseNotDelivered     CaseKind = "not-in-inbox"
 	CaseContradiction    CaseKind = "contradicting-receipt"
 	CaseCancelled        CaseKind = "cancelled"
+	CaseQuarantined      CaseKind = "quarantined"
 )
 
 // OpenCaseInput says what is wrong with which message.

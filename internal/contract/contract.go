@@ -210,6 +210,9 @@ type DialogueState struct {
 	Seen []string `json:"seen,omitempty"`
 	// LatestMessageID is the citizen's latest message: what an answer refers to.
 	LatestMessageID string `json:"latestMessageId,omitempty"`
+	// LatestAt is when that message was stored: one that was overtaken on its way
+	// here does not become the latest.
+	LatestAt time.Time `json:"latestAt,omitzero"`
 	// Messages, Answers and Cases count what this dialogue has had.
 	Messages int `json:"messages"`
 	Answers  int `json:"answers"`

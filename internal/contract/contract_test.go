@@ -25,7 +25,7 @@ func samples() map[string]any {
 	}
 	open := []Delivery{{OutboundID: id(4), Code: AnswerToEnquiry, SentAt: at, ReceiptDue: at.Add(4 * time.Hour)}}
 	dialogue := DialogueState{
-		Status: StatusAwaitingReceipt, Seen: []string{id(3)}, LatestMessageID: id(2), Messages: 1, Answers: 1, Cases: 1,
+		Status: StatusAwaitingReceipt, Seen: []string{id(3)}, LatestMessageID: id(2), LatestAt: at, Messages: 1, Answers: 1, Cases: 1,
 		AnswerOwed: true, Ended: true, Trouble: true, Open: open, Accepted: []string{id(4)},
 	}
 	prescription := PrescriptionState{
@@ -52,7 +52,7 @@ func samples() map[string]any {
 		"report-error-input":      ReportTransportErrorInput{MessageID: id(2)},
 		"report-error-output":     ReportTransportErrorOutput{SentAt: at},
 		"load-dialogue-input":     LoadDialogueInput{ClinicID: id(1), DialogueID: id(5)},
-		"load-dialogue-output":    LoadDialogueOutput{LatestMessageID: id(2), Messages: 1, Answers: 1, AnswerOwed: true, Ended: true, AnswerID: id(4), AnswerCode: "19", Open: open, Seen: []string{id(3)}},
+		"load-dialogue-output":    LoadDialogueOutput{LatestMessageID: id(2), Messages: 1, Answers: 1, AnswerOwed: true, Ended: true, AnswerID: id(4), AnswerCode: "19", Open: open, LatestAt: at, Seen: []string{id(3)}, Unplaced: []MessageReceived{{MessageID: id(2), MsgID: id(3), Function: "HE", ReceivedAt: at}}},
 		"close-delivery-input":    CloseDeliveryInput{ClinicID: id(1), DialogueID: id(5), OutboundID: id(4), Outcome: OutcomeOverdue, Reason: "unavailable"},
 		"close-delivery-output":   CloseDeliveryOutput{Outcome: OutcomeAcknowledged},
 		"open-case-input":         OpenCaseInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Kind: CaseNotJournalled, Reason: "erased"},

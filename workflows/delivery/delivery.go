@@ -60,13 +60,15 @@ func (d *Deliveries) Resume(ctx workflow.Context) {
 	}
 }
 
-// Receipt closes the delivery that the receipt is for. The ledger has the outcome
-// already, and the operator case where there is one; an unknown or closed
-// delivery is therefore left alone.
-func (d *Deliveries) Receipt(r contract.ReceiptReceived) {
-	if i := d.find(r.OutboundID); i >= 0 {
+// Receipt closes the delivery that the receipt is for, and tells whether it was
+// open. The ledger has the outcome already, and the operator case where there is
+// one; an unknown or closed delivery is therefore left alone.
+func (d *Deliveries) Receipt(r contract.ReceiptReceived) bool {
+	i := d.find(r.OutboundID)
+	if i >= 0 {
 		d.close(i, r.Outcome)
 	}
+	return i >= 0
 }
 
 // Abandon gives up every delivery that has no outcome: an operator cancelled the
@@ -155,8 +157,13 @@ func (d *Deliveries) giveUp(ctx workflow.Context, id string, outcome contract.Ou
 		contract.LedgerActivities.CloseDelivery,
 		contract.CloseDeliveryInput{ClinicID: d.clinicID, DialogueID: d.dialogueID, OutboundID: id, Outcome: outcome, Reason: reason})
 	if err != nil {
-		workflow.GetLogger(ctx).Error("delivery could not be closed on the ledger", "outbound", id, "kind", string(apperr.KindOf(err)))
+		// The ledger does not know the answer: then at least an operator does.
 		out.Outcome = outcome
+		if _, err := flow.Do(ctx, flow.Record, "open operator case "+string(contract.CaseNotSent), contract.LedgerActivities.OpenCase, contract.OpenCaseInput{
+			ClinicID: d.clinicID, DialogueID: d.dialogueID, MessageID: id, Kind: contract.CaseNotSent, Reason: string(apperr.KindOf(err)),
+		}); err != nil {
+			workflow.GetLogger(ctx).Error("a delivery could not be closed", "outbound", id, "kind", string(apperr.KindOf(err)))
+		}
 	}
 	if i := d.find(id); i >= 0 {
 		d.close(i, out.Outcome)

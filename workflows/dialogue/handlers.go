@@ -34,6 +34,8 @@ func (r *run) mayAnswer(cmd contract.AnswerCommand) error {
 		return apperr.ToTemporal(apperr.InState(string(r.status()), format, args...))
 	}
 	switch {
+	case r.ending:
+		return refuse("an operator is ending this dialogue's run: try again in a moment")
 	case cmd.AnswerID == "":
 		return apperr.ToTemporal(apperr.New(apperr.Invalid, "the answer has no id"))
 	case !slices.Contains(contract.AnswerCodes(r.in.Process), cmd.Code):

@@ -28,7 +28,11 @@ type run struct {
 	messages workflow.ReceiveChannel
 	receipts workflow.ReceiveChannel
 	// loaded is false while a resumed run reads its state: commands wait for it.
-	loaded     bool
+	loaded bool
+	// unplaced are messages that the last run left behind.
+	unplaced []contract.MessageReceived
+	// ending is true once an operator has cancelled: no command is taken any more.
+	ending     bool
 	deliveries *delivery.Deliveries
 	shown      contract.Status
 }
@@ -48,7 +52,7 @@ func (r *run) setup(ctx workflow.Context) error {
 	}
 	if r.in.Resume && r.in.State == nil {
 		if err := r.load(ctx); err != nil {
-			return err
+			return r.cancelled(ctx, err)
 		}
 	}
 	r.loaded = true
@@ -65,8 +69,9 @@ func (r *run) load(ctx workflow.Context) error {
 	}
 	r.state = contract.DialogueState{
 		Status: contract.StatusReceived, Seen: out.Seen, LatestMessageID: out.LatestMessageID,
-		Messages: out.Messages, Answers: out.Answers, AnswerOwed: out.AnswerOwed, Ended: out.Ended, Open: out.Open,
+		LatestAt: out.LatestAt, Messages: out.Messages, Answers: out.Answers, AnswerOwed: out.AnswerOwed, Ended: out.Ended, Open: out.Open,
 	}
+	r.unplaced = out.Unplaced
 	return nil
 }
 
@@ -128,15 +133,29 @@ func (r *run) renew(ctx workflow.Context) error {
 	})
 }
 
-// cancelled is an operator's cancellation: what is owed becomes a case and every
-// delivery gets its outcome, on a context that the cancellation does not reach.
+// cancelled is an operator's cancellation: what has come is still put where people
+// read it, what is owed becomes a case and every delivery gets its outcome, on a
+// context that the cancellation does not reach.
 func (r *run) cancelled(ctx workflow.Context, cause error) error {
 	if !temporal.IsCanceledError(cause) {
 		return cause
 	}
+	r.ending = true
 	clean, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
-	r.deliveries.Abandon(clean)
+	idle := func() bool { return !r.deliveries.Busy() && workflow.AllHandlersFinished(ctx) }
+	for {
+		for r.takeMessage(clean) {
+		}
+		r.takeReceipts()
+		r.deliveries.Abandon(clean)
+		if !r.waiting() && len(r.state.Open) == 0 && idle() {
+			break
+		}
+		if err := workflow.Await(clean, func() bool { return r.waiting() || len(r.state.Open) > 0 || idle() }); err != nil {
+			return err
+		}
+	}
 	if r.state.AnswerOwed {
 		r.openCase(clean, contract.CaseCancelled, r.state.LatestMessageID, delivery.ReasonCancelled)
 	}
@@ -146,9 +165,15 @@ func (r *run) cancelled(ctx workflow.Context, cause error) error {
 // takeMessage handles one message of the citizen and tells whether there was one.
 func (r *run) takeMessage(ctx workflow.Context) bool {
 	var m contract.MessageReceived
-	if !r.messages.ReceiveAsync(&m) {
+	if len(r.unplaced) > 0 {
+		m, r.unplaced = r.unplaced[0], r.unplaced[1:]
+	} else if !r.messages.ReceiveAsync(&m) {
 		return false
 	}
+	// Once taken, a message goes all the way: a cancellation must not leave it
+	// between the signal and the inbox.
+	ctx, stop := workflow.NewDisconnectedContext(ctx)
+	defer stop()
 	var fresh bool
 	if r.state.Seen, fresh = flow.Remember(r.state.Seen, m.MsgID); !fresh {
 		return true
@@ -172,7 +197,9 @@ func (r *run) takeMessage(ctx workflow.Context) bool {
 	if m.Function == contract.FunctionUnread {
 		return true
 	}
-	r.state.LatestMessageID = m.MessageID
+	if !m.ReceivedAt.Before(r.state.LatestAt) {
+		r.state.LatestMessageID, r.state.LatestAt = m.MessageID, m.ReceivedAt
+	}
 	r.state.AnswerOwed = true
 	r.state.Ended = false
 	return true
@@ -182,7 +209,9 @@ func (r *run) takeMessage(ctx workflow.Context) bool {
 func (r *run) takeReceipts() {
 	var receipt contract.ReceiptReceived
 	for r.receipts.ReceiveAsync(&receipt) {
-		r.deliveries.Receipt(receipt)
+		if !r.deliveries.Receipt(receipt) && receipt.Outcome == contract.OutcomeAcknowledged {
+			r.state.Trouble = false // it came late, but it came
+		}
 	}
 }
 
@@ -199,6 +228,8 @@ func (r *run) journal(ctx workflow.Context, messageID string, d contract.Directi
 
 // sent journals an answer once Helsenorge has it (S50 in both directions).
 func (r *run) sent(ctx workflow.Context, d contract.Delivery) {
+	ctx, stop := workflow.NewDisconnectedContext(ctx)
+	defer stop()
 	if journal := r.journal(ctx, d.OutboundID, contract.Outbound); journal != nil {
 		if _, err := journal.Get(ctx); err != nil {
 			r.openCase(ctx, contract.CaseNotJournalled, d.OutboundID, string(apperr.KindOf(err)))

@@ -171,6 +171,7 @@ func TestUnreadNoticeAsksForNothing(t *testing.T) {
 	b.run()
 	require.NoError(t, b.env.GetWorkflowError())
 	require.False(t, b.state().AnswerOwed)
+	require.Equal(t, []string{"DeliverToInbox " + first}, fakes.Calls(b.do))
 }
 
 func TestTwoAnswersAreOneAndAConflict(t *testing.T) {
@@ -333,4 +334,38 @@ func setupNext(t *testing.T, process contract.Process) *bench {
 	workflows.Register(b.env)
 	b.env.RegisterActivity(b.do)
 	return b
+}
+
+func TestCancellationTakesInWhatHasCome(t *testing.T) {
+	b := setup(t, contract.ProcessEConsultation)
+	b.at(0, func() { b.message(first, "SB") })
+	b.at(time.Hour, func() {
+		fakes.Fail(b.do, "DeliverToInbox", apperr.ToTemporal(apperr.New(apperr.Unavailable, "the database is down")))
+		b.message(second, "22")
+	})
+	b.at(time.Hour+time.Minute, func() { b.env.CancelWorkflow() })
+	b.at(time.Hour+2*time.Minute, func() {
+		b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerFromPractitioner}, func(err error) {
+			require.True(t, apperr.Is(err, apperr.Conflict), "%v", err)
+		})
+	})
+	b.at(time.Hour+3*time.Minute, func() { fakes.Fail(b.do, "DeliverToInbox", nil) })
+	b.run()
+	calls := fakes.Calls(b.do)
+	require.Contains(t, calls, "DeliverToInbox "+second)
+	require.Contains(t, calls, "WriteJournalEntry "+second+" inbound")
+	require.Contains(t, calls, "OpenCase cancelled "+second+" cancelled-by-operator")
+	require.NotContains(t, calls, "SendMessage "+answer)
+}
+
+func TestUnplacedMessagesOfATerminatedRunAreTakenUp(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.in.Resume = true
+	b.do.Loaded = contract.LoadDialogueOutput{Unplaced: []contract.MessageReceived{{MessageID: first, MsgID: "wire-" + first, Function: "HE"}}}
+	b.at(0, func() { b.message(first, "HE"); b.message(second, "22") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	b.at(2*time.Hour, func() { b.receipt(answer, contract.OutcomeAcknowledged) })
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Equal(t, []string{"LoadDialogue dialogue", "DeliverToInbox " + first, "DeliverToInbox " + second, "SendMessage " + answer}, fakes.Calls(b.do))
 }

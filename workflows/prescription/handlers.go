@@ -34,6 +34,8 @@ func (r *run) mayAnswer(cmd contract.AnswerCommand) error {
 		return apperr.ToTemporal(apperr.InState(string(r.status()), format, args...))
 	}
 	switch {
+	case r.ending:
+		return refuse("an operator is ending this request's run: try again in a moment")
 	case cmd.AnswerID == "":
 		return apperr.ToTemporal(apperr.New(apperr.Invalid, "the answer has no id"))
 	case !slices.Contains(contract.AnswerCodes(contract.ProcessPrescription), cmd.Code):
@@ -61,6 +63,7 @@ func (r *run) answer(ctx workflow.Context, cmd contract.AnswerCommand) (contract
 	}
 	if r.state.AnswerID != cmd.AnswerID {
 		r.state.AnswerID, r.state.AnswerCode = cmd.AnswerID, cmd.Code
+		r.state.Trouble = false
 		r.deliveries.Add(ctx, cmd.AnswerID, cmd.Code)
 	}
 	return contract.AnswerAccepted{AnswerID: cmd.AnswerID, Status: r.status()}, nil

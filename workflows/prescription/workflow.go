@@ -28,7 +28,11 @@ type run struct {
 	messages workflow.ReceiveChannel
 	receipts workflow.ReceiveChannel
 	// loaded is false while a resumed run reads its state: commands wait for it.
-	loaded     bool
+	loaded bool
+	// unplaced are messages that the last run left behind.
+	unplaced []contract.MessageReceived
+	// ending is true once an operator has cancelled: no command is taken any more.
+	ending     bool
 	deliveries *delivery.Deliveries
 	shown      contract.Status
 }
@@ -48,7 +52,7 @@ func (r *run) setup(ctx workflow.Context) error {
 	}
 	if r.in.Resume && r.in.State == nil {
 		if err := r.load(ctx); err != nil {
-			return err
+			return r.cancelled(ctx, err)
 		}
 	}
 	r.loaded = true
@@ -67,6 +71,7 @@ func (r *run) load(ctx workflow.Context) error {
 		Status: contract.StatusReceived, Seen: out.Seen, LatestMessageID: out.LatestMessageID,
 		Messages: out.Messages, AnswerID: out.AnswerID, AnswerCode: out.AnswerCode, Open: out.Open,
 	}
+	r.unplaced = out.Unplaced
 	return nil
 }
 
@@ -82,14 +87,15 @@ func (r *run) live(ctx workflow.Context) error {
 		if err := r.show(ctx); err != nil {
 			return err
 		}
-		if r.finished() && workflow.AllHandlersFinished(ctx) {
+		done := func() bool { return r.finished() && workflow.AllHandlersFinished(ctx) }
+		if done() {
 			return nil
 		}
 		if r.mayRenew(ctx) {
 			return r.renew(ctx)
 		}
 		if err := workflow.Await(ctx, func() bool {
-			return r.waiting() || r.status() != r.shown || r.finished() || r.mayRenew(ctx)
+			return r.waiting() || r.status() != r.shown || done() || r.mayRenew(ctx)
 		}); err != nil {
 			return r.cancelled(ctx, err)
 		}
@@ -119,16 +125,29 @@ func (r *run) renew(ctx workflow.Context) error {
 	})
 }
 
-// cancelled is an operator's cancellation: an unanswered request becomes a case
-// and the delivery gets its outcome, on a context that the cancellation does not
-// reach.
+// cancelled is an operator's cancellation: what has come is still put where people
+// read it, an unanswered request becomes a case and the delivery gets its outcome,
+// on a context that the cancellation does not reach.
 func (r *run) cancelled(ctx workflow.Context, cause error) error {
 	if !temporal.IsCanceledError(cause) {
 		return cause
 	}
+	r.ending = true
 	clean, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
-	r.deliveries.Abandon(clean)
+	idle := func() bool { return !r.deliveries.Busy() && workflow.AllHandlersFinished(ctx) }
+	for {
+		for r.takeMessage(clean) {
+		}
+		r.takeReceipts()
+		r.deliveries.Abandon(clean)
+		if !r.waiting() && len(r.state.Open) == 0 && idle() {
+			break
+		}
+		if err := workflow.Await(clean, func() bool { return r.waiting() || len(r.state.Open) > 0 || idle() }); err != nil {
+			return err
+		}
+	}
 	if r.state.AnswerID == "" && r.state.Messages > 0 {
 		r.openCase(clean, contract.CaseCancelled, r.state.LatestMessageID, delivery.ReasonCancelled)
 	}
@@ -138,9 +157,15 @@ func (r *run) cancelled(ctx workflow.Context, cause error) error {
 // takeMessage handles one message of the citizen and tells whether there was one.
 func (r *run) takeMessage(ctx workflow.Context) bool {
 	var m contract.MessageReceived
-	if !r.messages.ReceiveAsync(&m) {
+	if len(r.unplaced) > 0 {
+		m, r.unplaced = r.unplaced[0], r.unplaced[1:]
+	} else if !r.messages.ReceiveAsync(&m) {
 		return false
 	}
+	// Once taken, a request goes all the way: a cancellation must not leave it
+	// between the signal and the inbox.
+	ctx, stop := workflow.NewDisconnectedContext(ctx)
+	defer stop()
 	var fresh bool
 	if r.state.Seen, fresh = flow.Remember(r.state.Seen, m.MsgID); !fresh {
 		return true
@@ -164,15 +189,22 @@ func (r *run) takeMessage(ctx workflow.Context) bool {
 func (r *run) takeReceipts() {
 	var receipt contract.ReceiptReceived
 	for r.receipts.ReceiveAsync(&receipt) {
-		r.deliveries.Receipt(receipt)
+		if !r.deliveries.Receipt(receipt) && receipt.Outcome == contract.OutcomeAcknowledged {
+			r.state.Trouble = false // it came late, but it came
+		}
 	}
 }
 
 // closed takes note of the answer's terminal outcome.
 func (r *run) closed(_ contract.Delivery, outcome contract.Outcome) {
-	if outcome != contract.OutcomeAcknowledged {
-		r.state.Cases++
-		r.state.Trouble = true
+	if outcome == contract.OutcomeAcknowledged {
+		return
+	}
+	r.state.Cases++
+	r.state.Trouble = true
+	if outcome != contract.OutcomeOverdue {
+		// The citizen has no answer: the clinic may give another one.
+		r.state.AnswerID, r.state.AnswerCode = "", ""
 	}
 }
 

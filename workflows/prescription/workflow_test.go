@@ -125,3 +125,30 @@ func TestMessageThatComesAgainAfterTheEndChangesNothing(t *testing.T) {
 	require.Equal(t, contract.StatusAnswered, s.Status)
 	require.Equal(t, []string{"LoadDialogue dialogue"}, fakes.Calls(b.do))
 }
+
+func TestSecondAnswerAfterTheEndIsRefused(t *testing.T) {
+	b := setup(t)
+	b.in.Resume = true
+	b.do.Loaded = contract.LoadDialogueOutput{LatestMessageID: request, Messages: 1, Seen: []string{"wire-1"}, AnswerID: answer, AnswerCode: contract.AnswerCannotRenew}
+	var errs []error
+	b.at(0, func() { b.answer(contract.AnswerCommand{AnswerID: "answer-2", Code: contract.AnswerRefused}, &errs) })
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Len(t, errs, 1)
+	require.True(t, apperr.Is(errs[0], apperr.Conflict), "%v", errs[0])
+}
+
+func TestRejectedAnswerMayBeGivenAnew(t *testing.T) {
+	b := setup(t)
+	b.at(0, b.message)
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerCannotRenew}, nil) })
+	b.at(2*time.Hour, func() { b.receipt(contract.OutcomeRejected) })
+	b.at(3*time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: "answer-2", Code: contract.AnswerRefused}, nil) })
+	b.at(4*time.Hour, func() {
+		b.env.SignalWorkflow(contract.SignalReceiptReceived, contract.ReceiptReceived{OutboundID: "answer-2", Outcome: contract.OutcomeAcknowledged})
+	})
+	s := b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Equal(t, contract.StatusAnswered, s.Status)
+	require.Equal(t, "answer-2", s.AnswerID)
+}

@@ -123,8 +123,8 @@ func newMachine(t *testing.T) *machine {
 	file, err := composefile.Read(filepath.Join(root, "docker-compose.yml"))
 	require.NoError(t, err)
 	m := &machine{T: t, services: file.Services, clone: t.TempDir(), secrets: map[string]string{}, ports: map[string]int{}, visited: map[string]bool{}}
-	// The services run as another user, who must get in here.
-	require.NoError(t, os.Chmod(filepath.Dir(m.clone), 0o755)) //nolint:gosec // as above
+	// The services run as another user, who must get in here and into bin.
+	require.NoError(t, os.Chmod(filepath.Dir(m.clone), 0o755))
 	// No setting of the developer's own may stand in for one that compose lacks.
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "HELSEBRO_") || strings.HasPrefix(name, "TEMPORAL_") || strings.HasPrefix(name, "PG") {
@@ -140,7 +140,7 @@ func newMachine(t *testing.T) *machine {
 			t.Logf("the end of the log:\n%s", text[max(0, len(text)-6000):])
 		}
 	})
-	require.NoError(t, os.Mkdir(m.path("bin"), 0o755)) //nolint:gosec // the services run what is in it
+	require.NoError(t, os.Mkdir(m.path("bin"), 0o755))
 	_, err = supervise.Build(t.Context(), m.path("bin"), false)
 	require.NoError(t, err)
 	m.composeEnv()
@@ -186,7 +186,9 @@ func (m *machine) startPostgres() {
 	s, password := m.services["postgres"], m.secrets["POSTGRES_PASSWORD"]
 	m.run(exec.CommandContext(m.Context(), "psql", "-X", "-q", "-d", server.URL("postgres"),
 		"-c", "CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '"+password+"'"))
-	scripts := slices.DeleteFunc(s.Mounts(), func(mount composefile.Mount) bool { return !strings.HasPrefix(mount.Target, "/docker-entrypoint-initdb.d/") })
+	scripts := slices.DeleteFunc(s.Mounts(), func(mount composefile.Mount) bool {
+		return !strings.HasPrefix(mount.Target, "/docker-entrypoint-initdb.d/")
+	})
 	require.Len(m, scripts, 1)
 	for _, line := range [][]string{
 		// The development stack's only role has the name that the script gives to another.
@@ -248,7 +250,13 @@ func (m *machine) up(name string) {
 // awaitHealth waits until the service's own check says that it is healthy.
 func (m *machine) awaitHealth(name string) {
 	m.Helper()
+	p := m.started[slices.IndexFunc(m.started, func(p *process) bool { return p.name == name })]
 	m.eventually(name+" is healthy", func() error {
+		select {
+		case <-p.done:
+			require.FailNowf(m, "it has ended by itself", "%s: %s", name, p.cmd.ProcessState)
+		default:
+		}
 		out, err := m.command(name, m.services[name].Healthcheck.Test[1:]).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
@@ -349,7 +357,7 @@ func (m *machine) volume(mount composefile.Mount) string {
 		return m.path(mount.Source)
 	}
 	dir := m.path("volumes", mount.Source)
-	require.NoError(m, os.MkdirAll(dir, 0o755)) //nolint:gosec // another user passes through
+	require.NoError(m, os.MkdirAll(dir, 0o755))
 	if os.Geteuid() == 0 {
 		require.NoError(m, os.Chown(dir, containerUser, containerUser))
 	}

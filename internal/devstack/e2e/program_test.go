@@ -48,6 +48,14 @@ func TestProgram(t *testing.T) {
 		require.Empty(t, left)
 	})
 
+	t.Run("takes a doubled signal for one", func(t *testing.T) {
+		d := start(t, binary, nil)
+		d.awaitUp()
+		require.NoError(t, d.cmd.Process.Signal(syscall.SIGINT))
+		require.Zero(t, d.stop(syscall.SIGTERM))
+		d.requireGone()
+	})
+
 	t.Run("keeps state with a data directory", func(t *testing.T) {
 		data := filepath.Join(t.TempDir(), "it's data")
 		for _, earlier := range []bool{false, true} {

@@ -39,41 +39,38 @@ type bench struct {
 }
 
 // newBench starts the product's worker and listener, and the bare side.
-func newBench(ctx context.Context, cfg config, s *stack.Stack) (_ *bench, err error) {
+//
+// What was started is in the bench, and to be closed, even after an error.
+func newBench(ctx context.Context, cfg config, s *stack.Stack) (*bench, error) {
 	b := &bench{stack: s}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.close(context.WithoutCancel(ctx)))
-		}
-	}()
 	v, err := vault.Open(s.Worker().Vault)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
 	if b.store, err = pg.Open(s.Worker().Database, v); err != nil {
-		return nil, err
+		return b, err
 	}
 	b.stops = append(b.stops, func(context.Context) error { b.store.Close(); return nil })
 	if err := b.clinic(ctx); err != nil {
-		return nil, err
+		return b, err
 	}
 	for _, start := range []func(context.Context) (*stack.Part, error){s.StartWorker, s.StartListener} {
 		part, err := start(ctx)
 		if err != nil {
-			return nil, err
+			return b, err
 		}
 		b.stops = append(b.stops, part.Stop)
 	}
 	if b.temporal, err = s.Client(); err != nil {
-		return nil, err
+		return b, err
 	}
 	b.stops = append(b.stops, func(context.Context) error { b.temporal.Close(); return nil })
 	if b.bare, err = startBare(b.temporal); err != nil {
-		return nil, err
+		return b, err
 	}
 	b.stops = append(b.stops, func(context.Context) error { b.bare.stop(); return nil })
 	if b.inbound, err = startInbound(filepath.Join(cfg.stack.Dir, "bench"), s, b.store); err != nil {
-		return nil, err
+		return b, err
 	}
 	b.stops = append(b.stops, b.inbound.stop)
 	return b, nil
@@ -93,8 +90,11 @@ func (b *bench) clinic(ctx context.Context) error {
 	return b.store.PutClinic(ctx, demo.Service, demo.Clinic())
 }
 
-// close stops what newBench started, in the opposite order.
+// close stops what newBench started, in the opposite order. Nil has nothing to stop.
 func (b *bench) close(ctx context.Context) error {
+	if b == nil {
+		return nil
+	}
 	var errs []error
 	for i := len(b.stops) - 1; i >= 0; i-- {
 		errs = append(errs, b.stops[i](ctx))

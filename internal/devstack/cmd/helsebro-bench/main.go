@@ -29,22 +29,33 @@ import (
 // stopTimeout bounds the orderly stop.
 const stopTimeout = 2 * time.Minute
 
+// errSignal is why everything stops after Ctrl-C.
+var errSignal = errors.New("stopped by a signal: there is no result")
+
 func main() {
 	cfg, code := parse(os.Args[1:], os.Stderr)
 	if cfg == nil {
 		os.Exit(code)
 	}
 	cfg.stack.DatabaseURL = os.Getenv("HELSEBRO_DATABASE_URL")
-	// A second Ctrl-C ends the process at once: from then on nobody listens.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go heed(cancel)
 	if err := run(ctx, *cfg, os.Stdout, os.Stderr); err != nil {
-		if ctx.Err() != nil {
-			err = errors.New("stopped by a signal: there is no result")
-		}
 		fmt.Fprintf(os.Stderr, "\nhelsebro-bench: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// heed ends the run in order at the first signal; the second ends the process.
+func heed(cancel context.CancelCauseFunc) {
+	// A pipe whose reader is gone must not end an orderly stop.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	<-signals
+	signal.Stop(signals)
+	fmt.Fprintln(os.Stderr, "\nStopping everything in order. A second Ctrl-C ends it at once.")
+	cancel(errSignal)
 }
 
 // config is what is measured, and where.
@@ -133,7 +144,7 @@ func run(ctx context.Context, cfg config, out, errs io.Writer) (err error) {
 	}
 	defer func() {
 		err = errors.Join(err, log.Close())
-		if err != nil && !errors.Is(context.Cause(ctx), context.Canceled) {
+		if err != nil && !errors.Is(err, errSignal) {
 			err = fmt.Errorf("%w\nThe log is %s", err, log.Name())
 			return
 		}
@@ -149,9 +160,6 @@ func run(ctx context.Context, cfg config, out, errs io.Writer) (err error) {
 	cfg.stack.Progress, cfg.stack.Logger = errs, slog.New(warnings)
 	slog.SetDefault(cfg.stack.Logger) // nothing that a library logs belongs into the report
 	if err := measure(ctx, cfg, steps, warnings, r); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
 		return err
 	}
 	if cfg.json {
@@ -165,19 +173,20 @@ func run(ctx context.Context, cfg config, out, errs io.Writer) (err error) {
 func measure(ctx context.Context, cfg config, steps *progress.Steps, warnings counter, r *report) (err error) {
 	s, err := stack.Start(ctx, cfg.stack)
 	if err != nil {
-		return err
+		return reason(ctx, err)
 	}
+	var b *bench
 	defer func() {
+		err = reason(ctx, err)
 		stopping, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer done()
-		err = errors.Join(err, s.Stop(stopping))
+		if stopErr := errors.Join(b.close(stopping), s.Stop(stopping)); stopErr != nil {
+			err = errors.Join(err, fmt.Errorf("not everything stopped in order: %w", stopErr))
+		}
 	}()
-	b, err := newBench(ctx, cfg, s)
-	if err != nil {
+	if b, err = newBench(ctx, cfg, s); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.close(context.WithoutCancel(ctx))) }()
-
 	if r.Machine, err = b.machine(ctx); err != nil {
 		return err
 	}
@@ -198,5 +207,13 @@ func measure(ctx context.Context, cfg config, steps *progress.Steps, warnings co
 		return err
 	})
 	r.Machine.LoadAfter, r.Warnings = load(), int(warnings.n.Load()-before)
+	return err
+}
+
+// reason is why ctx ended, when that is why err came to be.
+func reason(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return err
 }

@@ -63,24 +63,24 @@ func TestMeasuresBothSidesAndLeavesNothing(t *testing.T) {
 func TestStopsInOrderWhenItIsInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	cfg := small()
 	cfg.levels[0].messages = 1_000_000
 	var out bytes.Buffer
-	require.ErrorIs(t, run(ctx, cfg, &out, cancelAt{"1 in flight", cancel}), context.Canceled)
+	require.ErrorIs(t, run(ctx, cfg, &out, cancelAt{"1 in flight", cancel}), errSignal)
 	requireEmpty(t, dir)
 }
 
 // cancelAt interrupts when the progress comes to a step.
 type cancelAt struct {
 	step   string
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 }
 
 // Write implements io.Writer.
 func (c cancelAt) Write(b []byte) (int, error) {
 	if bytes.Contains(b, []byte(c.step)) {
-		c.cancel()
+		c.cancel(errSignal)
 	}
 	return len(b), nil
 }

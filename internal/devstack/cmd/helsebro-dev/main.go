@@ -25,6 +25,10 @@ import (
 // stopTimeout bounds the whole orderly stop.
 const stopTimeout = 2 * time.Minute
 
+// oneSignal is how long signals count as the first one: who signals a process and
+// its group, as timeout(1) does, means it once.
+const oneSignal = 200 * time.Millisecond
+
 // errSignal is why everything stops after Ctrl-C.
 var errSignal = errors.New("stopped by a signal")
 
@@ -93,8 +97,13 @@ type program struct {
 func (p *program) heed(signals <-chan os.Signal, cancel context.CancelCauseFunc) {
 	<-signals
 	fmt.Fprintln(p.out, "\nStopping everything in order. A second Ctrl-C ends it at once.")
+	first := time.Now()
 	cancel(errSignal)
-	<-signals
+	for range signals {
+		if time.Since(first) > oneSignal {
+			break
+		}
+	}
 	fmt.Fprintf(p.out, "\nEnded at once. What was left is in %s\n", p.dir)
 	os.Exit(1)
 }
