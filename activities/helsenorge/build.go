@@ -3,7 +3,6 @@ package helsenorge
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
@@ -11,7 +10,6 @@ import (
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
-	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/transport"
 )
 
@@ -154,18 +152,22 @@ func read(job pg.Job) (*helsenorge.Message, error) {
 }
 
 // report builds what the sender's error queue is told about a message of his
-// (HITS 1216 §2.2.3).
-func report(p pg.Prepared, to registry.Party, now time.Time) transport.Message {
-	r := transport.ErrorReport{OriginalMessageID: p.Job.OriginalTransportID, ReceivedAt: now}
+// (HITS 1216 §2.2.3). Everything in it was stored with the message, so that a retry
+// repeats it.
+func report(p pg.Prepared, errorQueue string) transport.Message {
+	original := &transport.Message{
+		ID: p.Job.OriginalTransportID, Subject: p.Job.TransportSubject, CorrelationID: p.Job.CorrelationID,
+		FromHerID: p.ToHerID, ToHerID: p.FromHerID,
+	}
+	if strings.HasPrefix(original.ID, pg.MadeUpTransportID) {
+		original.ID = "" // the message had none: the sender would not know ours
+	}
+	r := transport.ErrorReport{ReceivedAt: p.Job.ReceivedAt}
 	if len(p.Job.Problems) > 0 {
 		r.Condition, r.Description = transport.Condition(p.Job.Problems[0].Code), p.Job.Problems[0].Rule
+		if path := p.Job.Problems[0].Path; path != "" {
+			r.Data = []string{path}
+		}
 	}
-	correlation := p.Job.CorrelationID
-	if correlation == "" {
-		correlation = p.Job.OriginalTransportID
-	}
-	m := r.Message()
-	m.ID, m.Subject, m.To, m.CorrelationID = p.TransportID, p.Job.TransportSubject, to.ErrorQueue, correlation
-	m.FromHerID, m.ToHerID, m.SentAt = p.FromHerID, p.ToHerID, now
-	return m
+	return r.About(original, errorQueue, p.TransportID, p.Job.ReceivedAt)
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/failpoint"
@@ -89,12 +91,22 @@ func (a *Activities) ReportTransportError(ctx context.Context, in contract.Repor
 // attempt fails for good only after the ledger has said so.
 func (a *Activities) reply(ctx context.Context, kind pg.OutboundKind, messageID string, build pg.Build) (time.Time, error) {
 	at, err := a.tryReply(ctx, kind, messageID, build)
-	if reason := apperr.KindOf(err); err != nil && ctx.Err() == nil && !reason.Retryable() {
+	if reason := apperr.KindOf(err); err != nil && ctx.Err() == nil && (!reason.Retryable() || lastAttempt(ctx)) {
 		if failed := a.store.FailReply(ctx, kind, messageID, string(reason)); failed != nil && !apperr.Is(failed, apperr.NotFound) {
 			err = failed
 		}
 	}
 	return at, apperr.ToTemporal(err)
+}
+
+// lastAttempt tells whether the server will not schedule another attempt before it
+// gives the activity up.
+func lastAttempt(ctx context.Context) bool {
+	info := activity.GetInfo(ctx)
+	if info.ScheduleToCloseTimeout == 0 {
+		return false
+	}
+	return time.Until(info.ScheduledTime.Add(info.ScheduleToCloseTimeout)) < contract.ReplyLongestPause+contract.ReplyStartToClose
 }
 
 func (a *Activities) tryReply(ctx context.Context, kind pg.OutboundKind, messageID string, build pg.Build) (time.Time, error) {
@@ -126,13 +138,15 @@ func (a *Activities) send(ctx context.Context, p pg.Prepared) error {
 		if to.ErrorQueue == "" {
 			return apperr.New(apperr.NotFound, "the sender has no error queue in the address registry")
 		}
-		return a.sender.Send(ctx, report(p, to, time.Now().UTC()))
+		return a.sender.Send(ctx, report(p, to.ErrorQueue))
 	}
 	if to.AsyncQueue == "" {
 		return apperr.New(apperr.NotFound, "the counterpart has no queue in the address registry")
 	}
+	// A message for a receiver that is no party of ours is still answered: then
+	// there is no queue of ours to reply to.
 	from, err := a.registry.Party(ctx, p.FromHerID)
-	if err != nil {
+	if err != nil && !apperr.Is(err, apperr.NotFound) {
 		return err
 	}
 	body, contentType, err := a.sealer.Seal(ctx, p.FromHerID, p.ToHerID, p.Wire)

@@ -1,6 +1,10 @@
 package contract
 
-import "go.temporal.io/sdk/temporal"
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+)
 
 // DialogueWorkflowID is the workflow id of a dialogue. Workflow ids are clear
 // text in every log, so they are opaque.
@@ -35,3 +39,11 @@ var (
 func SearchAttributes() []temporal.SearchAttributeKey {
 	return []temporal.SearchAttributeKey{AttrClinic, AttrProcess, AttrState}
 }
+
+// How long a reply without a lifecycle (receipt, refusal, report) is tried. After
+// four days the counterpart has given the message up (HIS 80415 §3.3.4).
+const (
+	ReplyScheduleToClose = 96 * time.Hour
+	ReplyStartToClose    = 30 * time.Second
+	ReplyLongestPause    = 5 * time.Minute
+)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
@@ -47,7 +48,9 @@ type Party struct {
 }
 
 // PutClinic writes a clinic with its staff and parties. Idempotent. Staff that the
-// clinic no longer names stay, inactive: their answers have an author.
+// clinic no longer names stay, inactive: their answers have an author; so do its
+// parties, which then offer what they offered. What belongs to another clinic is a
+// conflict.
 func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO clinic (id, name, organisation_number, her_id, created_at) VALUES ($1, $2, $3, $4, $5)
@@ -62,10 +65,11 @@ func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) 
 			return err
 		}
 		for _, p := range c.Staff {
-			if _, err := tx.Exec(ctx, `INSERT INTO staff (id, clinic_id, subject, name, role, position, unit, hpr, active)
+			if err := owned(tx.Exec(ctx, `INSERT INTO staff (id, clinic_id, subject, name, role, position, unit, hpr, active)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-				ON CONFLICT (id) DO UPDATE SET subject = $3, name = $4, role = $5, position = $6, unit = $7, hpr = $8, active = $9`,
-				p.ID, c.ID, p.Subject, p.Name, string(p.Role), p.Position, p.Unit, p.HPR, !p.Inactive); err != nil {
+				ON CONFLICT (id) DO UPDATE SET subject = $3, name = $4, role = $5, position = $6, unit = $7, hpr = $8, active = $9
+				WHERE staff.clinic_id = $2`,
+				p.ID, c.ID, p.Subject, p.Name, string(p.Role), p.Position, p.Unit, p.HPR, !p.Inactive)); err != nil {
 				return err
 			}
 			for _, g := range p.Groups {
@@ -75,8 +79,8 @@ func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) 
 			}
 		}
 		for _, p := range c.Parties {
-			if _, err := tx.Exec(ctx, `INSERT INTO party (her_id, clinic_id, staff_id, name) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (her_id) DO UPDATE SET clinic_id = $2, staff_id = $3, name = $4`, p.HerID, c.ID, nullable(p.StaffID), p.Name); err != nil {
+			if err := owned(tx.Exec(ctx, `INSERT INTO party (her_id, clinic_id, staff_id, name) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (her_id) DO UPDATE SET staff_id = $3, name = $4 WHERE party.clinic_id = $2`, p.HerID, c.ID, nullable(p.StaffID), p.Name)); err != nil {
 				return err
 			}
 			if _, err := tx.Exec(ctx, "DELETE FROM offered_service WHERE her_id = $1", p.HerID); err != nil {
@@ -90,6 +94,14 @@ func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) 
 		}
 		return s.audit(ctx, tx, by, c.ID, "clinic.put", "clinic/"+c.ID, "")
 	})
+}
+
+// owned refuses to change what belongs to another clinic.
+func owned(tag pgconn.CommandTag, err error) error {
+	if err == nil && tag.RowsAffected() == 0 {
+		return apperr.New(apperr.Conflict, "a staff id or a HER-id belongs to another clinic")
+	}
+	return err
 }
 
 // Parties lists the HER-ids of every clinic: the listener's own.

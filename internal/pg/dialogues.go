@@ -260,7 +260,7 @@ func (s *Store) Quarantined(ctx context.Context, by identity.Principal, clinicID
 		if err := s.audit(ctx, tx, by, clinicID, "quarantine.list", "", ""); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "SELECT id, from_her_id, to_her_id, reason, stored_at FROM quarantine WHERE clinic_id = $1 ORDER BY stored_at DESC LIMIT 500", clinicID)
+		rows, err := tx.Query(ctx, "SELECT id, from_her_id, to_her_id, reason, stored_at FROM quarantine WHERE clinic_id = $1 OR ($2 AND clinic_id IS NULL) ORDER BY stored_at DESC LIMIT 500", clinicID, ofInstallation(by))
 		if err != nil {
 			return err
 		}

@@ -20,14 +20,24 @@ func (s *Store) Place(ctx context.Context, in contract.DeliverToInboxInput) (con
 	var out contract.DeliverToInboxOutput
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		out = contract.DeliverToInboxOutput{}
+		line := EffectInbox + "/" + in.MessageID
+		var decided placement
+		err := tx.QueryRow(ctx, "SELECT result FROM ledger WHERE key = $1 AND outcome = 'done'", line).Scan(&decided)
+		if err == nil {
+			out = decided.output()
+			return nil
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
 		var process contract.Process
 		var practitioner, party *string
-		err := tx.QueryRow(ctx, `SELECT d.process, gp.id, own.id FROM dialogue d
+		err = tx.QueryRow(ctx, `SELECT d.process, gp.id, own.id FROM dialogue d
 				JOIN inbound_message m ON m.id = $3 AND m.dialogue_id = d.id
 				JOIN patient p ON p.id = d.patient_id
-				LEFT JOIN staff gp ON gp.id = p.practitioner_id AND gp.active
+				LEFT JOIN staff gp ON gp.id = p.practitioner_id AND gp.active AND gp.clinic_id = d.clinic_id
 				LEFT JOIN party ON party.her_id = m.to_her_id
-				LEFT JOIN staff own ON own.id = party.staff_id AND own.active
+				LEFT JOIN staff own ON own.id = party.staff_id AND own.active AND own.clinic_id = d.clinic_id
 			WHERE d.id = $2 AND d.clinic_id = $1`, in.ClinicID, in.DialogueID, in.MessageID).Scan(&process, &practitioner, &party)
 		if err != nil {
 			return notFound(err, "the clinic has no such message")
@@ -49,7 +59,8 @@ func (s *Store) Place(ctx context.Context, in contract.DeliverToInboxInput) (con
 			}
 		}
 		places, fallback := routing.Resolve(rule, live)
-		out = contract.DeliverToInboxOutput{Places: len(places), Rule: string(rule.Format), Fallback: string(fallback)}
+		decided = placement{Rule: rule, Fallback: fallback, Places: places}
+		out = decided.output()
 		for _, r := range places {
 			if _, err := tx.Exec(ctx, `INSERT INTO inbox_item (id, clinic_id, dialogue_id, message_id, recipient_kind, recipient_id, placed_at)
 				VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (message_id, recipient_kind, recipient_id) DO NOTHING`,
@@ -57,16 +68,27 @@ func (s *Store) Place(ctx context.Context, in contract.DeliverToInboxInput) (con
 				return err
 			}
 		}
-		line, outcome := EffectInbox+"/"+in.MessageID, contract.OutcomeDone
+		outcome := contract.OutcomeDone
 		if len(places) == 0 {
 			out.CaseOpened, outcome = true, contract.OutcomeFailed
 			if err := s.openCase(ctx, tx, in.ClinicID, in.DialogueID, in.MessageID, contract.CaseNobodyReads, string(fallback)); err != nil {
 				return err
 			}
 		}
-		return s.ledgerOutcome(ctx, tx, line, outcome, map[string]any{"rule": rule, "fallback": fallback, "places": places})
+		return s.ledgerOutcome(ctx, tx, line, outcome, decided)
 	})
 	return out, err
+}
+
+// placement is the ledger's result of a message's routing.
+type placement struct {
+	Rule     routing.Rule        `json:"rule"`
+	Fallback routing.Fallback    `json:"fallback"`
+	Places   []routing.Recipient `json:"places"`
+}
+
+func (p placement) output() contract.DeliverToInboxOutput {
+	return contract.DeliverToInboxOutput{Places: len(p.Places), Rule: string(p.Rule.Format), Fallback: string(p.Fallback)}
 }
 
 // active counts the active staff behind a recipient.
@@ -145,18 +167,21 @@ func (s *Store) Inbox(ctx context.Context, by identity.Principal, clinicID strin
 	var items []InboxItem
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		items = items[:0]
-		rows, err := tx.Query(ctx, `SELECT DISTINCT ON (d.latest_at, d.id) d.id, d.process, d.title, d.key_id, d.patient_id, st.status,
-				i.recipient_kind || ':' || i.recipient_id, i.read_at IS NULL, d.latest_at
-			FROM inbox_item i JOIN dialogue d ON d.id = i.dialogue_id JOIN dialogue_status st ON st.id = d.id
-			LEFT JOIN staff s ON s.clinic_id = i.clinic_id AND s.subject = $2 AND s.active
-			WHERE i.clinic_id = $1 AND ($3 OR CASE i.recipient_kind
-				WHEN 'practitioner' THEN i.recipient_id = s.id::text
-				WHEN 'position' THEN i.recipient_id = s.position
-				WHEN 'role' THEN i.recipient_id = s.role
-				WHEN 'unit' THEN s.id IS NOT NULL AND (i.recipient_id = 'clinic' OR i.recipient_id = s.unit)
-				WHEN 'group' THEN EXISTS (SELECT FROM staff_group_member g WHERE g.clinic_id = $1 AND g.group_id = i.recipient_id AND g.staff_id = s.id)
-				END)
-			ORDER BY d.latest_at DESC, d.id DESC, i.placed_at DESC LIMIT $4`,
+		// The caller's own inboxes first, then the newest dialogues in them, and only
+		// for those what they wait for.
+		rows, err := tx.Query(ctx, `WITH me AS (SELECT * FROM staff WHERE clinic_id = $1 AND subject = $2 AND active),
+			mine (kind, id) AS (
+				SELECT 'practitioner', id::text FROM me UNION ALL SELECT 'position', position FROM me UNION ALL SELECT 'role', role FROM me
+				UNION ALL SELECT 'unit', unit FROM me UNION ALL SELECT 'unit', 'clinic' FROM me
+				UNION ALL SELECT 'group', g.group_id FROM me JOIN staff_group_member g ON g.staff_id = me.id AND g.clinic_id = $1),
+			newest AS (
+				SELECT DISTINCT ON (d.latest_at, d.id) d.id, d.process, d.title, d.key_id, d.patient_id, d.latest_at,
+					i.recipient_kind || ':' || i.recipient_id AS recipient, i.read_at IS NULL AS unread
+				FROM inbox_item i JOIN dialogue d ON d.id = i.dialogue_id
+				WHERE i.clinic_id = $1 AND ($3 OR (i.recipient_kind, i.recipient_id) IN (SELECT kind, id FROM mine))
+				ORDER BY d.latest_at DESC, d.id DESC, i.placed_at DESC LIMIT $4)
+			SELECT n.id, n.process, n.title, n.key_id, n.patient_id, st.status, n.recipient, n.unread, n.latest_at
+			FROM newest n JOIN dialogue_status st ON st.id = n.id ORDER BY n.latest_at DESC, n.id DESC`,
 			clinicID, by.Subject, by.Role == identity.RoleClinicAdministrator, limit)
 		if err != nil {
 			return err

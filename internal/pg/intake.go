@@ -36,6 +36,10 @@ const (
 	Quarantined Verdict = "quarantined"
 )
 
+// MadeUpTransportID begins the transport id of a message that came without one, or
+// with one that cannot be kept.
+const MadeUpTransportID = "sha256:"
+
 // Problem is a broken rule, without the value that breaks it.
 type Problem struct {
 	Code string `json:"code"`
@@ -182,11 +186,12 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 		return err
 	}
 	tag, err := tx.Exec(ctx, `INSERT INTO inbound_message (id, clinic_id, transport_id, from_her_id, to_her_id, subject, correlation_id,
-			error_queue, sha256, key_id, raw, content, process, function, msg_id, conversation, verdict, codes, problems, patient_id, dialogue_id, received_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING`,
+			error_queue, sha256, key_id, raw, content, process, function, msg_id, conversation, verdict, codes, problems, patient_id, dialogue_id, received_at, patient_index)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) ON CONFLICT DO NOTHING`,
 		out.ID, nullable(out.ClinicID), a.TransportID, a.FromHerID, a.ToHerID, a.Subject, a.CorrelationID,
 		a.ErrorQueue, sum, key.id, raw, content, a.ProcessCode, a.Function, nullable(a.MsgID), a.conversation(), out.Verdict,
-		nonNil(a.Codes), nonNil(a.Problems), nullable(patientID), nullable(out.DialogueID), out.ReceivedAt)
+		nonNil(a.Codes), nonNil(a.Problems), nullable(patientID), nullable(out.DialogueID), out.ReceivedAt,
+		s.strangerIndex(out.ClinicID, a, patientID))
 	if err != nil {
 		return err
 	}
@@ -198,6 +203,15 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 	}
 	out.Receipt = a.WantsReceipt && slices.Contains([]Verdict{Taken, Refused, Rejected}, out.Verdict)
 	return s.intend(ctx, tx, a, out)
+}
+
+// strangerIndex is the blind index of a patient who was read in a message that is
+// not filed under him: by it an erasure finds the message.
+func (s *Store) strangerIndex(clinicID string, a Arrival, patientID string) []byte {
+	if a.Patient == nil || clinicID == "" || patientID != "" {
+		return nil
+	}
+	return s.vault.BlindIndex(nationalIDIndex, clinicID, a.Patient.NationalID)
 }
 
 // judge finds patient and dialogue of a message that a lifecycle may take, the
@@ -239,16 +253,16 @@ func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, 
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 0))", out.ClinicID, a.conversation()); err != nil {
 		return err
 	}
-	err := tx.QueryRow(ctx, `SELECT d.id, d.process FROM dialogue d WHERE d.clinic_id = $1 AND d.patient_id = $4 AND d.id IN (
+	err := tx.QueryRow(ctx, `SELECT d.id, d.process FROM dialogue d WHERE d.clinic_id = $1 AND d.patient_id = $4 AND d.process = $5 AND d.id IN (
 			SELECT dialogue_id FROM conversation WHERE clinic_id = $1 AND msg_id = $2
 			UNION SELECT dialogue_id FROM inbound_message WHERE clinic_id = $1 AND msg_id = $3
 			UNION SELECT dialogue_id FROM outbound_message WHERE clinic_id = $1 AND msg_id = $3)
 		ORDER BY d.created_at LIMIT 1`,
-		out.ClinicID, a.conversation(), nullable(a.RefToParent), patientID).Scan(&out.DialogueID, &out.Process)
+		out.ClinicID, a.conversation(), nullable(a.RefToParent), patientID, a.Process).Scan(&out.DialogueID, &out.Process)
 	asks := a.Function != contract.FunctionUnread
 	if err == nil {
 		if asks {
-			_, err = tx.Exec(ctx, "UPDATE dialogue SET latest_message_id = $2, latest_at = $3 WHERE id = $1", out.DialogueID, out.ID, out.ReceivedAt)
+			_, err = tx.Exec(ctx, "UPDATE dialogue SET latest_message_id = $2, latest_at = $3 WHERE id = $1 AND (latest_message_id IS NULL OR latest_at <= $3)", out.DialogueID, out.ID, out.ReceivedAt)
 		}
 		return err
 	}
@@ -303,18 +317,21 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	}
 	d.Outcome, d.Codes = a.Settles.Outcome, a.Settles.Codes
 	out.Settled = &d
-	if current != nil && *current != contract.OutcomeOverdue && *current != contract.OutcomeFailed {
+	// "sent" is what a refusal says until its receipt is in.
+	provisional := []contract.Outcome{contract.OutcomeOverdue, contract.OutcomeFailed, contract.OutcomeSent}
+	if current != nil && !slices.Contains(provisional, *current) {
 		if *current == d.Outcome {
 			return nil
 		}
-		return s.openCase(ctx, tx, d.ClinicID, d.DialogueID, d.OutboundID, contract.CaseContradiction, string(d.Outcome))
+		d.Outcome = *current // the lifecycle is told what stands
+		return s.openCase(ctx, tx, d.ClinicID, d.DialogueID, d.OutboundID, contract.CaseContradiction, string(a.Settles.Outcome))
 	}
 	if err := s.closeOutbound(ctx, tx, d.OutboundID, d.Outcome, d.Codes); err != nil {
 		return err
 	}
 	if d.Outcome == contract.OutcomeAcknowledged {
-		_, err = tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $3 WHERE message_id = $1 AND kind = $2 AND resolved_at IS NULL",
-			d.OutboundID, contract.CaseReceiptOverdue, s.now())
+		_, err = tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $3 WHERE message_id = $1 AND kind = ANY ($2) AND resolved_at IS NULL",
+			d.OutboundID, []contract.CaseKind{contract.CaseReceiptOverdue, contract.CaseNotSent}, s.now())
 		return err
 	}
 	reason := ""
@@ -427,11 +444,14 @@ func (s *Store) quarantine(ctx context.Context, tx pgx.Tx, a Arrival, sum []byte
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO quarantine (id, clinic_id, transport_id, from_her_id, to_her_id, sha256, key_id, raw, reason, stored_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-		id, nullable(out.ClinicID), a.TransportID, a.FromHerID, a.ToHerID, sum, key.id, raw, reason, s.now())
+	tag, err := tx.Exec(ctx, `INSERT INTO quarantine (id, clinic_id, transport_id, from_her_id, to_her_id, sha256, key_id, raw, patient_index, reason, stored_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+		id, nullable(out.ClinicID), a.TransportID, a.FromHerID, a.ToHerID, sum, key.id, raw, s.strangerIndex(out.ClinicID, a, ""), reason, s.now())
 	*out = Arrived{ID: id, ClinicID: out.ClinicID, Verdict: Quarantined, Again: true, HandedOver: true}
-	return err
+	if err != nil || tag.RowsAffected() == 0 {
+		return err
+	}
+	return s.openCase(ctx, tx, out.ClinicID, "", id, contract.CaseQuarantined, reason)
 }
 
 // HandedOver records that Temporal has accepted everything that follows from the

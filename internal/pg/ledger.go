@@ -93,9 +93,22 @@ func (s *Store) OpenCase(ctx context.Context, in contract.OpenCaseInput) (string
 		if err := s.openCase(ctx, tx, in.ClinicID, in.DialogueID, in.MessageID, in.Kind, in.Reason); err != nil {
 			return err
 		}
+		// The effect that the case is about has its outcome: it was not done.
+		if effect := undone[in.Kind]; effect != "" {
+			if err := s.ledgerOutcome(ctx, tx, effect+"/"+in.MessageID, contract.OutcomeFailed, map[string]string{"reason": in.Reason}); err != nil {
+				return err
+			}
+		}
 		return tx.QueryRow(ctx, "SELECT id FROM operator_case WHERE kind = $1 AND message_id = $2", in.Kind, in.MessageID).Scan(&id)
 	})
 	return id, err
+}
+
+// undone names the effect that a case says was not done.
+var undone = map[contract.CaseKind]string{
+	contract.CaseNotJournalled: EffectJournal,
+	contract.CaseNotDelivered:  EffectInbox,
+	contract.CaseNotSent:       EffectAnswer,
 }
 
 // Case is something an operator is asked to look at.
@@ -109,12 +122,20 @@ type Case struct {
 	ResolvedAt *time.Time        `json:"resolvedAt,omitempty"`
 }
 
-// Cases lists the clinic's operator cases, open ones first, oldest first.
+// ofInstallation tells whether the caller runs the whole installation: he also
+// sees what belongs to no clinic.
+func ofInstallation(by identity.Principal) bool {
+	return by.Role == identity.RoleOperator && by.ClinicID == ""
+}
+
+// Cases lists the clinic's operator cases, open ones first, oldest first. An
+// operator of the installation sees those that belong to no clinic with them.
 func (s *Store) Cases(ctx context.Context, by identity.Principal, clinicID string) ([]Case, error) {
 	var cases []Case
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT id, kind, coalesce(dialogue_id::text, ''), message_id, reason, opened_at, resolved_at
-			FROM operator_case WHERE clinic_id = $1 ORDER BY resolved_at IS NOT NULL, opened_at LIMIT 500`, clinicID)
+			FROM operator_case WHERE clinic_id = $1 OR ($2 AND clinic_id IS NULL) ORDER BY resolved_at IS NOT NULL, opened_at LIMIT 500`,
+			clinicID, ofInstallation(by))
 		if err != nil {
 			return err
 		}
@@ -131,21 +152,24 @@ func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (
 	var out contract.LoadDialogueOutput
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		out = contract.LoadDialogueOutput{}
-		err := tx.QueryRow(ctx, `SELECT coalesce(latest.id::text, ''),
+		err := tx.QueryRow(ctx, `SELECT coalesce(latest.id::text, ''), coalesce(latest.received_at, '0001-01-01T00:00:00Z'),
 				(SELECT count(*) FROM inbound_message m WHERE m.dialogue_id = d.id AND `+inInbox+`),
 				(SELECT count(*) FROM outbound_message o WHERE o.dialogue_id = d.id AND `+accepted+`),
 				latest.id IS NOT NULL AND NOT EXISTS (SELECT FROM outbound_message o WHERE o.in_reply_to = latest.id AND `+accepted+`)
-			FROM dialogue d LEFT JOIN LATERAL (SELECT m.id FROM inbound_message m WHERE m.dialogue_id = d.id AND m.function <> 'VUS' AND `+inInbox+`
+			FROM dialogue d LEFT JOIN LATERAL (SELECT m.id, m.received_at FROM inbound_message m WHERE m.dialogue_id = d.id AND m.function <> 'VUS' AND `+inInbox+`
 				ORDER BY m.received_at DESC, m.id DESC LIMIT 1) latest ON true
 			WHERE d.id = $1 AND d.clinic_id = $2`, dialogueID, clinicID).
-			Scan(&out.LatestMessageID, &out.Messages, &out.Answers, &out.AnswerOwed)
+			Scan(&out.LatestMessageID, &out.LatestAt, &out.Messages, &out.Answers, &out.AnswerOwed)
 		if err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}
 		err = tx.QueryRow(ctx, `SELECT o.id, o.code FROM outbound_message o WHERE o.dialogue_id = $1 AND `+accepted+`
-			ORDER BY o.prepared_at DESC LIMIT 1`, dialogueID).Scan(&out.AnswerID, &out.AnswerCode)
+			AND coalesce(o.outcome, '') NOT IN ('rejected', 'failed', 'error-queue') ORDER BY o.prepared_at DESC LIMIT 1`, dialogueID).Scan(&out.AnswerID, &out.AnswerCode)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return err
+		}
+		if out.LatestAt = out.LatestAt.UTC(); out.LatestAt.Year() == 1 {
+			out.LatestAt = time.Time{}
 		}
 		out.Ended = !out.AnswerOwed && contract.Ends(out.AnswerCode)
 		rows, err := tx.Query(ctx, `SELECT o.id, o.code, coalesce(o.sent_at, '0001-01-01T00:00:00Z'), coalesce(o.receipt_due, '0001-01-01T00:00:00Z')
@@ -168,7 +192,21 @@ func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (
 		if err != nil {
 			return err
 		}
-		out.Seen, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		if out.Seen, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			return err
+		}
+		rows, err = tx.Query(ctx, `SELECT m.id, m.msg_id, m.function, m.received_at FROM inbound_message m
+			WHERE m.dialogue_id = $1 AND m.verdict = 'taken' AND NOT `+inInbox+` AND NOT EXISTS (SELECT FROM operator_case c WHERE c.message_id = m.id)
+			ORDER BY m.received_at, m.id LIMIT $2`, dialogueID, contract.MaxSeenIDs)
+		if err != nil {
+			return err
+		}
+		out.Unplaced, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (contract.MessageReceived, error) {
+			var m contract.MessageReceived
+			err := row.Scan(&m.MessageID, &m.MsgID, &m.Function, &m.ReceivedAt)
+			m.ReceivedAt = m.ReceivedAt.UTC()
+			return m, err
+		})
 		return err
 	})
 	return out, err

@@ -49,6 +49,8 @@ type Drafted struct {
 	// need not be given again, and Status says where it stands.
 	Accepted bool
 	Status   contract.Status
+	// Attempt counts how often the draft was stored: DropDraft drops no later one.
+	Attempt int
 }
 
 // answerContent is the sealed content of an answer.
@@ -90,11 +92,13 @@ func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID
 		if err != nil {
 			return err
 		}
+		out.Attempt = 1
 		if tag.RowsAffected() == 0 {
 			var first []byte
-			if err := tx.QueryRow(ctx, `SELECT o.content_hash, o.prepared_at IS NOT NULL, st.status FROM outbound_message o
-				JOIN dialogue_status st ON st.id = o.dialogue_id WHERE o.id = $1 AND o.clinic_id = $2`, d.ID, clinicID).
-				Scan(&first, &out.Accepted, &out.Status); err != nil {
+			if err := tx.QueryRow(ctx, `UPDATE outbound_message o SET attempt = attempt + 1 FROM dialogue_status st
+				WHERE o.id = $1 AND o.clinic_id = $2 AND o.kind = 'answer' AND st.id = o.dialogue_id
+				RETURNING o.content_hash, o.prepared_at IS NOT NULL, st.status, o.in_reply_to, o.attempt`, d.ID, clinicID).
+				Scan(&first, &out.Accepted, &out.Status, &out.InReplyTo, &out.Attempt); err != nil {
 				return notFound(err, "the answer's id is taken: choose a new one")
 			}
 			if !bytes.Equal(first, hash) {
@@ -106,9 +110,10 @@ func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID
 	return out, err
 }
 
-// DropDraft removes a draft that no lifecycle has accepted. Idempotent.
-func (s *Store) DropDraft(ctx context.Context, clinicID, id string) error {
-	_, err := s.pool.Exec(ctx, "DELETE FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind = 'answer' AND prepared_at IS NULL", id, clinicID)
+// DropDraft removes a draft that no lifecycle has accepted, unless it was drafted
+// again since: the later caller's answer may be accepted. Idempotent.
+func (s *Store) DropDraft(ctx context.Context, clinicID, id string, attempt int) error {
+	_, err := s.pool.Exec(ctx, "DELETE FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind = 'answer' AND prepared_at IS NULL AND attempt = $3", id, clinicID, attempt)
 	return failure(err)
 }
 
@@ -131,8 +136,10 @@ type Job struct {
 	MsgID string
 	// Now is the instant that the message carries as its own.
 	Now time.Time
-	// TransportSubject, TransportID and CorrelationID are the original's, for reports.
+	// TransportSubject, OriginalTransportID, CorrelationID and ReceivedAt are the
+	// original's, for reports.
 	TransportSubject, OriginalTransportID, CorrelationID string
+	ReceivedAt                                           time.Time
 }
 
 // Author is the staff member behind an answer.
@@ -203,11 +210,11 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 		)
 		err = tx.QueryRow(ctx, `SELECT o.kind, o.clinic_id, o.dialogue_id, o.code, o.author, o.key_id, o.content, o.msg_id, o.transport_id, o.wire,
 				o.sent_at, o.receipt_due, i.id, i.key_id, i.raw, i.verdict, i.codes, i.problems, i.from_her_id, i.to_her_id, i.process,
-				i.conversation, i.subject, i.transport_id, i.correlation_id, d.process
+				i.conversation, i.subject, i.transport_id, i.correlation_id, i.received_at, d.process
 			FROM outbound_message o JOIN inbound_message i ON i.id = o.in_reply_to LEFT JOIN dialogue d ON d.id = o.dialogue_id WHERE o.id = $1`, id).
 			Scan(&job.Kind, &clinicID, &dialogueID, &job.Code, &author, &keyID, &content, &msgID, &transport, &wire,
 				&sentAt, &due, &originalID, &originalKey, &raw, &job.Verdict, &job.Codes, &job.Problems, &p.ToHerID, &p.FromHerID, &p.Subject,
-				&job.Conversation, &job.TransportSubject, &job.OriginalTransportID, &job.CorrelationID, &process)
+				&job.Conversation, &job.TransportSubject, &job.OriginalTransportID, &job.CorrelationID, &job.ReceivedAt, &process)
 		if err != nil {
 			return err
 		}
@@ -362,6 +369,12 @@ func (s *Store) CloseDelivery(ctx context.Context, in contract.CloseDeliveryInpu
 		}
 		if err := s.closeOutbound(ctx, tx, in.OutboundID, in.Outcome, nil); err != nil {
 			return err
+		}
+		if in.Outcome == contract.OutcomeFailed {
+			// What was not sent is not journalled either.
+			if err := s.ledgerOutcome(ctx, tx, EffectJournal+"/"+in.OutboundID, contract.OutcomeSuperseded, map[string]string{"by": string(in.Outcome)}); err != nil {
+				return err
+			}
 		}
 		kind := contract.CaseNotSent
 		if in.Outcome == contract.OutcomeOverdue {

@@ -85,6 +85,11 @@ func (s *Store) PutPatient(ctx context.Context, by identity.Principal, clinicID 
 		if err != nil {
 			return err
 		}
+		if practitionerID != "" {
+			if err := tx.QueryRow(ctx, "SELECT id FROM staff WHERE id = $1 AND clinic_id = $2", practitionerID, clinicID).Scan(&practitionerID); err != nil {
+				return notFound(err, "the clinic has no such practitioner")
+			}
+		}
 		if _, err := tx.Exec(ctx, "UPDATE patient SET identity = $2, practitioner_id = $3, blocked = $4 WHERE id = $1",
 			id, sealed, nullable(practitionerID), blocked); err != nil {
 			return err
@@ -113,9 +118,24 @@ func (s *Store) PatientByNationalID(ctx context.Context, by identity.Principal, 
 // codes stay, since they name nobody.
 func (s *Store) ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
-		if err := exactlyOne(tx.Exec(ctx, `UPDATE patient SET national_id_index = NULL, identity = NULL, erased_at = coalesce(erased_at, $3)
-			WHERE id = $1 AND clinic_id = $2`, patientID, clinicID, s.now())); err != nil {
+		var index []byte
+		if err := tx.QueryRow(ctx, "SELECT national_id_index FROM patient WHERE id = $1 AND clinic_id = $2 FOR UPDATE", patientID, clinicID).Scan(&index); err != nil {
 			return notFound(err, "the clinic has no such patient")
+		}
+		for _, statement := range []string{
+			// What was never filed under the patient is under the clinic's key: it is
+			// overwritten, since that key must stay.
+			"DELETE FROM attachment WHERE message_id IN (SELECT id FROM inbound_message WHERE patient_index = $1)",
+			"UPDATE outbound_message SET wire = '' WHERE in_reply_to IN (SELECT id FROM inbound_message WHERE patient_index = $1)",
+			"UPDATE inbound_message SET raw = '', content = NULL, patient_index = NULL WHERE patient_index = $1",
+			"UPDATE quarantine SET raw = '', patient_index = NULL WHERE patient_index = $1",
+		} {
+			if _, err := tx.Exec(ctx, statement, index); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.Exec(ctx, "UPDATE patient SET national_id_index = NULL, identity = NULL, erased_at = coalesce(erased_at, $2) WHERE id = $1", patientID, s.now()); err != nil {
+			return err
 		}
 		if _, err := tx.Exec(ctx, "DELETE FROM data_key WHERE patient_id = $1", patientID); err != nil {
 			return err

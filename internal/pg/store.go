@@ -56,7 +56,7 @@ func Open(cfg config.Database, v *vault.Vault) (*Store, error) {
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Invalid, err, "the database pool cannot be made")
 	}
-	return &Store{pool: pool, vault: v, now: func() time.Time { return time.Now().UTC() }}, nil
+	return &Store{pool: pool, vault: v, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}, nil
 }
 
 // Close returns all connections.
@@ -163,6 +163,12 @@ func failure(err error) error {
 		}
 		if pe.Code[:2] == "08" || pe.Code[:2] == "53" {
 			return apperr.New(apperr.Unavailable, "the database is in trouble (%s)", pe.Code)
+		}
+		switch pe.Code {
+		case "23505": // unique violation
+			return apperr.New(apperr.Conflict, "something of that identity exists already (%s)", pe.ConstraintName)
+		case "23503": // foreign key violation
+			return apperr.New(apperr.Invalid, "it refers to something that does not exist (%s)", pe.ConstraintName)
 		}
 		// The server's detail may quote a row; code and constraint may not.
 		return apperr.New(apperr.Internal, "the database refused a statement (%s %s)", pe.Code, pe.ConstraintName)

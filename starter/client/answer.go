@@ -80,9 +80,12 @@ func (c *Client) Answer(ctx context.Context, by identity.Principal, clinicID, di
 		return contract.AnswerAccepted{AnswerID: a.ID, Status: drafted.Status}, nil
 	}
 	failpoint.Hit(failpoint.AnswerDrafted)
+	// The command names the message that the draft answers: the lifecycle and the
+	// database must not think of different ones.
+	a.InReplyTo = drafted.InReplyTo
 	accepted, err := c.give(ctx, clinicID, dialogueID, drafted.Process, a)
 	if err != nil {
-		return contract.AnswerAccepted{}, c.refused(ctx, clinicID, a.ID, err)
+		return contract.AnswerAccepted{}, c.refused(ctx, clinicID, a.ID, drafted.Attempt, err)
 	}
 	failpoint.Hit(failpoint.AnswerAccepted)
 	return accepted, nil
@@ -183,12 +186,12 @@ func lifecycle(clinicID, dialogueID string, process contract.Process) (id, workf
 // refused drops the draft that a lifecycle will never accept and returns err. A
 // draft whose fate is unknown stays: the update may still be accepted, and a retry
 // with the same id finds out.
-func (c *Client) refused(ctx context.Context, clinicID, answerID string, err error) error {
+func (c *Client) refused(ctx context.Context, clinicID, answerID string, attempt int, err error) error {
 	if apperr.KindOf(err).Retryable() {
 		return err
 	}
 	// The caller may have hung up, the refusal stands nevertheless.
-	if dropErr := c.store.DropDraft(context.WithoutCancel(ctx), clinicID, answerID); dropErr != nil {
+	if dropErr := c.store.DropDraft(context.WithoutCancel(ctx), clinicID, answerID, attempt); dropErr != nil {
 		return errors.Join(err, fmt.Errorf("the draft stays: %w", dropErr))
 	}
 	return err

@@ -28,7 +28,7 @@ type Store interface {
 	ReadDialogue(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Dialogue, error)
 	ReadAttachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, id string) (pg.File, []byte, error)
 	DraftAnswer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, d pg.Draft) (pg.Drafted, error)
-	DropDraft(ctx context.Context, clinicID, id string) error
+	DropDraft(ctx context.Context, clinicID, id string, attempt int) error
 	Ledger(ctx context.Context, by identity.Principal, clinicID, dialogueID string) ([]pg.LedgerLine, error)
 	Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error)
 	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)

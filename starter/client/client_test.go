@@ -75,7 +75,7 @@ func (s *fakeStore) DraftAnswer(_ context.Context, _ identity.Principal, _, dial
 	return pg.Drafted{Process: s.process, InReplyTo: messageID}, nil
 }
 
-func (s *fakeStore) DropDraft(_ context.Context, _, id string) error {
+func (s *fakeStore) DropDraft(_ context.Context, _, id string, _ int) error {
 	s.called("DropDraft")
 	delete(s.drafts, id)
 	return nil

@@ -6,8 +6,8 @@ package listen
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -65,7 +65,7 @@ func (l *Listener) Run(ctx context.Context) error {
 			return
 		}
 		known[queue] = true
-		group.Go(func() error { return l.queue(ctx, queue, errorQueue) })
+		group.Go(func() error { l.queue(ctx, queue, errorQueue); return nil })
 	}
 	group.Go(func() error {
 		for {
@@ -94,11 +94,26 @@ func (l *Listener) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// queue takes messages of one queue in, credit of them at a time.
-func (l *Listener) queue(ctx context.Context, queue string, errorQueue bool) error {
+// queue takes messages of one queue in until ctx ends. A queue that cannot be
+// opened is tried again: what is wrong with one must not stop the others.
+func (l *Listener) queue(ctx context.Context, queue string, errorQueue bool) {
+	for {
+		err := l.receive(ctx, queue, errorQueue)
+		if ctx.Err() != nil {
+			return
+		}
+		l.logger.Error("a queue cannot be listened to: it is tried again", "queue", queue, "error", err)
+		if !sleep(ctx, longestPause) {
+			return
+		}
+	}
+}
+
+// receive takes messages in, credit of them at a time.
+func (l *Listener) receive(ctx context.Context, queue string, errorQueue bool) error {
 	receiver, err := l.transport.Receiver(ctx, queue, credit)
 	if err != nil {
-		return fmt.Errorf("queue %s: %w", queue, err)
+		return err
 	}
 	l.logger.Info("listening", "queue", queue)
 	var inFlight sync.WaitGroup
@@ -110,11 +125,8 @@ func (l *Listener) queue(ctx context.Context, queue string, errorQueue bool) err
 	}()
 	for {
 		delivery, err := receiver.Receive(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err != nil {
-			return fmt.Errorf("queue %s: %w", queue, err)
+			return err
 		}
 		inFlight.Go(func() { l.take(ctx, delivery, errorQueue) })
 	}
@@ -123,15 +135,16 @@ func (l *Listener) queue(ctx context.Context, queue string, errorQueue bool) err
 // take brings one delivery to its end. What depends on others (database, Temporal)
 // is tried for as long as it takes: the message stays unsettled, and with credit
 // used up no more are delivered. What fails by itself is kept aside after some
-// attempts, so that one message never stalls a queue.
+// attempts, and is a dead letter when not even that works, so that one message
+// never stalls a queue.
 func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQueue bool) {
 	failpoint.Hit(failpoint.ListenReceived)
 	m := delivery.Message()
-	log := l.logger.With("transportId", m.ID, "fromHerId", m.FromHerID, "toHerId", m.ToHerID)
-	arrival := l.read(ctx, m, errorQueue)
+	log := l.logger.With("fromHerId", m.FromHerID, "toHerId", m.ToHerID)
 	pause, failures := firstPause, 0
+	settle := delivery.Accept
 	for {
-		err := l.handOver(ctx, arrival)
+		arrival, err := l.handle(ctx, m, errorQueue)
 		if err == nil {
 			break
 		}
@@ -144,8 +157,14 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 			failures++
 		}
 		if failures >= attempts {
-			if err := l.store.QuarantineArrival(ctx, arrival, string(kind)); err == nil {
+			err := l.store.QuarantineArrival(ctx, arrival, string(kind))
+			if err == nil {
 				log.Error("a message is in quarantine", "kind", kind)
+				break
+			}
+			if !apperr.Is(err, apperr.Unavailable) {
+				log.Error("a message can not even be kept aside: it is a dead letter", "error", err)
+				settle = delivery.Reject
 				break
 			}
 		}
@@ -154,9 +173,25 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 		}
 		pause = min(2*pause, longestPause)
 	}
-	if err := delivery.Accept(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		log.Warn("a stored message could not be settled: it will come again", "error", err)
+	if err := settle(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		log.Warn("a message could not be settled: it will come again", "error", err)
 	}
+}
+
+// handle reads a message and hands it over. A reader that panics has met a message
+// that it must not meet twice: that is an error of the message's own.
+func (l *Listener) handle(ctx context.Context, m *transport.Message, errorQueue bool) (a pg.Arrival, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.logger.Error("reading a message panicked", "at", string(debug.Stack()))
+			err = apperr.New(apperr.Internal, "reading the message panicked")
+		}
+	}()
+	a = envelope(m, errorQueue)
+	if a, err = l.read(ctx, a, m); err != nil {
+		return a, err
+	}
+	return a, l.handOver(ctx, a)
 }
 
 // handOver stores the message and tells Temporal all that follows from it.

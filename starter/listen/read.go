@@ -4,8 +4,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"maps"
+	"math"
+	"regexp"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
+	"github.com/google/uuid"
+
+	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/helsenorge"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
@@ -13,40 +24,88 @@ import (
 	"github.com/helsebro/helsebro/internal/transport"
 )
 
-// read opens a delivery and decides what reading alone can tell, in the order of
-// HITS 1216 §2.2: envelope, parties, process, content.
-func (l *Listener) read(ctx context.Context, m *transport.Message, errorQueue bool) pg.Arrival {
+// envelope takes over what the transport says of a message. Whatever it says can
+// be stored: ids that cannot are made up, by the content, so that the same message
+// gets the same.
+func envelope(m *transport.Message, errorQueue bool) pg.Arrival {
 	a := pg.Arrival{
-		TransportID: m.ID, Subject: m.Subject, CorrelationID: m.CorrelationID,
-		FromHerID: m.FromHerID, ToHerID: m.ToHerID, ErrorQueue: errorQueue, Raw: m.Body,
+		TransportID: m.ID, FromHerID: herID(m.FromHerID), ToHerID: herID(m.ToHerID), ErrorQueue: errorQueue, Raw: m.Body,
 	}
-	if a.TransportID == "" {
-		// A message without an id still needs one here; the same bytes get the same.
-		sum := sha256.Sum256(m.Body)
-		a.TransportID = "sha256:" + hex.EncodeToString(sum[:])
+	if !storable(a.TransportID) || a.TransportID == "" {
+		sum := sha256.New()
+		_, _ = sum.Write(m.Body) // a hash never fails
+		for _, k := range slices.Sorted(maps.Keys(m.Properties)) {
+			_, _ = sum.Write([]byte("\n" + k + "=" + m.Properties[k]))
+		}
+		a.TransportID = pg.MadeUpTransportID + hex.EncodeToString(sum.Sum(nil))
 	}
-	switch {
-	case errorQueue:
+	if storable(m.Subject) {
+		a.Subject = m.Subject
+	}
+	if storable(m.CorrelationID) {
+		a.CorrelationID = m.CorrelationID
+	}
+	return a
+}
+
+// maxID bounds every id of the wire that is kept as it is, in bytes.
+const maxID = 255
+
+// storable tells whether text of the wire can be kept, indexed and shown.
+func storable(s string) bool {
+	return len(s) <= maxID && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// herID is 0 for what cannot be a HER-id.
+func herID(n int) int {
+	if n < 0 || n > math.MaxInt32 {
+		return 0
+	}
+	return n
+}
+
+// read opens a message and decides what reading alone can tell, in the order of
+// HITS 1216 §2.2: envelope, parties, process, content. An error is temporary or
+// ours, and the sender is not told of it.
+func (l *Listener) read(ctx context.Context, a pg.Arrival, m *transport.Message) (pg.Arrival, error) {
+	if a.ErrorQueue {
 		return readReport(a, m)
-	case m.FromHerID <= 0:
+	}
+	if a.FromHerID == 0 {
 		a.Verdict = pg.Noted // there is nobody to tell
-		return a
-	case m.ID == "" || m.Subject == "" || m.ToHerID <= 0:
-		return reported(a, transport.ConditionInvalidFieldValue, "one or more transport fields are missing: message-id, subject, toHerId")
+		return a, nil
+	}
+	var missing []string
+	for name, absent := range map[string]bool{"message-id": m.ID == "" || a.TransportID != m.ID, "Label": a.Subject == "", "toHerId": a.ToHerID == 0} {
+		if absent {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		a = reported(a, transport.ConditionInvalidFieldValue, "One or more fields are missing")
+		a.Problems[0].Path = strings.Join(missing, ", ")
+		return a, nil
 	}
 	xml, err := l.sealer.Open(ctx, m)
+	var fault *transport.Fault
+	if errors.As(err, &fault) {
+		a = reported(a, fault.Condition, fault.Description)
+		a.Problems[0].Path = strings.Join(fault.Data, ", ")
+		return a, nil
+	}
 	if err != nil {
-		return reported(a, transport.ConditionOf(err), "the message could not be opened")
+		return a, err
 	}
 	a.Raw = xml
 	message, problems := helsenorge.Read(xml)
 	if message == nil {
-		return reported(a, transport.ConditionNotWellFormedXML, "the message is not XML with a readable head")
+		return reported(a, transport.ConditionNotWellFormedXML, "the message is not XML with a readable head"), nil
 	}
 	if message.Receipt != nil {
-		return readReceipt(a, message.Receipt)
+		return readReceipt(a, message.Receipt), nil
 	}
-	return judge(withContent(a, message), message, problems)
+	return judge(withContent(a, message), message, problems), nil
 }
 
 // judge decides on a message whose head is readable.
@@ -102,8 +161,20 @@ var functions = map[contract.Process][]string{
 
 // withContent takes over what was read of a message.
 func withContent(a pg.Arrival, m *helsenorge.Message) pg.Arrival {
-	a.ProcessCode, a.MsgID, a.WantsReceipt = m.Head.Process, m.Head.MsgID, m.Head.WantsReceipt
-	a.RefToParent, a.RefToConversation = m.Head.RefToParent, m.Head.RefToConversation
+	a.WantsReceipt = m.Head.WantsReceipt
+	if codes.Known(m.Head.Process) {
+		a.ProcessCode = m.Head.Process
+	}
+	// Another MsgId than a UUID is refused with E10 and known by its envelope only.
+	if uuid.Validate(m.Head.MsgID) == nil {
+		a.MsgID = m.Head.MsgID
+	}
+	if storable(m.Head.RefToParent) {
+		a.RefToParent = m.Head.RefToParent
+	}
+	if storable(m.Head.RefToConversation) {
+		a.RefToConversation = m.Head.RefToConversation
+	}
 	if p := m.Head.Patient; p != nil {
 		a.Patient = &pg.Patient{
 			GivenName: p.GivenName, MiddleName: p.MiddleName, FamilyName: p.FamilyName,
@@ -119,7 +190,9 @@ func withContent(a pg.Arrival, m *helsenorge.Message) pg.Arrival {
 	if m.Dialog == nil {
 		return a
 	}
-	a.Function = m.Dialog.Function()
+	if f := m.Dialog.Function(); codes.Has(codes.Requests, f) || codes.Has(codes.Answers, f) || codes.Has(codes.TestCodes, f) {
+		a.Function = f // free text of a counterpart goes no further than the sealed message
+	}
 	var roles []helsenorge.Role
 	switch {
 	case m.Dialog.Request != nil:
@@ -148,9 +221,15 @@ func withContent(a pg.Arrival, m *helsenorge.Message) pg.Arrival {
 // wishedPractitioner is the role "Ønsket behandler" (9034).
 const wishedPractitioner = "23"
 
+// unknownCode stands for a code that is in none of the standard's lists.
+const unknownCode = "unknown-code"
+
 // readReceipt takes Helsenorge's receipt for a message of ours.
 func readReceipt(a pg.Arrival, r *helsenorge.Receipt) pg.Arrival {
-	a.ProcessCode, a.MsgID = "APPREC", r.ID
+	a.ProcessCode = codes.AppRec
+	if uuid.Validate(r.ID) == nil {
+		a.MsgID = r.ID
+	}
 	if id := r.Sender.HerID(); id != 0 && id != a.FromHerID {
 		return reported(a, transport.ConditionSpoofing, "the sender's HER-id differs between transport and receipt")
 	}
@@ -159,23 +238,42 @@ func readReceipt(a pg.Arrival, r *helsenorge.Receipt) pg.Arrival {
 	if !r.OK {
 		a.Settles.Outcome = contract.OutcomeRejected
 		for _, e := range r.Errors {
-			a.Settles.Codes = append(a.Settles.Codes, e.V)
+			code := unknownCode
+			if codes.Has(codes.ReceiptErrors, e.V) {
+				code = e.V
+			}
+			a.Settles.Codes = append(a.Settles.Codes, code)
 		}
 	}
 	return a
 }
 
 // readReport takes what stands on our error queue. Nothing on it is ever answered.
-func readReport(a pg.Arrival, m *transport.Message) pg.Arrival {
+// A report says all it has to say in its properties: they are what is kept.
+func readReport(a pg.Arrival, m *transport.Message) (pg.Arrival, error) {
+	if len(a.Raw) == 0 {
+		properties, err := json.Marshal(m.Properties)
+		if err != nil {
+			return a, apperr.Wrap(apperr.Internal, err, "the properties cannot be kept")
+		}
+		a.Raw = properties
+	}
 	r, err := transport.ErrorReportOf(m)
-	if err != nil || r.OriginalMessageID == "" {
+	if err != nil || r.OriginalMessageID == "" || !storable(r.OriginalMessageID) {
 		a.Verdict = pg.Noted
-		return a
+		return a, nil
+	}
+	condition := string(r.Condition)
+	if !conditionForm.MatchString(condition) {
+		condition = unknownCode
 	}
 	a.Verdict = pg.Settled
-	a.Settles = &pg.Settlement{OriginalTransportID: r.OriginalMessageID, Outcome: contract.OutcomeErrorQueue, Codes: []string{string(r.Condition)}}
-	return a
+	a.Settles = &pg.Settlement{OriginalTransportID: r.OriginalMessageID, Outcome: contract.OutcomeErrorQueue, Codes: []string{condition}}
+	return a, nil
 }
+
+// conditionForm is how the standard writes error conditions.
+var conditionForm = regexp.MustCompile(`^[a-z]+:[a-z-]{1,60}$`)
 
 // reported says what the sender's error queue will be told.
 func reported(a pg.Arrival, condition transport.Condition, rule string) pg.Arrival {

@@ -3,7 +3,6 @@ package listen
 import (
 	"context"
 	"errors"
-	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -23,14 +22,6 @@ type Temporal interface {
 	SignalWorkflow(ctx context.Context, workflowID, runID, signal string, arg any) error
 	ExecuteActivity(ctx context.Context, options client.StartActivityOptions, activity any, args ...any) (client.ActivityHandle, error)
 }
-
-// How long a standalone activity is tried. After four days the counterpart has
-// given the message up (HIS 80415 §3.3.4).
-const (
-	replyScheduleToClose = 96 * time.Hour
-	replyStartToClose    = 30 * time.Second
-	replyLongestPause    = 5 * time.Minute
-)
 
 // tell gives Temporal everything that follows from a stored message.
 func (l *Listener) tell(ctx context.Context, m pg.Arrived) error {
@@ -65,7 +56,8 @@ func (l *Listener) start(ctx context.Context, m pg.Arrived) error {
 	options := client.StartWorkflowOptions{
 		TaskQueue: contract.QueueLifecycle,
 		// A closed dialogue is carried on by a new run, an open one is signalled.
-		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			contract.AttrClinic.ValueSet(m.ClinicID),
 			contract.AttrProcess.ValueSet(string(m.Process)),
@@ -114,11 +106,11 @@ func (l *Listener) reply(ctx context.Context, id, activity, summary string, in a
 	_, err := l.temporal.ExecuteActivity(ctx, client.StartActivityOptions{
 		ID:                       id,
 		TaskQueue:                contract.QueueHelsenorge,
-		StartToCloseTimeout:      replyStartToClose,
-		ScheduleToCloseTimeout:   replyScheduleToClose,
+		StartToCloseTimeout:      contract.ReplyStartToClose,
+		ScheduleToCloseTimeout:   contract.ReplyScheduleToClose,
 		ActivityIDReusePolicy:    enums.ACTIVITY_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		ActivityIDConflictPolicy: enums.ACTIVITY_ID_CONFLICT_POLICY_FAIL,
-		RetryPolicy:              &temporal.RetryPolicy{MaximumInterval: replyLongestPause},
+		RetryPolicy:              &temporal.RetryPolicy{MaximumInterval: contract.ReplyLongestPause},
 		Summary:                  summary,
 	}, activity, in)
 	var started *serviceerror.ActivityExecutionAlreadyStarted

@@ -216,8 +216,10 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 	}, outcomes)
 	loaded, err := s.LoadDialogue(ctx, demo.ClinicID, m.DialogueID)
 	require.NoError(t, err)
+	require.WithinDuration(t, m.ReceivedAt, loaded.LatestAt, 0)
+	loaded.LatestAt = time.Time{}
 	require.Equal(t, contract.LoadDialogueOutput{
-		LatestMessageID: m.ID, Messages: 1, Answers: 1, AnswerID: draft.ID, AnswerCode: "12", Seen: []string{m.MsgID}, Open: []contract.Delivery{},
+		LatestMessageID: m.ID, Messages: 1, Answers: 1, AnswerID: draft.ID, AnswerCode: "12", Seen: []string{m.MsgID}, Open: []contract.Delivery{}, Unplaced: []contract.MessageReceived{},
 	}, loaded)
 }
 
@@ -343,5 +345,71 @@ func TestUnknownIdsAreNotFound(t *testing.T) {
 		require.True(t, apperr.Is(err, apperr.NotFound), "%s: %v", id, err)
 		_, err = s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, id, pg.Draft{ID: uuid.NewString(), Code: "12"})
 		require.True(t, apperr.Is(err, apperr.NotFound), "%s: %v", id, err)
+	}
+}
+
+func TestRefusalIsClosedByItsReceipt(t *testing.T) {
+	_, s := setup(t)
+	a := eConsultation()
+	a.ToHerID = demo.ServiceHerID
+	m, err := s.StoreArrival(t.Context(), a)
+	require.NoError(t, err)
+	p, err := s.PrepareReply(t.Context(), pg.KindRefusal, m.ID, build("refusal"))
+	require.NoError(t, err)
+	_, _, err = s.MarkSent(t.Context(), p.ID, time.Hour)
+	require.NoError(t, err)
+	got, err := s.StoreArrival(t.Context(), pg.Arrival{
+		TransportID: uuid.NewString(), Subject: "APPREC", FromHerID: helsenorge, ToHerID: demo.ServiceHerID, Raw: []byte("<AppRec/>"),
+		Verdict: pg.Settled, ProcessCode: "APPREC", MsgID: uuid.NewString(),
+		Settles: &pg.Settlement{OriginalMsgID: p.MsgID, Outcome: contract.OutcomeAcknowledged},
+	})
+	require.NoError(t, err)
+	require.Equal(t, contract.OutcomeAcknowledged, got.Settled.Outcome)
+	cases, err := s.Cases(t.Context(), demo.Admin, demo.ClinicID)
+	require.NoError(t, err)
+	require.Empty(t, cases)
+}
+
+func TestNobodyTakesOverAnotherClinic(t *testing.T) {
+	_, s := setup(t)
+	const other = "019ab000-0000-7000-8000-0000000000ff"
+	stranger := identity.Principal{Subject: "epj2", ClinicID: other, Role: identity.RoleService}
+	for name, c := range map[string]pg.Clinic{
+		"party":  {ID: other, Name: "Other", HerID: 1, Parties: []pg.Party{{HerID: demo.GPHerID, Name: "mine now"}}},
+		"staff":  {ID: other, Name: "Other", HerID: 1, Staff: []pg.Staff{{ID: demo.GPID, Subject: "x", Name: "x", Role: identity.RoleStaff}}},
+		"itself": {ID: other, Name: "Other", HerID: demo.ClinicHerID},
+	} {
+		err := s.PutClinic(t.Context(), stranger, c)
+		require.Truef(t, apperr.Is(err, apperr.Conflict), "%s: %v", name, err)
+	}
+	require.NoError(t, s.PutClinic(t.Context(), stranger, pg.Clinic{ID: other, Name: "Other", HerID: 1}))
+	_, err := s.PutPatient(t.Context(), stranger, other, line, demo.GPID, false)
+	require.Truef(t, apperr.Is(err, apperr.NotFound), "%v", err)
+}
+
+func TestErasureReachesWhatWasNotFiled(t *testing.T) {
+	d, s := setup(t)
+	rejected := eConsultation()
+	rejected.Verdict, rejected.Codes = pg.Rejected, []string{"T02"}
+	bad, err := s.StoreArrival(t.Context(), rejected)
+	require.NoError(t, err)
+	require.Equal(t, pg.Rejected, bad.Verdict)
+	good := eConsultation()
+	_, err = s.StoreArrival(t.Context(), good)
+	require.NoError(t, err)
+	good.Raw = []byte("<other/>")
+	kept, err := s.StoreArrival(t.Context(), good)
+	require.NoError(t, err)
+	require.Equal(t, pg.Quarantined, kept.Verdict)
+	id, err := s.PatientByNationalID(t.Context(), demo.GP, demo.ClinicID, line.NationalID)
+	require.NoError(t, err)
+	require.NoError(t, s.ErasePatient(t.Context(), demo.Admin, demo.ClinicID, id))
+	// Without the content there is nothing to build a receipt from.
+	_, err = s.PrepareReply(t.Context(), pg.KindReceipt, bad.ID, build("receipt"))
+	require.Error(t, err)
+	dump, err := d.Dump(t.Context())
+	require.NoError(t, err)
+	for _, table := range []string{"inbound_message", "quarantine"} {
+		require.Truef(t, strings.Contains(dump, "COPY public."+table+" "), "no %s in the dump", table)
 	}
 }

@@ -123,6 +123,7 @@ CREATE TABLE inbound_message (
     codes          text[] NOT NULL DEFAULT '{}',
     problems       jsonb NOT NULL DEFAULT '[]',
     patient_id     uuid REFERENCES patient,
+    patient_index  bytea,                  -- blind index, where a patient was read but has no row: erasure finds it
     dialogue_id    uuid REFERENCES dialogue,
     received_at    timestamptz NOT NULL,
     handed_over_at timestamptz             -- Temporal has accepted everything that follows from it
@@ -133,6 +134,7 @@ CREATE UNIQUE INDEX inbound_by_transport ON inbound_message (from_her_id, transp
 CREATE UNIQUE INDEX inbound_by_msg ON inbound_message (from_her_id, to_her_id, msg_id) WHERE msg_id IS NOT NULL AND verdict <> 'reported';
 CREATE INDEX inbound_by_dialogue ON inbound_message (dialogue_id, received_at);
 CREATE INDEX inbound_by_msg_id ON inbound_message (clinic_id, msg_id);
+CREATE INDEX inbound_by_patient_index ON inbound_message (patient_index) WHERE patient_index IS NOT NULL;
 
 CREATE TABLE attachment (
     id          uuid PRIMARY KEY,
@@ -156,6 +158,7 @@ CREATE TABLE quarantine (
     sha256       bytea NOT NULL,
     key_id       uuid NOT NULL,
     raw          bytea NOT NULL,           -- sealed
+    patient_index bytea,
     reason       text NOT NULL,
     stored_at    timestamptz NOT NULL,
     UNIQUE (from_her_id, transport_id, sha256)
@@ -172,6 +175,7 @@ CREATE TABLE outbound_message (
     key_id        uuid NOT NULL,
     content       bytea,                   -- sealed: what staff wrote
     content_hash  bytea,                   -- HMAC: the same id must carry the same answer
+    attempt       integer NOT NULL DEFAULT 1, -- how often it was drafted
     msg_id        text,
     transport_id  text,
     wire          bytea,                   -- sealed: the bytes that are sent, however often
@@ -184,6 +188,7 @@ CREATE TABLE outbound_message (
     outcome_codes text[] NOT NULL DEFAULT '{}'
 );
 CREATE UNIQUE INDEX outbound_once ON outbound_message (kind, in_reply_to) WHERE kind <> 'answer';
+CREATE INDEX outbound_by_reply ON outbound_message (in_reply_to);
 CREATE UNIQUE INDEX outbound_by_msg ON outbound_message (msg_id);
 CREATE INDEX outbound_by_transport ON outbound_message (transport_id);
 CREATE INDEX outbound_by_dialogue ON outbound_message (dialogue_id, created_at);
