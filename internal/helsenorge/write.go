@@ -57,8 +57,9 @@ func writable(m *Message) (function, error) {
 		return function{}, apperr.New(apperr.Invalid, "the message is a receipt: use WriteReceipt")
 	}
 	process, ok := profile[m.Head.Process]
-	if !ok && codes.Known(m.Head.Process) {
-		process, ok = refusals, true
+	if !ok && codes.Known(m.Head.Process) && m.Dialog != nil && m.Dialog.Note != nil {
+		process = refusals
+		_, ok = refusals[m.Dialog.Function()]
 	}
 	if !ok {
 		return function{}, apperr.New(apperr.Unsupported, "messages of this process are not written by this version")

@@ -8,7 +8,6 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -188,15 +187,4 @@ func notFound(err error, format string, args ...any) error {
 		return apperr.New(apperr.NotFound, format, args...)
 	}
 	return err
-}
-
-// exactlyOne refuses an update that met no row.
-func exactlyOne(tag pgconn.CommandTag, err error) error {
-	if err != nil {
-		return err
-	}
-	if tag.RowsAffected() != 1 {
-		return fmt.Errorf("%d rows instead of one: %w", tag.RowsAffected(), pgx.ErrNoRows)
-	}
-	return nil
 }

@@ -409,7 +409,14 @@ func TestErasureReachesWhatWasNotFiled(t *testing.T) {
 	require.Error(t, err)
 	dump, err := d.Dump(t.Context())
 	require.NoError(t, err)
-	for _, table := range []string{"inbound_message", "quarantine"} {
-		require.Truef(t, strings.Contains(dump, "COPY public."+table+" "), "no %s in the dump", table)
+	for table, id := range map[string]string{"inbound_message": bad.ID, "quarantine": kept.ID} {
+		require.Regexp(t, "(?m)^"+id+`\t.*\t\\\\x\t`, rows(dump, table), "an empty raw column in %s", table)
 	}
+}
+
+// rows are the lines of one table in a dump.
+func rows(dump, table string) string {
+	_, rest, _ := strings.Cut(dump, "COPY public."+table+" (")
+	body, _, _ := strings.Cut(rest, "\n\\.\n")
+	return body
 }
