@@ -18,6 +18,8 @@ const (
 	ListenStarted Point = "listen.started"
 	// ListenRecorded: the hand-over is recorded, the message is not settled.
 	ListenRecorded Point = "listen.recorded"
+	// ListenSettled: the lifecycle is told of a receipt, the hand-over is not recorded.
+	ListenSettled Point = "listen.settled"
 	// InboxPlaced: in the inbox, Temporal does not know.
 	InboxPlaced Point = "inbox.placed"
 	// JournalWritten: in the journal, Temporal does not know.
@@ -44,7 +46,7 @@ const (
 // steps goes through them all.
 func Points() []Point {
 	return []Point{
-		ListenReceived, ListenStored, ListenSignalled, ListenStarted, ListenRecorded,
+		ListenReceived, ListenStored, ListenSignalled, ListenStarted, ListenRecorded, ListenSettled,
 		InboxPlaced, JournalWritten, ReplyPrepared, ReplySent, ReplyRecorded,
 		AnswerDrafted, AnswerAccepted, AnswerPrepared, AnswerSent, AnswerRecorded,
 	}

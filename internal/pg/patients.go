@@ -99,16 +99,21 @@ func (s *Store) PutPatient(ctx context.Context, by identity.Principal, clinicID 
 	return id, err
 }
 
-// PatientByNationalID finds a patient's id without reading who he is.
+// PatientByNationalID finds a patient's id without reading who he is. A search that
+// finds nobody is in the audit too.
 func (s *Store) PatientByNationalID(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error) {
 	var id string
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		if err := tx.QueryRow(ctx, "SELECT id FROM patient WHERE clinic_id = $1 AND national_id_index = $2",
-			clinicID, s.vault.BlindIndex(nationalIDIndex, clinicID, nationalID)).Scan(&id); err != nil {
-			return notFound(err, "the clinic has no patient with that national id")
+		err := tx.QueryRow(ctx, "SELECT id FROM patient WHERE clinic_id = $1 AND national_id_index = $2",
+			clinicID, s.vault.BlindIndex(nationalIDIndex, clinicID, nationalID)).Scan(&id)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
 		}
 		return s.audit(ctx, tx, by, clinicID, "patient.find", "patient/"+id, id)
 	})
+	if err == nil && id == "" {
+		err = apperr.New(apperr.NotFound, "the clinic has no patient with that national id")
+	}
 	return id, err
 }
 

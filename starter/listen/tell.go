@@ -93,6 +93,7 @@ func (l *Listener) settled(ctx context.Context, m pg.Arrived) error {
 	err := l.temporal.SignalWorkflow(ctx, id, "", contract.SignalReceiptReceived, contract.ReceiptReceived{
 		OutboundID: s.OutboundID, Outcome: s.Outcome, Codes: s.Codes, At: m.ReceivedAt,
 	})
+	failpoint.Hit(failpoint.ListenSettled)
 	var ended *serviceerror.NotFound
 	if errors.As(err, &ended) {
 		return nil

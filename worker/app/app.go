@@ -5,6 +5,7 @@ package app
 import (
 	"log/slog"
 
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/fx"
 
@@ -25,13 +26,15 @@ import (
 	"github.com/helsebro/helsebro/workflows"
 )
 
-// Options is the whole worker. Hooks start in the order client, database,
+// Options is the whole worker. Hooks start in the order client, database, health,
 // transport, workers and stop in the opposite one.
 func Options(cfg config.Worker, logger *slog.Logger) fx.Option {
 	return fx.Options(
 		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Transport, cfg.Health, logger),
 		fx.WithLogger(observ.FxLogger),
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
+		// Asked for first, so that they start first and stop last.
+		fx.Module("worker.order", fx.Invoke(func(client.Client) {}, func(*pg.Store) {})),
 		vault.Module, temporalx.Module, pg.Module, registry.Module, connect.Module, health.Module,
 		fx.Provide(fx.Annotate(func() fleet.Registration {
 			return fleet.Registration{Queue: contract.QueueLifecycle, Register: func(r worker.Registry) { workflows.Register(r) }}

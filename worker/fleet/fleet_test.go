@@ -31,7 +31,7 @@ func TestNothingToDoIsAnError(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestStartErrorNamesTheQueueAndStopsTheOthers(t *testing.T) {
+func TestStartErrorNamesTheQueue(t *testing.T) {
 	t.Parallel()
 	c, err := client.NewLazyClient(client.Options{HostPort: "127.0.0.1:1", Logger: nil})
 	require.NoError(t, err)

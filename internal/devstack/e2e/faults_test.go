@@ -70,9 +70,14 @@ func TestKilledBetweenEachTwoSteps(t *testing.T) {
 		before := victim.Died(point)
 		victim.DieAt(point, 1+round%2)
 		for i := range perPoint {
-			// The first two of a round are e-consultations: every point is on their way.
-			kind := kinds[max(0, i-1)%len(kinds)]
-			s, subject := w.act(simulator.Action{Kind: kind, Citizen: round, Times: 1 + i%3})
+			kind := kinds[(round+i)%len(kinds)]
+			if point == failpoint.JournalWritten {
+				kind = simulator.EConsultation // the only ones that come there
+			}
+			s, subject := w.act(simulator.Action{
+				Kind: kind, Citizen: round, Times: 1 + (round+i)%3, By: map[simulator.Kind]int{simulator.EContact: 50 + round}[kind],
+				Text: "hemmelig-" + uuid.NewString(),
+			})
 			e := w.all([]expectation{{sent: s, subject: subject}})
 			sent = append(sent, e...)
 		}
@@ -81,6 +86,14 @@ func TestKilledBetweenEachTwoSteps(t *testing.T) {
 		cancel()
 	}
 	w.eventually("everything has its outcome", func() error { return w.audit(sent) })
+	var secrets []string
+	for _, e := range sent {
+		who, by := simulator.Citizen(e.sent.Citizen), simulator.Citizen(50+e.sent.Citizen)
+		secrets = append(secrets, e.subject, who.NationalID, who.FamilyName, who.GivenName+" ", by.NationalID, by.Phone)
+	}
+	secrets = append(secrets, "hemmelig-", "Svar på sak-")
+	lifecycles, _ := w.requireNobody(secrets)
+	require.Equal(t, len(sent), lifecycles)
 	for _, point := range points {
 		require.Positivef(t, p.owner(point).Died(point), "nothing died at %s", point)
 	}
