@@ -63,7 +63,7 @@ func TestKilledBetweenEachTwoSteps(t *testing.T) {
 	w := newWorld(t, stack.Config{})
 	p := w.spawn()
 	points := failpoint.Points()
-	perPoint := scaled(200, 30)/len(points) + 1
+	perPoint := scaled(600, 200)/len(points) + 1
 	var sent []expectation
 	for round, point := range points {
 		victim := p.owner(point)
