@@ -221,8 +221,9 @@ type DialogueState struct {
 	AnswerOwed bool `json:"answerOwed"`
 	// Ended is true after 13, 26 or 30 until the citizen writes again.
 	Ended bool `json:"ended,omitempty"`
-	// Trouble is true from a delivery that failed until the next accepted answer.
-	Trouble bool `json:"trouble,omitempty"`
+	// Troubled is the delivery that failed last, until the next accepted answer or
+	// its own late receipt.
+	Troubled string `json:"troubled,omitempty"`
 	// Open are the deliveries without a terminal outcome, oldest first.
 	Open []Delivery `json:"open,omitempty"`
 	// Accepted are the answer ids taken in, oldest first, at most MaxSeenIDs: an
@@ -239,7 +240,7 @@ type PrescriptionState struct {
 	Cases           int        `json:"cases"`
 	AnswerID        string     `json:"answerId,omitempty"`
 	AnswerCode      string     `json:"answerCode,omitempty"`
-	Trouble         bool       `json:"trouble,omitempty"`
+	Troubled        string     `json:"troubled,omitempty"`
 	Open            []Delivery `json:"open,omitempty"`
 }
 

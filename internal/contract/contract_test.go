@@ -26,11 +26,11 @@ func samples() map[string]any {
 	open := []Delivery{{OutboundID: id(4), Code: AnswerToEnquiry, SentAt: at, ReceiptDue: at.Add(4 * time.Hour)}}
 	dialogue := DialogueState{
 		Status: StatusAwaitingReceipt, Seen: []string{id(3)}, LatestMessageID: id(2), LatestAt: at, Messages: 1, Answers: 1, Cases: 1,
-		AnswerOwed: true, Ended: true, Trouble: true, Open: open, Accepted: []string{id(4)},
+		AnswerOwed: true, Ended: true, Troubled: id(4), Open: open, Accepted: []string{id(4)},
 	}
 	prescription := PrescriptionState{
 		Status: StatusAnswered, Seen: []string{id(3)}, LatestMessageID: id(2), Messages: 1, Cases: 1,
-		AnswerID: id(4), AnswerCode: AnswerCannotRenew, Trouble: true, Open: open,
+		AnswerID: id(4), AnswerCode: AnswerCannotRenew, Troubled: id(4), Open: open,
 	}
 	return map[string]any{
 		"dialogue-input":          DialogueInput{ClinicID: id(1), DialogueID: id(5), Process: ProcessEContact, Resume: true, State: &dialogue},

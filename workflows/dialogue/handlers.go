@@ -67,7 +67,7 @@ func (r *run) answer(ctx workflow.Context, cmd contract.AnswerCommand) (contract
 	if r.state.Accepted, fresh = flow.Remember(r.state.Accepted, cmd.AnswerID); fresh {
 		r.state.Answers++
 		r.state.AnswerOwed = false
-		r.state.Trouble = false
+		r.state.Troubled = ""
 		r.state.Ended = contract.Ends(cmd.Code)
 		r.deliveries.Add(ctx, cmd.AnswerID, cmd.Code)
 	}

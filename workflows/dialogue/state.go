@@ -18,7 +18,7 @@ func (r *run) status() contract.Status {
 		return contract.StatusAwaitingClinic
 	case len(r.state.Open) > 0:
 		return contract.StatusAwaitingReceipt
-	case r.state.Trouble:
+	case r.state.Troubled != "":
 		return contract.StatusNeedsOperator
 	case r.state.Messages == 0:
 		return contract.StatusReceived

@@ -209,8 +209,8 @@ func (r *run) takeMessage(ctx workflow.Context) bool {
 func (r *run) takeReceipts() {
 	var receipt contract.ReceiptReceived
 	for r.receipts.ReceiveAsync(&receipt) {
-		if !r.deliveries.Receipt(receipt) && receipt.Outcome == contract.OutcomeAcknowledged {
-			r.state.Trouble = false // it came late, but it came
+		if !r.deliveries.Receipt(receipt) && receipt.Outcome == contract.OutcomeAcknowledged && receipt.OutboundID == r.state.Troubled {
+			r.state.Troubled = "" // it came late, but it came
 		}
 	}
 }
@@ -238,10 +238,10 @@ func (r *run) sent(ctx workflow.Context, d contract.Delivery) {
 }
 
 // closed takes note of a delivery's terminal outcome.
-func (r *run) closed(_ contract.Delivery, outcome contract.Outcome) {
+func (r *run) closed(d contract.Delivery, outcome contract.Outcome) {
 	if outcome != contract.OutcomeAcknowledged {
 		r.state.Cases++
-		r.state.Trouble = true
+		r.state.Troubled = d.OutboundID
 	}
 }
 

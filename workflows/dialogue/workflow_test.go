@@ -369,3 +369,21 @@ func TestUnplacedMessagesOfATerminatedRunAreTakenUp(t *testing.T) {
 	require.NoError(t, b.env.GetWorkflowError())
 	require.Equal(t, []string{"LoadDialogue dialogue", "DeliverToInbox " + first, "DeliverToInbox " + second, "SendMessage " + answer}, fakes.Calls(b.do))
 }
+
+func TestOnlyTheLateReceiptItselfEndsTheTrouble(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	b.at(2*time.Hour, func() { b.receipt(answer, contract.OutcomeAcknowledged) })
+	b.at(3*time.Hour, func() {
+		b.answer(contract.AnswerCommand{AnswerID: "answer-2", Code: contract.AnswerToEnquiry, FollowUp: true}, nil)
+	})
+	b.at(4*time.Hour, func() { b.receipt("answer-2", contract.OutcomeRejected) })
+	b.at(5*time.Hour, func() { b.receipt(answer, contract.OutcomeAcknowledged) }) // the first one's, once more
+	b.at(6*time.Hour, func() {
+		require.Equal(t, contract.StatusNeedsOperator, b.state().Status)
+		b.receipt("answer-2", contract.OutcomeAcknowledged)
+	})
+	b.run()
+	require.Equal(t, contract.StatusAnswered, b.state().Status)
+}

@@ -16,7 +16,7 @@ func (r *run) status() contract.Status {
 		return contract.StatusSending
 	case len(r.state.Open) > 0:
 		return contract.StatusAwaitingReceipt
-	case r.state.Trouble:
+	case r.state.Troubled != "":
 		return contract.StatusNeedsOperator
 	case r.state.AnswerID != "":
 		return contract.StatusAnswered

@@ -189,19 +189,19 @@ func (r *run) takeMessage(ctx workflow.Context) bool {
 func (r *run) takeReceipts() {
 	var receipt contract.ReceiptReceived
 	for r.receipts.ReceiveAsync(&receipt) {
-		if !r.deliveries.Receipt(receipt) && receipt.Outcome == contract.OutcomeAcknowledged {
-			r.state.Trouble = false // it came late, but it came
+		if !r.deliveries.Receipt(receipt) && receipt.Outcome == contract.OutcomeAcknowledged && receipt.OutboundID == r.state.Troubled {
+			r.state.Troubled = "" // it came late, but it came
 		}
 	}
 }
 
 // closed takes note of the answer's terminal outcome.
-func (r *run) closed(_ contract.Delivery, outcome contract.Outcome) {
+func (r *run) closed(d contract.Delivery, outcome contract.Outcome) {
 	if outcome == contract.OutcomeAcknowledged {
 		return
 	}
 	r.state.Cases++
-	r.state.Trouble = true
+	r.state.Troubled = d.OutboundID
 	if outcome != contract.OutcomeOverdue {
 		// The citizen has no answer: the clinic may give another one.
 		r.state.AnswerID, r.state.AnswerCode = "", ""
