@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	sdkclient "go.temporal.io/sdk/client"
@@ -16,6 +15,7 @@ import (
 	"github.com/helsebro/helsebro/internal/temporalx"
 	"github.com/helsebro/helsebro/internal/vault"
 	"github.com/helsebro/helsebro/starter/client"
+	"github.com/helsebro/helsebro/starter/process"
 )
 
 // Options is the whole HTTP process, API and codec server, to run by itself or
@@ -76,25 +76,5 @@ func serve(lc fx.Lifecycle, cfg config.Serve, a *API, logger *slog.Logger, stop 
 
 // Run serves until ctx ends or the process is told to stop.
 func Run(ctx context.Context, cfg config.Serve, logger *slog.Logger) error {
-	app := fx.New(Options(cfg, logger))
-	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
-	defer cancel()
-	if err := app.Start(starting); err != nil {
-		return err
-	}
-	failed := false
-	select {
-	case <-ctx.Done():
-	case signal := <-app.Wait():
-		failed = signal.ExitCode != 0
-	}
-	stopping, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
-	defer cancelStop()
-	if err := app.Stop(stopping); err != nil {
-		return err
-	}
-	if failed {
-		return errors.New("the service could not go on: its log says why")
-	}
-	return nil
+	return process.Run(ctx, "service", Options(cfg, logger))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/helsebro/helsebro/internal/transport"
 	"github.com/helsebro/helsebro/internal/transport/connect"
 	"github.com/helsebro/helsebro/internal/vault"
+	"github.com/helsebro/helsebro/starter/process"
 )
 
 // Options is the whole listener, to run by itself or inside the development stack.
@@ -65,25 +66,5 @@ func run(lc fx.Lifecycle, l *Listener, logger *slog.Logger, stop fx.Shutdowner) 
 
 // Run listens until ctx ends or the process is told to stop.
 func Run(ctx context.Context, cfg config.Listen, logger *slog.Logger) error {
-	app := fx.New(Options(cfg, logger))
-	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
-	defer cancel()
-	if err := app.Start(starting); err != nil {
-		return err
-	}
-	failed := false
-	select {
-	case <-ctx.Done():
-	case signal := <-app.Wait():
-		failed = signal.ExitCode != 0
-	}
-	stopping, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
-	defer cancelStop()
-	if err := app.Stop(stopping); err != nil {
-		return err
-	}
-	if failed {
-		return errors.New("the listener could not go on: its log says why")
-	}
-	return nil
+	return process.Run(ctx, "listener", Options(cfg, logger))
 }
