@@ -1,0 +1,30 @@
+package oslo_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/domain/oslo"
+)
+
+func TestWallClockOverBothChanges(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		at   time.Time
+		want string
+	}{
+		"winter":                   {oslo.At(2026, time.January, 15, 8, 0, 0), "2026-01-15T07:00:00Z"},
+		"summer":                   {oslo.At(2026, time.July, 15, 8, 0, 0), "2026-07-15T06:00:00Z"},
+		"skipped hour in spring":   {oslo.At(2026, time.March, 29, 2, 30, 0), "2026-03-29T01:30:00Z"},
+		"after the spring change":  {oslo.At(2026, time.March, 29, 10, 0, 0), "2026-03-29T08:00:00Z"},
+		"repeated hour in autumn":  {oslo.At(2026, time.October, 25, 2, 30, 0), "2026-10-25T01:30:00Z"},
+		"before the repeated hour": {oslo.At(2026, time.October, 25, 1, 30, 0), "2026-10-24T23:30:00Z"},
+		"midnight of a short day":  {oslo.Midnight(oslo.At(2026, time.March, 29, 23, 0, 0)), "2026-03-28T23:00:00Z"},
+		"midnight of a long day":   {oslo.Midnight(oslo.At(2026, time.October, 25, 23, 0, 0)), "2026-10-24T22:00:00Z"},
+	} {
+		require.Equal(t, tt.want, tt.at.Format(time.RFC3339), name)
+	}
+	require.Equal(t, 8, oslo.In(oslo.At(2026, time.July, 15, 8, 0, 0)).Hour())
+}
