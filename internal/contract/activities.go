@@ -71,7 +71,8 @@ type WriteJournalEntryOutput struct {
 
 // HelsenorgeActivities talk to Helsenorge's queues.
 type HelsenorgeActivities interface {
-	// SendMessage builds, checks, seals and sends an answer. Key: OutboundID. The
+	// SendMessage builds, checks, seals and sends an answer, or a pushed Avtale that
+	// no later one has superseded. Key: OutboundID. The
 	// bytes and ids are stored before the first send and reused by every retry, so
 	// that the receiver's duplicate rule (MsgId) leaves one message.
 	SendMessage(ctx context.Context, in SendMessageInput) (SendMessageOutput, error)
@@ -87,7 +88,7 @@ type HelsenorgeActivities interface {
 	ReportTransportError(ctx context.Context, in ReportTransportErrorInput) (ReportTransportErrorOutput, error)
 }
 
-// SendMessageInput names the answer.
+// SendMessageInput names the message.
 type SendMessageInput struct {
 	ClinicID   string `json:"clinicId"`
 	OutboundID string `json:"outboundId"`
@@ -98,6 +99,8 @@ type SendMessageInput struct {
 type SendMessageOutput struct {
 	SentAt     time.Time `json:"sentAt"`
 	ReceiptDue time.Time `json:"receiptDue"`
+	// Superseded is true when nothing was sent, because a later message says it all.
+	Superseded bool `json:"superseded,omitempty"`
 }
 
 // SendReceiptInput names the stored message.
@@ -194,6 +197,19 @@ const (
 	CaseContradiction    CaseKind = "contradicting-receipt"
 	CaseCancelled        CaseKind = "cancelled"
 	CaseQuarantined      CaseKind = "quarantined"
+
+	// CaseBookingClosed: a practitioner does not own exactly one calendar (S71, F16).
+	CaseBookingClosed CaseKind = "booking-closed"
+	// CaseUnknownAppointment: a citizen cancels what the calendar does not know.
+	CaseUnknownAppointment CaseKind = "unknown-appointment"
+	// CaseHiddenAfterPublication: what is hidden now was seen before (D10).
+	CaseHiddenAfterPublication CaseKind = "hidden-after-publication"
+	// CaseNoticeExpired: a notice could not be given in time (F17, D11).
+	CaseNoticeExpired CaseKind = "notice-expired"
+	// CaseNoContact: the clinic should tell the patient and has no way to (S89).
+	CaseNoContact CaseKind = "no-contact"
+	// CaseNoticeFailed: no channel took the notice.
+	CaseNoticeFailed CaseKind = "notice-failed"
 )
 
 // OpenCaseInput says what is wrong with which message.

@@ -13,6 +13,12 @@ func DialogueWorkflowID(dialogueID string) string { return "dialogue/" + dialogu
 // PrescriptionWorkflowID is the workflow id of a renewal request.
 func PrescriptionWorkflowID(dialogueID string) string { return "prescription/" + dialogueID }
 
+// AppointmentWorkflowID is the workflow id of an appointment.
+func AppointmentWorkflowID(appointmentID string) string { return "appointment/" + appointmentID }
+
+// NoticeWorkflowID is the workflow id of a notice.
+func NoticeWorkflowID(noticeID string) string { return "notice/" + noticeID }
+
 // ReceiptActivityID is the id of the standalone activity that sends a message's
 // receipt: one per stored message, so that a second start is refused.
 func ReceiptActivityID(messageID string) string { return "receipt/" + messageID }
