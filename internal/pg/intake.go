@@ -71,6 +71,8 @@ type Arrival struct {
 	Content Content
 	// Attachments are the files, by content.
 	Attachments []Attachment
+	// Booking is set for messages about an appointment that carry one.
+	Booking *Booking
 	// Settles is set for receipts and error reports.
 	Settles *Settlement
 }

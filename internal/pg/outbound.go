@@ -27,6 +27,8 @@ const (
 	KindRefusal OutboundKind = "refusal"
 	// KindReport is a report on the sender's error queue.
 	KindReport OutboundKind = "transport-error"
+	// KindAppointment is a pushed Avtale: it answers nothing (HITS 1217 §3.4.1).
+	KindAppointment OutboundKind = "appointment"
 )
 
 // Draft is an answer as staff wrote it, before a lifecycle accepts it.
@@ -130,6 +132,9 @@ type Job struct {
 	Code, Subject, Text string
 	// Author is who wrote it.
 	Author Author
+	// Appointment is set for a message about one: a pushed Avtale, whose Original is
+	// empty, and an answer that names a time.
+	Appointment *AppointmentJob
 	// Conversation is the first MsgId of the thread.
 	Conversation string
 	// MsgID is the new message's id: a UUID that every retry reuses.

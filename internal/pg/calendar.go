@@ -1,0 +1,235 @@
+package pg
+
+import (
+	"time"
+
+	"github.com/helsebro/helsebro/internal/contract"
+)
+
+// Settings is what a clinic has chosen about appointments and notices. The zero
+// value of a number means its default, see Settings.withDefaults.
+type Settings struct {
+	// OnlineBooking is the clinic's switch for booking through Helsenorge (S69).
+	OnlineBooking bool `json:"onlineBooking"`
+	// Notify is the clinic's gate for its own notices (S89).
+	Notify bool `json:"notify"`
+	// NoticeName and Phone are what a notice shows of the clinic. The name must not
+	// reveal health.
+	NoticeName string `json:"noticeName,omitempty"`
+	Phone      string `json:"phone,omitempty"`
+	// Language is nb, nn, en or se, where the patient has chosen none. Default nb.
+	Language string `json:"language,omitempty"`
+	// VisibleDays is how many days ahead free slots are shown. Default 28.
+	VisibleDays int `json:"visibleDays,omitempty"`
+	// DeadlineMinutes is how long before its start a slot can no longer be booked
+	// online. Default 60.
+	DeadlineMinutes int `json:"deadlineMinutes,omitempty"`
+	// MaxFutureBookings is how many future appointments a patient may have booked
+	// online. Default 3.
+	MaxFutureBookings int `json:"maxFutureBookings,omitempty"`
+	// GraceMinutes is how long changes are waited for before the last of them is
+	// told. Default 5.
+	GraceMinutes int `json:"graceMinutes,omitempty"`
+	// MinLeadMinutes is how near to its start an appointment is no longer confirmed by
+	// the clinic's own channels. Default 45.
+	MinLeadMinutes int `json:"minLeadMinutes,omitempty"`
+	// CancelHours is how long before the start a patient may cancel without a fee.
+	// Default 24. CancelOnWorkingDay asks for the last working day before instead.
+	CancelHours        int  `json:"cancelHours,omitempty"`
+	CancelOnWorkingDay bool `json:"cancelOnWorkingDay,omitempty"`
+	// QuietFrom and QuietTo bound the hours of the day, by the Norwegian clock, in
+	// which nobody is reminded, as "21:00" and "08:00". Defaults as these.
+	QuietFrom string `json:"quietFrom,omitempty"`
+	QuietTo   string `json:"quietTo,omitempty"`
+	// MergeHours is how far a reminder must be from the confirmation to be worth
+	// anything. Default 12 (F6).
+	MergeHours int `json:"mergeHours,omitempty"`
+	// FallbackMinutes is what the whole chain of channels may take. Default 120.
+	FallbackMinutes int `json:"fallbackMinutes,omitempty"`
+}
+
+// Calendar is a calendar of the clinic with its owner. Helsenorge shows the
+// calendar of a practitioner who owns exactly one (S71).
+type Calendar struct {
+	ID      string `json:"id" yaml:"id"`
+	OwnerID string `json:"ownerId" yaml:"ownerId"`
+	Name    string `json:"name" yaml:"name"`
+	// Notify is the calendar's gate (S89).
+	Notify   bool `json:"notify,omitempty" yaml:"notify"`
+	Inactive bool `json:"inactive,omitempty" yaml:"inactive"`
+}
+
+// CalendarState is a calendar with whether it can be booked on Helsenorge, and why
+// not (S72): no-practitioner, several-calendars, switched-off, not-offered.
+type CalendarState struct {
+	Calendar
+	BookingOpen bool   `json:"bookingOpen"`
+	Reason      string `json:"reason,omitempty"`
+	// Owned is how many active calendars the owner has, FutureAppointments how many
+	// booked appointments are still to come in this one.
+	Owned              int `json:"owned"`
+	FutureAppointments int `json:"futureAppointments"`
+}
+
+// AppointmentType is a type of appointment.
+type AppointmentType struct {
+	ID string `json:"id" yaml:"id"`
+	// Name is for staff; no notice shows it.
+	Name string `json:"name" yaml:"name"`
+	// Category is a value of 7617 such as Hastetime or Video, or "".
+	Category string `json:"category,omitempty" yaml:"category"`
+	// Summary is what Helsenorge shows as the subject.
+	Summary string `json:"summary,omitempty" yaml:"summary"`
+	// Hidden keeps the appointment off Helsenorge and every channel (S82).
+	Hidden bool `json:"hidden,omitempty" yaml:"hidden"`
+	// Notify is the type's gate (S89).
+	Notify   bool `json:"notify,omitempty" yaml:"notify"`
+	Inactive bool `json:"inactive,omitempty" yaml:"inactive"`
+}
+
+// Slot is a piece of a calendar that may be booked.
+type Slot struct {
+	// ID is also the uid by which Helsenorge reserves it.
+	ID         string    `json:"id" yaml:"id"`
+	CalendarID string    `json:"calendarId" yaml:"calendarId"`
+	TypeID     string    `json:"typeId" yaml:"typeId"`
+	StartsAt   time.Time `json:"startsAt" yaml:"startsAt"`
+	EndsAt     time.Time `json:"endsAt" yaml:"endsAt"`
+	// Online offers it to citizens (S73).
+	Online bool `json:"online,omitempty" yaml:"online"`
+	// MustCall shows it as free by telephone only.
+	MustCall bool `json:"mustCall,omitempty" yaml:"mustCall"`
+	// AvailableAt is from when it may be booked; zero is at once.
+	AvailableAt time.Time `json:"availableAt,omitzero" yaml:"availableAt"`
+	Place       string    `json:"place,omitempty" yaml:"place"`
+	// Free is read only: no booked appointment overlaps it.
+	Free bool `json:"free,omitempty" yaml:"-"`
+}
+
+// Contact is a way to reach a patient.
+type Contact struct {
+	ID      string           `json:"id"`
+	Channel contract.Channel `json:"channel"`
+	// Address is an e-mail address, a phone number, or a push subscription (JSON).
+	Address string `json:"address"`
+	// Relation is "" for the patient's own, else a code of 7611 (FO, VE, FU, TD): a
+	// representative's, used only as long as he represents.
+	Relation string `json:"relation,omitempty"`
+	// ConfirmedAt is when the patient himself confirmed it.
+	ConfirmedAt time.Time `json:"confirmedAt,omitzero"`
+	// GoneAt is read only: when a provider said that it exists no more.
+	GoneAt time.Time `json:"goneAt,omitzero"`
+}
+
+// Preference is how a patient wants to be told.
+type Preference struct {
+	// Channels in order of preference; empty is the clinic's default: e-mail, else
+	// SMS, and push in addition.
+	Channels []contract.Channel `json:"channels,omitempty"`
+	// OptedOut are never used.
+	OptedOut []contract.Channel `json:"optedOut,omitempty"`
+	// Language is nb, nn, en, se, or "".
+	Language string `json:"language,omitempty"`
+}
+
+// Representation says who may act for a patient.
+type Representation struct {
+	// RepresentativeID is a patient of the same clinic.
+	RepresentativeID string `json:"representativeId"`
+	// Relation is a code of 7611: FO ends on the sixteenth birthday (S81).
+	Relation string `json:"relation"`
+	// Until is when it ends; zero is never by itself.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// PatientStatus is what the clinic knows of a patient beside who he is.
+type PatientStatus struct {
+	// Protected is address code 6 or 7: nobody represents him.
+	Protected bool `json:"protected,omitempty"`
+	// Deceased suppresses every notice from then on (D14).
+	Deceased bool `json:"deceased,omitempty"`
+	// NoConsent is true for who does not want to be contacted digitally (S26).
+	NoConsent bool `json:"noConsent,omitempty"`
+	// BornOn is the date of birth, 2006-01-02; "" derives it from the national id.
+	BornOn string `json:"bornOn,omitempty"`
+}
+
+// CalendarEntry is an appointment as the calendar shows it: without where it was
+// booked (S92).
+type CalendarEntry struct {
+	ID         string          `json:"id"`
+	CalendarID string          `json:"calendarId"`
+	PatientID  string          `json:"patientId"`
+	TypeID     string          `json:"typeId"`
+	Status     contract.Status `json:"status"`
+	Revision   int             `json:"revision"`
+	StartsAt   time.Time       `json:"startsAt"`
+	EndsAt     time.Time       `json:"endsAt"`
+	Place      string          `json:"place,omitempty"`
+	Hidden     bool            `json:"hidden,omitempty"`
+	// Patient and Comment are for people who treat the patient.
+	Patient string `json:"patient"`
+	Comment string `json:"comment,omitempty"`
+}
+
+// PatientAppointment is an appointment as its patient, or who represents him, sees
+// it in the clinic's portal and app (S78).
+type PatientAppointment struct {
+	ID           string          `json:"id"`
+	Status       contract.Status `json:"status"`
+	StartsAt     time.Time       `json:"startsAt"`
+	EndsAt       time.Time       `json:"endsAt"`
+	Place        string          `json:"place,omitempty"`
+	Summary      string          `json:"summary,omitempty"`
+	Category     string          `json:"category,omitempty"`
+	Practitioner string          `json:"practitioner,omitempty"`
+}
+
+// FeedItem is a notice as the portal and the app show it to the patient.
+type FeedItem struct {
+	NoticeID      string           `json:"noticeId"`
+	AppointmentID string           `json:"appointmentId"`
+	Purpose       contract.Purpose `json:"purpose"`
+	Subject       string           `json:"subject"`
+	Body          string           `json:"body"`
+	At            time.Time        `json:"at"`
+}
+
+// OfferQuery is a citizen's question for free slots (HLT), or for practitioners (HB).
+type OfferQuery struct {
+	// ToHerID is the party asked, NationalID the patient.
+	ToHerID    int
+	NationalID string
+	// HPR restricts it to one practitioner; "" is the party's own.
+	HPR string
+	// From and To are calendar dates as midnight UTC, both included.
+	From, To time.Time
+}
+
+// Offers is the answer: a code of 7602 with what it needs.
+type Offers struct {
+	// Code is 03, 04, 26 or 30; of practitioners 20, 21, 26 or 30.
+	Code string
+	// Reason is why, as a stable code, for the log; Text is for the citizen, in
+	// Norwegian, with 26 and 30.
+	Reason, Text string
+	// ContactHerID is the party of the calendar.
+	ContactHerID  int
+	Slots         []OfferedSlot
+	Practitioners []OfferedPractitioner
+}
+
+// OfferedSlot is a free slot as a citizen sees it.
+type OfferedSlot struct {
+	ID               string
+	StartsAt, EndsAt time.Time
+	Category         string
+	Summary, Place   string
+	MustCall         bool
+	AvailableAt      time.Time
+}
+
+// OfferedPractitioner is a practitioner with a calendar of his own.
+type OfferedPractitioner struct {
+	Name, HPR string
+}
