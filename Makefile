@@ -66,6 +66,12 @@ check: versions $(LINT) $(WORKFLOWCHECK) ## Format, vet, lint, determinism, depe
 	@.tools/build-devstack ./...
 	cd $(DEVSTACK) && go mod tidy -diff && go vet ./... && '$(LINT)' run --allow-parallel-runners --config ../../.golangci.yml ./...
 
+.PHONY: requirements
+requirements: versions ## One line per requirement of the customer's page: pass, fail or heading, and the test that holds it
+	@.tools/install-packages libxml2-utils postgresql
+	@.tools/build-devstack -o '$(BIN)/helsebro-requirements' ./cmd/helsebro-requirements
+	@cd $(DEVSTACK) && { go test -json -count=1 -timeout 20m -run '^TestRequirements$$' ./e2e || true; } | '$(BIN)/helsebro-requirements' S69-S94
+
 .PHONY: bench
 bench: versions ## Measure inbound message to inbox item against bare Temporal on this machine
 	@[ -n "$${HELSEBRO_DATABASE_URL:-}" ] || .tools/install-packages postgresql

@@ -20,6 +20,10 @@ type Registration struct {
 	Queue string
 	// Register registers workflows or a group's activities.
 	Register func(worker.Registry)
+	// PerSecond bounds how many activities of the queue are started a second, by all
+	// workers together: the server keeps count. Zero is no bound. It is the queue's,
+	// so that only one of its registrations needs to say it.
+	PerSecond float64
 }
 
 // Fleet is the workers of one process.
@@ -33,13 +37,18 @@ type Fleet struct {
 func New(c client.Client, registrations []Registration, logger *slog.Logger, onFatal func(error)) (*Fleet, error) {
 	f := &Fleet{}
 	byQueue := map[string]worker.Worker{}
+	limits := map[string]float64{}
+	for _, r := range registrations {
+		limits[r.Queue] = max(limits[r.Queue], r.PerSecond)
+	}
 	for _, r := range registrations {
 		w, ok := byQueue[r.Queue]
 		if !ok {
 			w = worker.New(c, r.Queue, worker.Options{
 				WorkerStopTimeout: config.WorkerStopTimeout,
 				// Names are an API: nothing may be callable by its Go name too.
-				DisableRegistrationAliasing: true,
+				DisableRegistrationAliasing:  true,
+				TaskQueueActivitiesPerSecond: limits[r.Queue],
 				OnFatalError: func(err error) {
 					logger.Error("a worker cannot go on", "queue", r.Queue, "error", err)
 					onFatal(err)
