@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
@@ -32,6 +33,12 @@ type Fleet struct {
 	queues  []string
 }
 
+// stickyPatience is how long a workflow task may wait for the worker that has its
+// workflow in memory. With the default of 5 s a burst of timers overruns the worker
+// and every task that waited is done twice, at the worst moment. A worker that is
+// gone is noticed by the server much earlier.
+const stickyPatience = 30 * time.Second
+
 // New builds the workers. onFatal runs once when a worker cannot go on: the
 // process must then end, so that whoever supervises it sees.
 func New(c client.Client, registrations []Registration, logger *slog.Logger, onFatal func(error)) (*Fleet, error) {
@@ -49,6 +56,7 @@ func New(c client.Client, registrations []Registration, logger *slog.Logger, onF
 				// Names are an API: nothing may be callable by its Go name too.
 				DisableRegistrationAliasing:  true,
 				TaskQueueActivitiesPerSecond: limits[r.Queue],
+				StickyScheduleToStartTimeout: stickyPatience,
 				OnFatalError: func(err error) {
 					logger.Error("a worker cannot go on", "queue", r.Queue, "error", err)
 					onFatal(err)
