@@ -13,17 +13,17 @@ type Relation string
 
 // The relations of 7611.
 const (
-	// Parent has parental responsibility, until the child is 16.
-	Parent Relation = "FO"
-	// Guardian is appointed by the county governor, for a child or an adult.
-	Guardian Relation = "VE"
-	// Proxy has a power of attorney that the patient gave; a giver is 16 or more.
-	Proxy Relation = "FU"
-	// AssignedProxy has a power of attorney that was assigned for the patient.
-	AssignedProxy Relation = "TD"
+	// FO is parental responsibility (foreldreansvar), until the child is 16.
+	FO Relation = "FO"
+	// VE is guardianship by appointment (vergemål), of a child or an adult.
+	VE Relation = "VE"
+	// FU is a power of attorney (fullmakt); its giver is 16 or more.
+	FU Relation = "FU"
+	// TD is a power of attorney that was assigned (tildelt fullmakt); as FU.
+	TD Relation = "TD"
 )
 
-// Majority in health matters: from this age parents no longer represent (S81), and
+// healthMajority: from this age parents no longer represent (S81), and
 // a power of attorney can be given.
 const healthMajority = 16
 
@@ -51,11 +51,11 @@ func MayAct(r Relation, patientBirth, at time.Time, protected bool) (ok bool, re
 	switch {
 	case protected:
 		return false, Protected
-	case r == Parent && grown:
+	case r == FO && grown:
 		return false, SixteenOrOlder
-	case (r == Proxy || r == AssignedProxy) && !grown:
+	case (r == FU || r == TD) && !grown:
 		return false, UnderSixteen
-	case r == Parent, r == Guardian, r == Proxy, r == AssignedProxy:
+	case r == FO, r == VE, r == FU, r == TD:
 		return true, ""
 	}
 	return false, UnknownRelation

@@ -23,6 +23,8 @@ type Key struct {
 type Template struct {
 	// Version counts the changes of a text; the ledger records which one was sent.
 	Version int
+	// Language is that of the date's words: nb, nn, en or se; empty is nb.
+	Language string
 	// Subject is the e-mail's subject or the push message's title; empty for SMS.
 	Subject string
 	Body    string
@@ -44,11 +46,11 @@ type Values struct {
 // key.
 func Builtin(k Key) (Template, bool) { return Template{}, false }
 
-// Render fills the template in the language's words for dates. It refuses a
+// Render fills the template, with the words of its language for the date. It refuses a
 // placeholder that it does not know, a value that is missing, and words that reveal
 // health in the template, the clinic's name or the place; each line of the error is
 // "path: rule", and none quotes more than the placeholder or the word.
-func Render(t Template, language string, v Values) (subject, body string, err error) {
+func Render(t Template, v Values) (subject, body string, err error) {
 	return "", "", nil
 }
 
