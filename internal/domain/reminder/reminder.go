@@ -5,6 +5,9 @@
 package reminder
 
 import (
+	"errors"
+	"fmt"
+	"hash/fnv"
 	"time"
 )
 
@@ -96,12 +99,116 @@ func DefaultRules() Rules {
 	}
 }
 
-// Validate refuses rules that leave no window or no meaning; each line of the error
+// Validate refuses rules that leave no window or mean nothing; each line of the error
 // is "path: rule".
-func (r Rules) Validate() error { return nil }
+func (r Rules) Validate() error {
+	const day = 24 * time.Hour
+	var errs []error
+	refuse := func(bad bool, path, rule string) {
+		if bad {
+			errs = append(errs, fmt.Errorf("%s: %s", path, rule))
+		}
+	}
+	refuse(r.QuietFrom < 0 || r.QuietFrom >= day, "quiet_from", "a time of day, 00:00 to 23:59")
+	refuse(r.QuietTo < 0 || r.QuietTo >= day, "quiet_to", "a time of day, 00:00 to 23:59")
+	refuse(r.Budget < 0, "budget", "must not be negative")
+	refuse(r.Margin < 0, "margin", "must not be negative")
+	length := day - r.Budget - 2*r.Margin
+	refuse(length < time.Hour, "budget", "with two margins must leave an hour of the 24 between the window's ends")
+	// A confirmation from before the window then always leaves room for the reminder.
+	refuse(r.MergeWithin < 0 || length >= time.Hour && r.MergeWithin > length, "merge_within",
+		"0 to the length of the window, 24 hours less the budget and two margins")
+	refuse(r.CancelBefore < 0 || r.CancelBefore > 14*day, "cancel_before", "0 to 336 hours before the start")
+	refuse(r.ActBefore < 0 || r.ActBefore > day, "act_before", "0 to 24 hours before the deadline")
+	return errors.Join(errs...)
+}
 
-// Make plans the reminder. It is total and deterministic: whatever the rules, At
-// lies in [start−48h+Margin, start−24h−Budget−Margin] and not before Now, or the
-// plan is a skip. Preferences that cannot hold give way in the order cancellation
-// deadline, quiet hours, and are named.
-func Make(in Input) Plan { return Plan{} }
+// Make plans the reminder. It is total and deterministic: whatever the rules, At lies
+// in [start−48h+Margin, start−24h−Budget−Margin] and not before Now, or the plan is a
+// skip. Those are hours that pass, not the same time on another day: where the clock
+// changes, the two differ (D3). What cannot hold beside the window gives way, first the
+// cancellation deadline and then quiet hours, and is named.
+//
+// Who was told inside the 48 hours is reminded only MergeWithin or more later, and then
+// never in quiet hours: waking somebody with what they were told today serves nobody.
+func Make(in Input) Plan {
+	r := in.Rules
+	opens, closes := r.window(in.StartsAt)
+	first := in.StartsAt.Add(-48 * time.Hour)
+	left := span{max(opens, ceil(in.Now)), closes}
+	why := "window " + instant(opens) + " to " + instant(closes)
+	if left.empty() {
+		return Plan{Skip: true, Rule: RuleWindowPast, Why: why + ", past at " + instant(ceil(in.Now))}
+	}
+	rule := RuleWindow
+	if left.from > opens {
+		rule = RuleRestOfWindow
+		why += ", begun at " + instant(left.from)
+	}
+
+	permitted := r.awake(left)
+	if !in.ToldAt.IsZero() {
+		apart := r.awake(span{max(left.from, ceil(in.ToldAt.Add(r.MergeWithin))), left.to})
+		inside := in.ToldAt.After(first)
+		if inside {
+			rule = RuleAfterConfirmation
+			why += ", told at " + instant(ceil(in.ToldAt)) + " inside 48 hours"
+		}
+		switch {
+		case len(apart) > 0:
+			permitted = apart
+		case inside:
+			return Plan{Skip: true, Rule: RuleMerged, Why: why + ", nothing left that is " + r.MergeWithin.String() + " later and outside quiet hours"}
+		}
+	}
+	var gaveWay []string
+	if len(permitted) == 0 {
+		permitted = []span{left}
+		gaveWay = append(gaveWay, QuietHours)
+		why += ", all in quiet hours"
+	}
+	useful := r.deadline(in.StartsAt).Add(-r.ActBefore).Unix()
+	if early := clip(permitted, useful); len(early) > 0 {
+		permitted = early
+	} else {
+		gaveWay = append(gaveWay, CancellationDeadline)
+		why += ", all after " + instant(useful) + " when cancelling is still easy"
+	}
+	return Plan{At: time.Unix(pick(permitted, in.AppointmentID), 0).UTC(), Rule: rule, Why: why, GaveWay: gaveWay}
+}
+
+// window is the first and the last second at which the first hop may start.
+func (r Rules) window(start time.Time) (opens, closes int64) {
+	margin, budget := max(r.Margin, 0), max(r.Budget, 0)
+	return ceil(start.Add(-48*time.Hour + margin)), start.Add(-24*time.Hour - budget - margin).Unix()
+}
+
+// pick spreads appointments over the permitted seconds by a hash, so that a hundred
+// that start together are not reminded together; the same id gives the same second.
+func pick(spans []span, id string) int64 {
+	var seconds int64
+	for _, s := range spans {
+		seconds += s.to - s.from + 1
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id)) // a hash takes every write
+	n := int64(h.Sum64() % uint64(seconds))
+	for _, s := range spans {
+		if length := s.to - s.from + 1; n >= length {
+			n -= length
+			continue
+		}
+		return s.from + n
+	}
+	panic("reminder: a remainder is less than its divisor")
+}
+
+func ceil(t time.Time) int64 {
+	s := t.Unix()
+	if t.Nanosecond() > 0 {
+		s++
+	}
+	return s
+}
+
+func instant(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
