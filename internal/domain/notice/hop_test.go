@@ -1,4 +1,4 @@
-package notice_test
+package notice
 
 import (
 	"slices"
@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	. "github.com/helsebro/helsebro/internal/domain/notice"
 )
 
 var states = []AttemptState{Claimed, Unknown, Taken, TimedOut, Failed, Delivered}
@@ -92,6 +90,10 @@ func TestNextHop(t *testing.T) {
 			Waits: map[Channel]time.Duration{Push: time.Hour}}, Next{Wait: 59 * time.Minute, Reason: HopWaiting}},
 		"reports about one attempt add up": {
 			HopInput{Reachable: both, Attempts: []Attempt{tried(SMS, Failed, 0), tried(SMS, Taken, time.Minute), tried(Email, Failed, 0)}}, failed(DoneAllFailed)},
+
+		"the wait counts from the first that is told of an attempt": {
+			HopInput{Reachable: both, Attempts: []Attempt{tried(SMS, Taken, 0), tried(SMS, Claimed, 10*time.Minute)}}, Next{Wait: 20 * time.Minute, Reason: HopWaiting}},
+		"a phone becomes known after push alone": {HopInput{Reachable: all, Attempts: []Attempt{tried(Push, Unknown, 0)}}, Next{Channel: Email, Reason: HopFirst}},
 
 		"all failed":           {HopInput{Reachable: both, Attempts: []Attempt{tried(Email, Failed, 0), tried(SMS, TimedOut, 0)}}, failed(DoneAllFailed)},
 		"perhaps":              {HopInput{Reachable: both, Attempts: []Attempt{tried(Email, Failed, 0), tried(SMS, Taken, half)}}, failed(DoneNoReceipt)},

@@ -1,4 +1,4 @@
-package notice_test
+package notice
 
 import (
 	"strings"
@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	. "github.com/helsebro/helsebro/internal/domain/notice"
 )
 
 var start = time.Date(2026, time.June, 10, 8, 0, 0, 0, time.UTC)

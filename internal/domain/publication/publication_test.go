@@ -1,4 +1,4 @@
-package publication_test
+package publication
 
 import (
 	"testing"
@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/domain/notice"
-	. "github.com/helsebro/helsebro/internal/domain/publication"
 )
 
 var start = time.Date(2026, time.June, 10, 8, 0, 0, 0, time.UTC)
@@ -39,27 +38,28 @@ func TestCode(t *testing.T) {
 		now          Snapshot
 		code, reason string
 	}{
-		"new":                              {nil, snapshot(), "05", ReasonNew},
-		"new and hidden":                   {nil, snapshot(hidden), "", ReasonHidden},
-		"new and cancelled":                {nil, snapshot(cancelled), "", ReasonNeverPublished},
-		"never published, did not come":    {nil, snapshot(noShow), "11", ReasonNoShow},
-		"nothing":                          {published(), snapshot(), "", ReasonNoChange},
-		"the same instant elsewhere":       {published(), snapshot(zoned), "", ReasonNoChange},
-		"moved":                            {published(), snapshot(moved), "07", ReasonChanged},
-		"longer":                           {published(), snapshot(longer), "07", ReasonChanged},
-		"another place":                    {published(), snapshot(elsewhere), "07", ReasonChanged},
-		"another type":                     {published(), snapshot(video), "07", ReasonChanged},
-		"all at once":                      {published(), snapshot(moved, longer, elsewhere, video), "07", ReasonChanged},
-		"cancelled":                        {published(), snapshot(cancelled), "08", ReasonCancelled},
-		"moved and cancelled":              {published(), snapshot(moved, cancelled), "08", ReasonCancelled},
-		"still cancelled":                  {published(cancelled), snapshot(moved, cancelled), "", ReasonNoChange},
-		"restored":                         {published(cancelled), snapshot(), "05", ReasonRestored},
-		"restored and moved":               {published(cancelled), snapshot(moved), "05", ReasonRestored},
-		"did not come":                     {published(), snapshot(noShow), "11", ReasonNoShow},
-		"still did not come":               {published(noShow), snapshot(noShow, elsewhere), "", ReasonNoChange},
-		"did come":                         {published(noShow), snapshot(), "07", ReasonChanged},
-		"cancelled after a no-show":        {published(noShow), snapshot(noShow, cancelled), "08", ReasonCancelled},
-		"restored, did not come":           {published(cancelled), snapshot(noShow), "11", ReasonNoShow},
+		"new":                           {nil, snapshot(), "05", ReasonNew},
+		"new and hidden":                {nil, snapshot(hidden), "", ReasonHidden},
+		"new and cancelled":             {nil, snapshot(cancelled), "", ReasonNeverPublished},
+		"never published, did not come": {nil, snapshot(noShow), "11", ReasonNoShow},
+		"nothing":                       {published(), snapshot(), "", ReasonNoChange},
+		"the same instant elsewhere":    {published(), snapshot(zoned), "", ReasonNoChange},
+		"moved":                         {published(), snapshot(moved), "07", ReasonChanged},
+		"longer":                        {published(), snapshot(longer), "07", ReasonChanged},
+		"another place":                 {published(), snapshot(elsewhere), "07", ReasonChanged},
+		"another type":                  {published(), snapshot(video), "07", ReasonChanged},
+		"all at once":                   {published(), snapshot(moved, longer, elsewhere, video), "07", ReasonChanged},
+		"cancelled":                     {published(), snapshot(cancelled), "08", ReasonCancelled},
+		"moved and cancelled":           {published(), snapshot(moved, cancelled), "08", ReasonCancelled},
+		"still cancelled":               {published(cancelled), snapshot(moved, cancelled), "", ReasonNoChange},
+		"restored":                      {published(cancelled), snapshot(), "05", ReasonRestored},
+		"restored and moved":            {published(cancelled), snapshot(moved), "05", ReasonRestored},
+		"did not come":                  {published(), snapshot(noShow), "11", ReasonNoShow},
+		"still did not come":            {published(noShow), snapshot(noShow, elsewhere), "", ReasonNoChange},
+		"did come":                      {published(noShow), snapshot(), "07", ReasonChanged},
+		"cancelled after a no-show":     {published(noShow), snapshot(noShow, cancelled), "08", ReasonCancelled},
+		"restored, did not come":        {published(cancelled), snapshot(noShow), "11", ReasonNoShow},
+		"restored after a no-show and a cancellation": {published(noShow, cancelled), snapshot(noShow), "11", ReasonNoShow},
 		"hidden":                           {published(), snapshot(hidden), "", ReasonHidden},
 		"hidden and moved":                 {published(), snapshot(hidden, moved), "", ReasonHidden},
 		"hidden and cancelled":             {published(), snapshot(hidden, cancelled), "", ReasonHidden},

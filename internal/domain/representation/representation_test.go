@@ -1,4 +1,4 @@
-package representation_test
+package representation
 
 import (
 	"testing"
@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/domain/oslo"
-	. "github.com/helsebro/helsebro/internal/domain/representation"
 )
 
 var (
