@@ -222,12 +222,12 @@ func TestPushFaults(t *testing.T) {
 		counts int
 	}{
 		{sink.Fault{Refuse: 1}, &channel.Refused{Code: "http 503", After: time.Second}, 0},
-		{sink.Fault{Drop: 1}, &channel.Unknown{}, 0},
-		{sink.Fault{Lose: 1}, &channel.Unknown{}, 1},
+		{sink.Fault{Drop: 1}, &channel.Unknown{Code: "answer", Cause: channel.Cause(io.EOF)}, 0},
+		{sink.Fault{Lose: 1}, &channel.Unknown{Code: "answer", Cause: channel.Cause(io.EOF)}, 1},
 	} {
 		s.SetFaults(sink.Faults{Push: c.fault})
 		_, err := sender.Send(t.Context(), m)
-		require.IsType(t, c.want, err)
+		require.Equal(t, c.want, err)
 		require.Equal(t, c.counts, s.Count(sink.Push, m.Key))
 	}
 	id := to.Endpoint[strings.LastIndex(to.Endpoint, "/")+1:]
@@ -325,7 +325,13 @@ func TestPushServiceBelievesNobodyElse(t *testing.T) {
 	require.Equal(t, &channel.Refused{Code: "http 401"}, err)
 }
 
-func call(t *testing.T, method, url, body string) (*http.Response, string) {
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func call(t *testing.T, method, url, body string) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	require.NoError(t, err)
@@ -333,47 +339,41 @@ func call(t *testing.T, method, url, body string) (*http.Response, string) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	require.NoError(t, err)
+	defer resp.Body.Close() //nolint:errcheck // it was read to its end
 	raw, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	return resp, string(raw)
+	return reply{resp.StatusCode, resp.Header, string(raw)}
 }
 
 func TestControlsOverHTTP(t *testing.T) {
 	t.Parallel()
 	s, clinic, sender := open(t, sink.Config{CallbackKeys: keys}), newClinic(t, 0), pushes(t)
-	resp, _ := call(t, http.MethodPost, s.URL()+"/faults", `{"mail":{"refuse":1},"reports":[]}`)
-	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, http.StatusOK, call(t, http.MethodPost, s.URL()+"/faults", `{"mail":{"refuse":1},"reports":[]}`).status)
 	_, err := mails(t, s).Send(t.Context(), message("n1/mail", "kari@pasient.example"))
 	require.Equal(t, &channel.Refused{Code: "rcpt 451 4.3.0"}, err)
 	_, err = texts(t, s, clinic.URL).Send(t.Context(), message("n1/sms", "+4790000001"))
 	require.NoError(t, err)
-	resp, body := call(t, http.MethodPost, s.URL()+"/sms/reports", `{"key":"n1/sms","state":"failed"}`)
-	require.Equal(t, http.StatusOK, resp.StatusCode)
-	require.JSONEq(t, `{"status":204}`, body)
+	reported := call(t, http.MethodPost, s.URL()+"/sms/reports", `{"key":"n1/sms","state":"failed"}`)
+	require.Equal(t, http.StatusOK, reported.status)
+	require.JSONEq(t, `{"status":204}`, reported.body)
 	require.Equal(t, channel.Failed, (<-clinic.reports).State)
-	resp, _ = call(t, http.MethodPost, s.URL()+"/sms/reports", `{"key":"n9/sms","state":"failed"}`)
-	require.Equal(t, http.StatusNotFound, resp.StatusCode)
+	require.Equal(t, http.StatusNotFound, call(t, http.MethodPost, s.URL()+"/sms/reports", `{"key":"n9/sms","state":"failed"}`).status)
 
-	_, body = call(t, http.MethodPost, s.URL()+"/push/subscriptions", fmt.Sprintf(`{"serverKey":%q}`, sender.PublicKey()))
-	_, err = sender.Send(t.Context(), message("n1/push", body))
+	subscription := call(t, http.MethodPost, s.URL()+"/push/subscriptions", fmt.Sprintf(`{"serverKey":%q}`, sender.PublicKey())).body
+	_, err = sender.Send(t.Context(), message("n1/push", subscription))
 	require.NoError(t, err)
-	to, err := webpush.ParseSubscription(body, true)
+	to, err := webpush.ParseSubscription(subscription, true)
 	require.NoError(t, err)
 	id := to.Endpoint[strings.LastIndex(to.Endpoint, "/")+1:]
 	for _, want := range []int{http.StatusNoContent, http.StatusNoContent} {
-		resp, _ = call(t, http.MethodDelete, s.URL()+"/push/subscriptions/"+id, "")
-		require.Equal(t, want, resp.StatusCode)
+		require.Equal(t, want, call(t, http.MethodDelete, s.URL()+"/push/subscriptions/"+id, "").status)
 	}
-	resp, _ = call(t, http.MethodDelete, s.URL()+"/push/subscriptions/never", "")
-	require.Equal(t, http.StatusNotFound, resp.StatusCode)
+	require.Equal(t, http.StatusNotFound, call(t, http.MethodDelete, s.URL()+"/push/subscriptions/never", "").status)
 
 	var all []sink.Message
-	_, body = call(t, http.MethodGet, s.URL()+"/messages", "")
-	require.NoError(t, json.Unmarshal([]byte(body), &all))
+	require.NoError(t, json.Unmarshal([]byte(call(t, http.MethodGet, s.URL()+"/messages", "").body), &all))
 	require.Equal(t, []sink.Outcome{sink.Refused, sink.Taken, sink.Taken}, []sink.Outcome{all[0].Outcome, all[1].Outcome, all[2].Outcome})
-	_, body = call(t, http.MethodGet, s.URL()+"/messages?way=sms&to=%2B4790000001", "")
-	require.NoError(t, json.Unmarshal([]byte(body), &all))
+	require.NoError(t, json.Unmarshal([]byte(call(t, http.MethodGet, s.URL()+"/messages?way=sms&to=%2B4790000001", "").body), &all))
 	require.Len(t, all, 1)
 	require.Equal(t, "n1/sms", all[0].Key)
 }
@@ -382,8 +382,7 @@ func TestGatewayRefusesWhatItsProtocolIsNot(t *testing.T) {
 	t.Parallel()
 	s := open(t, sink.Config{})
 	for _, body := range []string{"", "{", `{"id":"a","to":"+4790000001","text":"x","unknown":1}`, `{"id":"a","to":"+4790000001","text":"x"}`} {
-		resp, _ := call(t, http.MethodPost, s.SMSURL(), body) // without Idempotency-Key
-		require.Equal(t, http.StatusUnprocessableEntity, resp.StatusCode, body)
+		require.Equal(t, http.StatusUnprocessableEntity, call(t, http.MethodPost, s.SMSURL(), body).status, body) // without Idempotency-Key
 	}
 	require.Empty(t, s.Messages())
 }
@@ -391,22 +390,20 @@ func TestGatewayRefusesWhatItsProtocolIsNot(t *testing.T) {
 func TestPageShowsTextAsText(t *testing.T) {
 	t.Parallel()
 	s := open(t, sink.Config{})
-	_, body := call(t, http.MethodGet, s.URL()+"/", "")
-	require.Contains(t, body, "Nothing has arrived yet")
+	require.Contains(t, call(t, http.MethodGet, s.URL()+"/", "").body, "Nothing has arrived yet")
 	m := message("n1/mail", "kari@pasient.example")
 	m.Subject, m.Body = `<script>alert("subject")</script>`, `"><img src=x onerror=alert(1)>`
 	for range 2 {
 		_, err := mails(t, s).Send(t.Context(), m)
 		require.NoError(t, err)
 	}
-	resp, body := call(t, http.MethodGet, s.URL()+"/", "")
-	require.NotContains(t, body, "<script")
-	require.NotContains(t, body, "<img")
-	require.Contains(t, body, "&lt;script&gt;")
-	require.Contains(t, body, "arrival 2 of the same key")
-	require.Contains(t, resp.Header.Get("Content-Security-Policy"), "default-src 'none'")
-	resp, _ = call(t, http.MethodGet, s.URL()+"/nothing", "")
-	require.Equal(t, http.StatusNotFound, resp.StatusCode)
+	page := call(t, http.MethodGet, s.URL()+"/", "")
+	require.NotContains(t, page.body, "<script")
+	require.NotContains(t, page.body, "<img")
+	require.Contains(t, page.body, "&lt;script&gt;")
+	require.Contains(t, page.body, "arrival 2 of the same key")
+	require.Contains(t, page.header.Get("Content-Security-Policy"), "default-src 'none'")
+	require.Equal(t, http.StatusNotFound, call(t, http.MethodGet, s.URL()+"/nothing", "").status)
 }
 
 func TestAnotherPageInTheBrowserControlsNothing(t *testing.T) {
