@@ -49,8 +49,9 @@ func (r *run) next(now time.Time) (step, time.Time) {
 		return nothing, time.Time{}
 	case contract.StatusBooked:
 		return end, f.EndsAt
+	default: // cancelled, missed, refused
+		return end, time.Time{}
 	}
-	return end, time.Time{}
 }
 
 // act takes the next step if it is due, and tells whether it was. What has begun
@@ -136,6 +137,7 @@ func (r *run) decide(ctx workflow.Context) {
 		r.pend(n)
 	case contract.OwnerClinic:
 		r.give(ctx, n, out.NoticeID)
+	case contract.OwnerHelsenorge, contract.OwnerNobody: // nothing to do here
 	}
 }
 
