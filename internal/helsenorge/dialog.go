@@ -3,6 +3,7 @@ package helsenorge
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
@@ -22,13 +23,20 @@ type Role struct {
 // Request is a Foresporsel: it begins a conversation. Only VUS, the notice of an
 // unread message, stands in one.
 type Request struct {
-	// Type is TypeForesp (7601; 7603 in the communication test).
+	// Type is TypeForesp: of 7601, of 7603 in the communication test, and of 7602
+	// when the clinic tells of an appointment unasked (HITS 1217 §3.4.1).
 	Type Code
 	// Subject is EmneSporsmal. At most 50 characters are written, any are read.
 	Subject string
 	// Text is Sporsmal. At most 1000 characters are written, any are read.
 	Text Text
-	// Coded is KodetOpplysning: in a renewal, how to deliver (8324).
+	// From and To are FraDato and TilDato, the first and last day that free slots
+	// are asked for: calendar dates, as midnight UTC of the date. They are zero
+	// when absent. Written they span at most MaxSlotDays.
+	From, To time.Time
+	// Coded is KodetOpplysning: in a renewal, how to deliver (8324); in what a
+	// citizen asks about an appointment, whether another practitioner will do
+	// (1101). Official samples lack the latter: nil then says nothing.
 	Coded *Code
 	Roles []Role
 }

@@ -14,6 +14,8 @@ const (
 	// MaxMessageBytes is the size of a written message. Helsenorge takes 20 MB of
 	// sealed message; sealing as DER adds a few kilobytes.
 	MaxMessageBytes = 20_000_000 - 64<<10
+	// MaxSlotDays is how far FraDato and TilDato may be apart (HITS 1217 §3.4.2).
+	MaxSlotDays = 28
 )
 
 // side is a side of the dialogue, or both.

@@ -25,11 +25,15 @@ type Message struct {
 	Dialog      *Dialog
 	Attachments []Attachment
 	Relation    *Relation
+	// Events are what the iCalendar document holds, nil without one.
+	Events []Event
+	// Practitioners are what the Helsepersonell document lists, nil without one.
+	Practitioners []Practitioner
 	// Receipt is set only when the document is an AppRec; Head then holds its id,
 	// instant and parties.
 	Receipt *Receipt
 	// Unknown are the root names of documents that were not read, such as Resept
-	// (M1) and icalendar. A root that is of no known format is "?".
+	// (M1) and Personer. A root that is of no known format is "?".
 	Unknown []string
 }
 
