@@ -32,7 +32,7 @@ func Address(ctx context.Context, r Registry, herID int) (helsenorge.Party, erro
 // asked synchronously is answered without asking for a receipt (HITS 1216 §2.1.1).
 func ReplyHead(ctx context.Context, r Registry, to *helsenorge.Message, msgID string, now time.Time, conversation string) (helsenorge.Head, error) {
 	head := helsenorge.ReplyHead(to.Head, msgID, now, conversation)
-	head.WantsReceipt = !to.Synchronous()
+	head.WantsReceipt = head.WantsReceipt && !to.Synchronous()
 	for _, p := range []*helsenorge.Party{&head.Sender, &head.Receiver} {
 		party, err := r.Party(ctx, p.HerID())
 		if err != nil {
