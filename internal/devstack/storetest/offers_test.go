@@ -304,7 +304,7 @@ func TestOffersAreAnsweredFromIndexes(t *testing.T) {
 		took = append(took, time.Since(began))
 		require.NoError(t, err)
 		require.Equal(t, "03", o.Code)
-		require.Equal(t, freePerDay*weekdays-2, len(o.Slots), "two of the free ones start too soon")
+		require.Len(t, o.Slots, freePerDay*weekdays-2, "two of the free ones start too soon")
 	}
 	fresh.Close()
 	seq, slot, appointment := read()
