@@ -93,6 +93,7 @@ CREATE TABLE representation (
     until             timestamptz,
     PRIMARY KEY (patient_id, representative_id)
 );
+CREATE INDEX representation_by_representative ON representation (representative_id);
 
 -- An appointment has a thread of messages of the same id (dialogue), so that
 -- messages, ledger lines and cases about it are kept as those of any dialogue.
