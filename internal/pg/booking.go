@@ -72,22 +72,22 @@ func (s *Store) threadAppointment(ctx context.Context, tx pgx.Tx, a Arrival, out
 // Rules that decide a citizen's message, beside those of domain/booking and the
 // reasons of a closed calendar.
 const (
-	ruleBooked          = "booked"
-	ruleNoComment       = "no-comment"            // S74
-	ruleOtherGP         = "another-practitioner"  // S70
-	ruleUnknownSlot     = "unknown-slot"          // no such slot, or one that is not offered
-	ruleNotOnline       = "not-online"            // S73
-	ruleMustCall        = "must-call"             // free by telephone only
-	ruleNotYet          = "not-yet-available"     // x-available-at
-	ruleSlotMoved       = "slot-changed"          // the citizen saw another time
-	ruleTaken           = "taken"                 // another appointment was first (F11)
-	ruleCancelled       = "cancelled-by-citizen"  // 08
-	ruleAlready         = "cancelled-before"      // 08 again: it is true
-	ruleTooLate         = "begun-or-over"         // 09
-	ruleNotBooked       = "not-booked"            // 09
-	ruleHidden          = "hidden"                // 09: nothing of it leaves (S82)
-	ruleUnknown         = "unknown-appointment"   // 09 and a case
-	ruleWish            = "wish"                  // staff answer
+	ruleBooked           = "booked"
+	ruleNoComment        = "no-comment"           // S74
+	ruleOtherGP          = "another-practitioner" // S70
+	ruleUnknownSlot      = "unknown-slot"         // no such slot, or one that is not offered
+	ruleNotOnline        = "not-online"           // S73
+	ruleMustCall         = "must-call"            // free by telephone only
+	ruleNotYet           = "not-yet-available"    // x-available-at
+	ruleSlotMoved        = "slot-changed"         // the citizen saw another time
+	ruleTaken            = "taken"                // another appointment was first (F11)
+	ruleCancelled        = "cancelled-by-citizen" // 08
+	ruleAlready          = "cancelled-before"     // 08 again: it is true
+	ruleTooLate          = "begun-or-over"        // 09
+	ruleNotBooked        = "not-booked"           // 09
+	ruleHidden           = "hidden"               // 09: nothing of it leaves (S82)
+	ruleUnknown          = "unknown-appointment"  // 09 and a case
+	ruleWish             = "wish"                 // staff answer
 	ruleDecidedOtherwise = "already-decided"      // the appointment is no open booking any more
 )
 

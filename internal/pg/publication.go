@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,7 +48,7 @@ func (s *Store) Publish(ctx context.Context, in contract.PublishInput, counterpa
 		if err != nil {
 			return err
 		}
-		key := "publication/" + a.id + "/" + revisionKey(in.Revision)
+		key := publicationKey(a.id, in.Revision)
 		again, err := s.decidedBefore(ctx, tx, key, &out)
 		if err != nil || again {
 			return err
@@ -67,6 +68,10 @@ func (s *Store) Publish(ctx context.Context, in contract.PublishInput, counterpa
 		return s.decide(ctx, tx, key, decision{a.id, a.revision, contract.AboutPublication, out.Code, out.Rule, inputs}, out)
 	})
 	return out, err
+}
+
+func publicationKey(appointmentID string, revision int) string {
+	return "publication/" + appointmentID + "/" + strconv.Itoa(revision)
 }
 
 // publicationInputs is what a publication was decided on.
@@ -227,7 +232,7 @@ func (s *Store) link(ctx context.Context, tx pgx.Tx, clinicID, first, second str
 	return err
 }
 
-// told is a message about an appointment, and what became of it.
+// toldMessage is a message about an appointment, and what became of it.
 type toldMessage struct {
 	id, code   string
 	kind       OutboundKind
@@ -292,7 +297,7 @@ func (s *Store) known(ctx context.Context, tx pgx.Tx, a standing) (knowledge, er
 		if err != nil {
 			return k, err
 		}
-		shown := func(fits func(toldMessage) bool) *toldMessage {
+		first := func(fits func(toldMessage) bool) *toldMessage {
 			if i := slices.IndexFunc(messages, fits); i >= 0 {
 				return &messages[i]
 			}
@@ -302,7 +307,7 @@ func (s *Store) known(ctx context.Context, tx pgx.Tx, a standing) (knowledge, er
 		if err != nil {
 			return k, err
 		}
-		m := shown(toldMessage.counts)
+		m := first(toldMessage.counts)
 		hiddenSince := func(revision int) (hidden bool, err error) {
 			err = tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM appointment_revision WHERE appointment_id = $1 AND revision > $2 AND hidden)", id, revision).Scan(&hidden)
 			return hidden, err
@@ -314,10 +319,10 @@ func (s *Store) known(ctx context.Context, tx pgx.Tx, a standing) (knowledge, er
 			}
 			k.published = &snapshot
 		}
-		if p := shown(toldMessage.perhaps); k.perhaps == nil && p != nil {
+		if p := first(toldMessage.perhaps); k.perhaps == nil && p != nil {
 			k.perhaps = &p.snapshot
 		}
-		if n := shown(func(m toldMessage) bool { return m.outcome != contract.OutcomeSuperseded }); k.newest == nil && n != nil {
+		if n := first(func(m toldMessage) bool { return m.outcome != contract.OutcomeSuperseded }); k.newest == nil && n != nil {
 			k.newest = n
 		}
 		if k.told == nil && (told != nil || m != nil) {
@@ -412,30 +417,31 @@ func (s *Store) names(ctx context.Context, tx pgx.Tx, id, movedFrom, outboundID,
 		relatedTo, err = slotOf(id)
 		return id, relatedTo, err
 	}
-	messages, err := s.messages(ctx, tx, id)
-	if err != nil {
-		return "", "", err
-	}
-	own := slices.ContainsFunc(messages, func(m toldMessage) bool { return m.id != outboundID && m.counts() })
-	original := movedFrom
-	for {
+	// The chain back to the original, and the newest in it that Helsenorge has.
+	original, under := id, ""
+	for next := id; next != ""; {
+		original = next
+		messages, err := s.messages(ctx, tx, original)
+		if err != nil {
+			return "", "", err
+		}
+		if under == "" && slices.ContainsFunc(messages, func(m toldMessage) bool { return m.id != outboundID && m.counts() }) {
+			under = original
+		}
 		var before *string
 		if err := tx.QueryRow(ctx, "SELECT moved_from FROM appointment WHERE id = $1", original).Scan(&before); err != nil {
 			return "", "", err
 		}
-		if before == nil {
-			break
-		}
-		if !own {
-			own = false
-		}
-		original = *before
+		next = deref(before)
 	}
-	if !own && code == contract.AppointmentCancelled {
+	switch {
+	case code != contract.AppointmentCancelled || under == "":
+		return id, original, nil
+	case under == original:
 		relatedTo, err = slotOf(original)
 		return original, relatedTo, err
 	}
-	return id, original, nil
+	return under, original, nil
 }
 
 // openDeliveries lists the messages about the appointment that have no outcome.
@@ -453,10 +459,8 @@ func (s *Store) openDeliveries(ctx context.Context, tx pgx.Tx, a standing) ([]co
 		var sent, due *time.Time
 		err := row.Scan(&d.OutboundID, &d.Code, &sent, &due, &d.Revision, &d.Purpose)
 		d.SentAt, d.ReceiptDue = derefTime(sent), derefTime(due)
-		if p := contract.Purpose(publication.Purpose(string(d.Purpose))); p != "" {
-			d.Purpose = p // an answer's purpose is its code's
-		} else if d.Purpose == contract.AppointmentWithOther {
-			d.Purpose = contract.PurposeConfirmation
+		if p := tells[string(d.Purpose)]; p != "" {
+			d.Purpose = p // an answer tells what its code says
 		}
 		return d, err
 	})

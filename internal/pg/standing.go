@@ -21,19 +21,19 @@ const (
 // standing is how an appointment stands: its row, with what its calendar and its
 // type say.
 type standing struct {
-	id, clinicID, patientID, keyID   string
-	status                           contract.Status
-	revision, told, planned          int
-	calendarID, typeID, slotID       string
-	startsAt, endsAt                 time.Time
-	place, origin                    string
-	movedFrom, movedTo               string
-	changedAt, tellAt, unsettled     time.Time
-	remindAt                         time.Time
-	ownerID                          string
-	hidden, calendarGate, typeGate   bool
-	category, summary                string
-	patientErased                    bool
+	id, clinicID, patientID, keyID string
+	status                         contract.Status
+	revision, told, planned        int
+	calendarID, typeID, slotID     string
+	startsAt, endsAt               time.Time
+	place, origin                  string
+	movedFrom, movedTo             string
+	changedAt, tellAt, unsettled   time.Time
+	remindAt                       time.Time
+	ownerID                        string
+	hidden, calendarGate, typeGate bool
+	category, summary              string
+	patientErased                  bool
 }
 
 // booked tells whether the appointment is in the calendar and no other has taken
