@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
@@ -165,28 +163,4 @@ func parseNationalID(s string) (nationalid.ID, error) {
 		return id, apperr.New(apperr.Invalid, "a birth number or a D number: digital dialogue knows no other (HITS 1217 §2.3)")
 	}
 	return id, nil
-}
-
-// faults collects the invalid fields of one input.
-type faults []apperr.Field
-
-func (f *faults) check(ok bool, path, rule string, args ...any) {
-	if !ok {
-		*f = append(*f, apperr.Field{Path: path, Rule: fmt.Sprintf(rule, args...)})
-	}
-}
-
-func (f *faults) name(path, s string) {
-	f.check(strings.TrimSpace(s) != "", path, "required")
-	f.check(utf8.RuneCountInString(s) <= maxNameRunes, path, "at most %d characters", maxNameRunes)
-	f.check(utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl), path, "one line without control characters")
-}
-
-func isDigits(s string, n int) bool {
-	return len(s) == n && strings.Trim(s, "0123456789") == ""
-}
-
-func isPhone(s string) bool {
-	digits := strings.TrimPrefix(s, "+")
-	return s == "" || (len(digits) >= 5 && len(digits) <= 15 && isDigits(digits, len(digits)))
 }
