@@ -3,6 +3,7 @@ package helsenorge
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
@@ -22,13 +23,20 @@ type Role struct {
 // Request is a Foresporsel: it begins a conversation. Only VUS, the notice of an
 // unread message, stands in one.
 type Request struct {
-	// Type is TypeForesp (7601; 7603 in the communication test).
+	// Type is TypeForesp: of 7601, of 7603 in the communication test, and of 7602
+	// when the clinic tells of an appointment unasked (HITS 1217 §3.4.1).
 	Type Code
 	// Subject is EmneSporsmal. At most 50 characters are written, any are read.
 	Subject string
 	// Text is Sporsmal. At most 1000 characters are written, any are read.
 	Text Text
-	// Coded is KodetOpplysning: in a renewal, how to deliver (8324).
+	// From and To are FraDato and TilDato, the first and last day that free slots
+	// are asked for: calendar dates, as midnight UTC of the date. They are zero
+	// when absent. Written they span at most MaxSlotDays.
+	From, To time.Time
+	// Coded is KodetOpplysning: in a renewal, how to deliver (8324); in what a
+	// citizen asks about an appointment, whether another practitioner will do
+	// (1101). Official samples lack the latter: nil then says nothing.
 	Coded *Code
 	Roles []Role
 }
@@ -76,6 +84,8 @@ func readDialog(n *node) *Dialog {
 			Type:    readCode(r.child(dialogWords.name("TypeForesp"))),
 			Subject: r.child(dialogWords.name("EmneSporsmal")).trimmed(),
 			Text:    readText(r.child(dialogWords.name("Sporsmal"))),
+			From:    readDate(r.child(dialogWords.name("FraDato")).trimmed()),
+			To:      readDate(r.child(dialogWords.name("TilDato")).trimmed()),
 			Roles:   readRoles(r),
 		}
 		if coded := r.child(dialogWords.name("KodetOpplysning")); coded != nil {
@@ -124,12 +134,11 @@ func (c *checker) dialog(m *Message, f function) {
 	if r := d.Request; r != nil {
 		c.code(r.Type, f.list, "Dialog.Request.Type")
 		c.texts(r.Subject, r.Text, f, "Dialog.Request")
-		if f.needsDelivery {
-			if c.check(r.Coded != nil, "Dialog.Request.Coded", "must say how to deliver: a code of list 8324") {
-				c.code(*r.Coded, codes.Delivery, "Dialog.Request.Coded")
-			}
-		} else {
+		c.dates(r, f)
+		if f.coded == "" {
 			c.check(r.Coded == nil, "Dialog.Request.Coded", "must be nil: this code has no KodetOpplysning")
+		} else if c.check(r.Coded != nil, "Dialog.Request.Coded", "must be a code of list "+string(f.coded)) {
+			c.code(*r.Coded, f.coded, "Dialog.Request.Coded")
 		}
 		c.roles(r.Roles, f, "Dialog.Request.Roles")
 		return
@@ -140,7 +149,31 @@ func (c *checker) dialog(m *Message, f function) {
 	c.roles(n.Roles, f, "Dialog.Note.Roles")
 }
 
+// dates checks the days that free slots are asked for.
+func (c *checker) dates(r *Request, f function) {
+	const from, to = "Dialog.Request.From", "Dialog.Request.To"
+	if !f.dates {
+		c.check(r.From.IsZero(), from, "must be zero: this code has no FraDato")
+		c.check(r.To.IsZero(), to, "must be zero: this code has no TilDato")
+		return
+	}
+	const rule = "must be a calendar date, as midnight UTC"
+	if c.check(isCalendarDate(r.From), from, rule) && c.check(isCalendarDate(r.To), to, rule) {
+		days := int(r.To.Sub(r.From) / (24 * time.Hour))
+		c.check(days >= 0 && days <= MaxSlotDays, to, fmt.Sprintf("must be the day of From or at most %d days later", MaxSlotDays))
+	}
+}
+
+func isCalendarDate(t time.Time) bool {
+	return isWritable(t) && t.Equal(t.Truncate(24*time.Hour))
+}
+
 func (c *checker) texts(subject string, text Text, f function, path string) {
+	if f.silent {
+		c.check(subject == "", path+".Subject", "must be empty: what the clinic tells of an appointment stands in its event")
+		c.check(text.isEmpty(), path+".Text", "must be empty: what the clinic tells of an appointment stands in its event")
+		return
+	}
 	if f.needsSubject {
 		c.needed(subject, path+".Subject")
 	} else {
@@ -164,10 +197,11 @@ func (c *checker) texts(subject string, text Text, f function, path string) {
 }
 
 func (c *checker) roles(roles []Role, f function, path string) {
-	if !f.roles {
+	if f.roles == noRoles {
 		c.check(len(roles) == 0, path, "must be empty: this code has no RollerRelatertNotat")
 		return
 	}
+	c.check(f.roles == someRoles || len(roles) <= 1, path, "must be at most one: the practitioner")
 	for i, r := range roles {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		c.check((r.Professional == nil) != (r.Person == nil), at, "must have exactly one of Professional and Person")
@@ -182,8 +216,12 @@ func (c *checker) roles(roles []Role, f function, path string) {
 			wished := r.RoleToPatient != nil && r.RoleToPatient.V == codes.WishedPractitioner && r.Professional != nil
 			c.check(wished, at, "must be the wished practitioner: RoleToPatient 23 with a Professional")
 		}
+		c.check(f.roles == someRoles || r.Person == nil, at+".Person", "must be nil: an appointment is with a Professional")
 		if r.Professional != nil {
 			c.professional(r.Professional, at+".Professional")
+			if f.roles == onePractitioner {
+				c.hasHPR(r.Professional, at+".Professional")
+			}
 			c.check(r.Professional.RoleToPatient == (Code{}), at+".Professional.RoleToPatient", "must be empty: the role stands beside the person")
 		}
 		if r.Person != nil {
@@ -200,8 +238,10 @@ func (w *writer) dialog(d *Dialog, f function) {
 		w.cv("TypeForesp", r.Type, f.list)
 		w.optional("EmneSporsmal", r.Subject)
 		w.text("Sporsmal", r.Text)
+		w.date("FraDato", r.From)
+		w.date("TilDato", r.To)
 		if r.Coded != nil {
-			w.cv("KodetOpplysning", *r.Coded, codes.Delivery)
+			w.cv("KodetOpplysning", *r.Coded, f.coded)
 		}
 		w.roles(r.Roles)
 		w.close("Foresporsel")
@@ -232,7 +272,7 @@ func (w *writer) roles(roles []Role) {
 		}
 		if r.Professional != nil {
 			w.open("HealthcareProfessional")
-			w.professional(r.Professional, "fk1:")
+			w.professional(r.Professional, "", "fk1:")
 			w.close("HealthcareProfessional")
 		}
 		if r.Person != nil {

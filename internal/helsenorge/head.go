@@ -140,6 +140,10 @@ type Patient struct {
 type Head struct {
 	// Process is a code of 8279, such as DIALOG_INNBYGGER_EKONTAKT.
 	Process string
+	// ProcessLiteral is Process as received where official samples misspell it
+	// (AVTALEBESTILLING for AVTALEAVBESTILLING), for the receipt; otherwise it is
+	// "". Writing does not use it.
+	ProcessLiteral string
 	// ProcessName is the @DN beside it. Writing fills it when empty.
 	ProcessName string
 	// MsgID is a UUID, as the sender wrote it.
@@ -150,7 +154,9 @@ type Head struct {
 	// GenDateLiteral is GenDate as received, for the receipt's IssueDate.
 	// Writing does not use it.
 	GenDateLiteral string
-	// WantsReceipt is Ack V="J". Writing demands it, except in the test process.
+	// WantsReceipt is Ack V="J". Writing demands it, except of what is answered at
+	// once, which must not have it (see Message.Synchronous). Official samples of
+	// the latter have it all the same.
 	WantsReceipt bool
 	// RefToParent and RefToConversation are MsgIDs, both or neither: of the
 	// message before this one and of the first of the conversation.
@@ -166,14 +172,15 @@ type Head struct {
 // receiver of to: parties swapped, to as the parent, same process and patient.
 // conversation is the first message's MsgID; when empty, to is the first. now is
 // the new GenDate. The sender may lack a HER-id that to did not carry: see
-// Party.WithHerIDs.
+// Party.WithHerIDs. The reply wants a receipt unless its whole process is answered
+// at once; in an answer to HLT or HBT the caller sets WantsReceipt to false.
 func ReplyHead(to Head, msgID string, now time.Time, conversation string) Head {
 	if conversation == "" {
 		conversation = to.MsgID
 	}
 	h := Head{
 		Process: to.Process, ProcessName: to.ProcessName,
-		MsgID: msgID, GenDate: now.UTC(), WantsReceipt: to.Process != codes.Test,
+		MsgID: msgID, GenDate: now.UTC(), WantsReceipt: to.Process != codes.Test && to.Process != codes.Behandleroversikt,
 		RefToParent: to.MsgID, RefToConversation: conversation,
 		Sender: to.Receiver, Receiver: to.Sender,
 	}
@@ -183,6 +190,9 @@ func ReplyHead(to Head, msgID string, now time.Time, conversation string) Head {
 	}
 	return h
 }
+
+// misspelt are processes as official samples write them.
+var misspelt = map[string]string{"DIALOG_INNBYGGER_AVTALEBESTILLING": codes.Avtaleavbestilling}
 
 func head(local string) xml.Name { return xml.Name{Space: nsHead, Local: local} }
 
@@ -204,6 +214,9 @@ func readHead(info *node) (Head, bool) {
 		MsgID:          info.child(head("MsgId")).trimmed(),
 		GenDateLiteral: info.child(head("GenDate")).trimmed(),
 		WantsReceipt:   info.child(head("Ack")).attr("V") == codes.Yes,
+	}
+	if right, wrong := misspelt[h.Process]; wrong {
+		h.Process, h.ProcessLiteral = right, h.Process
 	}
 	if ref := info.child(head("ConversationRef")); ref != nil {
 		h.RefToParent = ref.child(head("RefToParent")).trimmed()
@@ -326,13 +339,14 @@ func (c *checker) head(m *Message, f function) {
 	c.text(h.ProcessName, "Head.ProcessName")
 	c.check(isUUID(h.MsgID), "Head.MsgID", "must be a UUID")
 	c.check(h.GenDate.Year() > 1900 && h.GenDate.Year() < 10_000, "Head.GenDate", "must be set")
-	if m.Head.Process == codes.Test {
-		c.check(!h.WantsReceipt, "Head.WantsReceipt", "must be false: the communication test is answered at once")
-		if h.Patient != nil {
-			c.patient(h.Patient)
-		}
-	} else {
+	switch f.pace {
+	case queued:
 		c.check(h.WantsReceipt, "Head.WantsReceipt", "must be true: every message of a dialogue is receipted")
+	case atOnce:
+		c.check(!h.WantsReceipt, "Head.WantsReceipt", "must be false: what is answered at once is not receipted")
+	case eitherWay:
+	}
+	if h.Process != codes.Test || h.Patient != nil {
 		c.patient(h.Patient)
 	}
 	if f.thread {
@@ -430,7 +444,7 @@ func (w *writer) party(name string, p Party) {
 		if p.Person.RoleToPatient != (Code{}) {
 			w.cv("RoleToPatient", p.Person.RoleToPatient, codes.PatientRoles)
 		}
-		w.professional(p.Person, "")
+		w.professional(p.Person, "", "")
 		w.close("HealthcareProfessional")
 	}
 	w.close("Organisation")
@@ -439,24 +453,26 @@ func (w *writer) party(name string, p Party) {
 
 func (w *writer) organisation(o Organisation) {
 	w.leaf("OrganisationName", o.Name)
-	w.idents(o.Idents, codes.OrganisationID, "")
+	w.idents(o.Idents, codes.OrganisationID, "", "")
 }
 
-func (w *writer) professional(p *HealthcareProfessional, prefix string) {
-	w.leaf("FamilyName", p.FamilyName)
-	w.optional("MiddleName", p.MiddleName)
-	w.leaf("GivenName", p.GivenName)
-	w.idents(p.Idents, codes.PersonIDs, prefix)
+// professional writes a person's elements with prefix own, and what they hold
+// with prefix.
+func (w *writer) professional(p *HealthcareProfessional, own, prefix string) {
+	w.leaf(own+"FamilyName", p.FamilyName)
+	w.optional(own+"MiddleName", p.MiddleName)
+	w.leaf(own+"GivenName", p.GivenName)
+	w.idents(p.Idents, codes.PersonIDs, own, prefix)
 }
 
-// idents writes Ident in the namespace around it; its children are of prefix,
-// which in Dialogmelding is another namespace.
-func (w *writer) idents(idents []Ident, list codes.List, prefix string) {
+// idents writes Ident with prefix own and its children with prefix, which in
+// Dialogmelding is of another namespace.
+func (w *writer) idents(idents []Ident, list codes.List, own, prefix string) {
 	for _, id := range idents {
-		w.open("Ident")
+		w.open(own + "Ident")
 		w.leaf(prefix+"Id", id.ID)
 		w.cv(prefix+"TypeId", id.Type, list)
-		w.close("Ident")
+		w.close(own + "Ident")
 	}
 }
 

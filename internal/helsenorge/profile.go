@@ -14,6 +14,8 @@ const (
 	// MaxMessageBytes is the size of a written message. Helsenorge takes 20 MB of
 	// sealed message; sealing as DER adds a few kilobytes.
 	MaxMessageBytes = 20_000_000 - 64<<10
+	// MaxSlotDays is how far FraDato and TilDato may be apart (HITS 1217 §3.4.2).
+	MaxSlotDays = 28
 )
 
 // side is a side of the dialogue, or both.
@@ -24,75 +26,280 @@ const (
 	clinic
 )
 
+// presence says whether something may, must or must not be there.
+type presence uint8
+
+const (
+	never presence = iota
+	maybe
+	always
+)
+
+// pace is how a message travels, which decides Ack: what is answered at once is
+// not receipted (HITS 1216 §2.1.1).
+type pace uint8
+
+const (
+	queued pace = iota // Ack J
+	atOnce             // Ack N
+	// eitherWay is a refusal: it answers both kinds of request of its process.
+	eitherWay
+)
+
+// roleRule says what RollerRelatertNotat may hold.
+type roleRule uint8
+
+const (
+	noRoles roleRule = iota
+	someRoles
+	// onePractitioner permits one, with HPR number: whom the citizen asks for, or
+	// whom the appointment is with.
+	onePractitioner
+)
+
+// eventRule is what a function demands of its iCalendar document, beyond the
+// schema (HITS 1217 §2.8, §3.4 to §3.7).
+type eventRule struct {
+	// least and most are how many events; most 0 is without limit.
+	least, most int
+	// own tells that the clinic makes the event: its identities are UUIDs, its
+	// categories those of 7617. Otherwise it repeats what the other side has sent.
+	own bool
+	// slots are free: they alone may be MustCall or AvailableAt.
+	slots bool
+	// related demands RelatedTo.
+	related bool
+	// statuses are the permitted ones, beside none.
+	statuses []string
+}
+
+var (
+	freeSlots      = &eventRule{least: 1, own: true, slots: true, statuses: []string{StatusTentative}}
+	plannedEvents  = &eventRule{least: 1, own: true, statuses: anyStatus}
+	bookedEvent    = &eventRule{least: 1, most: 1, own: true, statuses: []string{StatusTentative, StatusConfirmed}}
+	cancelledEvent = &eventRule{least: 1, most: 1, own: true, statuses: []string{StatusCancelled}}
+	noticeEvent    = &eventRule{least: 1, most: 1, own: true, statuses: anyStatus}
+	wantedSlot     = &eventRule{least: 1, most: 1, statuses: anyStatus}
+	knownEvent     = &eventRule{least: 1, most: 1, related: true, statuses: anyStatus}
+	// repeatedEvent may stand in a refusal: what was asked for, as it was asked.
+	repeatedEvent = &eventRule{most: 1, statuses: anyStatus}
+
+	anyStatus = []string{StatusTentative, StatusConfirmed, StatusCancelled}
+)
+
 // function is what one code of one process permits and demands: the tables of
-// HITS 1217 §3.1 to §3.3, where they go beyond the schema.
+// HITS 1217 §3.1 to §3.7 and §3.11, where they go beyond the schema.
 type function struct {
 	// list is the code's list.
 	list codes.List
-	// request tells Foresporsel from Notat.
-	request bool
 	// sides say who sends it.
 	sides side
+	// pace decides Ack.
+	pace pace
 	// thread demands ConversationRef; without it there must be none.
 	thread bool
-	// needsSubject and needsText demand the two texts.
-	needsSubject, needsText bool
+	// needsSubject and needsText demand the two texts, silent forbids them.
+	needsSubject, needsText, silent bool
 	// subjectFromCode writes the code's name as Tema when there is none: answers
 	// to a renewal have been shown by Tema alone.
 	subjectFromCode bool
-	// needsDelivery demands KodetOpplysning of 8324; others must not have it.
-	needsDelivery bool
-	// caseID, attachments and roles may occur.
-	caseID, attachments, roles bool
+	// coded is the list of the KodetOpplysning that is demanded; others must not
+	// have it.
+	coded codes.List
+	// dates demands FraDato and TilDato; others must not have them.
+	dates bool
+	// caseID and attachments may occur.
+	caseID, attachments bool
+	roles               roleRule
+	// events is nil when there must be no iCalendar document.
+	events *eventRule
+	// practitioners says the same of the Helsepersonell document.
+	practitioners presence
 	// needsM1 is not written: one M1 document per prescription is demanded.
 	needsM1 bool
 }
 
-var profile = map[string]map[string]function{
+// functions are what a process permits, by code. Requests and notes are apart:
+// 05 is told unasked in a Foresporsel, and answers a booking in a Notat.
+type functions struct {
+	requests, notes map[string]function
+}
+
+// of finds the function that a dialog is.
+func (fs functions) of(d *Dialog) (function, bool) {
+	if d == nil || (d.Request == nil) == (d.Note == nil) {
+		return function{}, false
+	}
+	table := fs.notes
+	if d.Request != nil {
+		table = fs.requests
+	}
+	f, ok := table[d.Function()]
+	return f, ok
+}
+
+// appointments tells whether the process is about appointments or those who give
+// them: it carries documents that no other process foresees.
+func (fs functions) appointments() bool {
+	for _, table := range []map[string]function{fs.requests, fs.notes} {
+		for _, f := range table {
+			if f.events != nil || f.practitioners != never {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var profile = map[string]functions{
 	codes.EKonsultasjon: {
-		"SB":  {list: codes.Requests, request: true, sides: citizen, needsSubject: true, needsText: true, attachments: true, roles: true},
-		"DI":  {list: codes.Requests, request: true, sides: clinic, needsSubject: true, needsText: true, attachments: true, roles: true},
-		"EKI": {list: codes.Requests, request: true, sides: clinic, needsSubject: true, needsText: true, attachments: true, roles: true},
-		"12":  {list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: true},
-		"13":  {list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: true},
-		"22":  {list: codes.Answers, sides: citizen, thread: true, needsText: true, attachments: true, roles: true},
-		"26":  {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, attachments: true, roles: true},
-		"30":  {list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: true},
-		"31":  {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, attachments: true, roles: true},
+		requests: map[string]function{
+			"SB":  {list: codes.Requests, sides: citizen, needsSubject: true, needsText: true, attachments: true, roles: someRoles},
+			"DI":  {list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, attachments: true, roles: someRoles},
+			"EKI": {list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, attachments: true, roles: someRoles},
+		},
+		notes: map[string]function{
+			"12": {list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"13": {list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"22": {list: codes.Answers, sides: citizen, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"26": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"31": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
+		},
 	},
 	codes.EKontakt: {
-		"HE":  {list: codes.Requests, request: true, sides: citizen, caseID: true, attachments: true},
-		"VUS": {list: codes.Requests, request: true, sides: citizen, thread: true, caseID: true},
-		"DI":  {list: codes.Requests, request: true, sides: clinic, needsSubject: true, needsText: true, caseID: true, attachments: true},
-		"EKI": {list: codes.Requests, request: true, sides: clinic, needsSubject: true, needsText: true, caseID: true, attachments: true},
-		"19":  {list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: true},
-		"22":  {list: codes.Answers, sides: citizen, thread: true, needsText: true, caseID: true, attachments: true},
-		"26":  {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: true},
-		"30":  {list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: true},
-		"31":  {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: true},
+		requests: map[string]function{
+			"HE":  {list: codes.Requests, sides: citizen, caseID: true, attachments: true},
+			"VUS": {list: codes.Requests, sides: citizen, thread: true, caseID: true},
+			"DI":  {list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, caseID: true, attachments: true},
+			"EKI": {list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, caseID: true, attachments: true},
+		},
+		notes: map[string]function{
+			"19": {list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: someRoles},
+			"22": {list: codes.Answers, sides: citizen, thread: true, needsText: true, caseID: true, attachments: true},
+			"26": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: someRoles},
+			"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: someRoles},
+			"31": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: someRoles},
+		},
 	},
 	codes.Reseptfornyelse: {
-		"RF":   {list: codes.Requests, request: true, sides: citizen, needsText: true, needsDelivery: true, caseID: true, roles: true},
-		"RFER": {list: codes.Requests, request: true, sides: citizen, needsM1: true},
-		"14":   {list: codes.Answers, sides: clinic, thread: true, needsM1: true},
-		"32":   {list: codes.Answers, sides: clinic, thread: true, needsM1: true},
-		"15":   {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: true},
-		"26":   {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: true},
-		"30":   {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: true},
+		requests: map[string]function{
+			"RF":   {list: codes.Requests, sides: citizen, needsText: true, coded: codes.Delivery, caseID: true, roles: someRoles},
+			"RFER": {list: codes.Requests, sides: citizen, needsM1: true},
+		},
+		notes: map[string]function{
+			"14": {list: codes.Answers, sides: clinic, thread: true, needsM1: true},
+			"32": {list: codes.Answers, sides: clinic, thread: true, needsM1: true},
+			"15": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
+			"26": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
+			"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
+		},
+	},
+	codes.Timereservasjon: {
+		requests: map[string]function{
+			"HLT": {list: codes.Requests, sides: citizen, pace: atOnce, dates: true, roles: onePractitioner},
+			"HBT": {list: codes.Requests, sides: citizen, pace: atOnce},
+			"RT":  {list: codes.Requests, sides: citizen, coded: codes.YesNo, caseID: true, attachments: true, roles: onePractitioner, events: wantedSlot},
+			"ART": cancellation,
+			"05":  told(bookedEvent), "07": told(bookedEvent), "08": told(cancelledEvent), "11": told(bookedEvent),
+			"MOA": {list: codes.Requests, sides: clinic, silent: true, caseID: true, roles: onePractitioner, events: noticeEvent},
+		},
+		notes: map[string]function{
+			"01": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true, events: plannedEvents},
+			"02": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"03": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true, events: freeSlots, practitioners: maybe},
+			"04": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"05": given(bookedEvent), "07": given(bookedEvent), "08": notGiven(cancelledEvent),
+			"06": notGiven(repeatedEvent), "09": notGiven(repeatedEvent), "34": notGiven(repeatedEvent),
+			"26": refused(eitherWay), "30": refused(eitherWay),
+		},
+	},
+	codes.Avtaleutsending: {
+		requests: map[string]function{
+			"05": told(bookedEvent), "07": told(bookedEvent), "08": told(cancelledEvent), "11": told(bookedEvent),
+		},
+		// Nothing is asked here. What comes all the same is refused as anywhere.
+		notes: map[string]function{"26": refused(queued), "30": refused(queued)},
+	},
+	codes.Avtaleavbestilling: {
+		requests: map[string]function{"ART": cancellation},
+		notes: map[string]function{
+			"08": notGiven(cancelledEvent), "09": notGiven(repeatedEvent),
+			"26": refused(queued), "30": refused(queued),
+		},
+	},
+	codes.Timeonske: {
+		requests: map[string]function{
+			"OT":  {list: codes.Requests, sides: citizen, coded: codes.YesNo, attachments: true, roles: onePractitioner},
+			"OET": {list: codes.Requests, sides: citizen, coded: codes.YesNo, attachments: true, roles: onePractitioner, events: knownEvent},
+			"OAT": {list: codes.Requests, sides: citizen, coded: codes.YesNo, attachments: true, roles: onePractitioner, events: knownEvent},
+		},
+		notes: map[string]function{
+			"05": wishAnswer(bookedEvent, maybe), "07": wishAnswer(bookedEvent, maybe), "10": wishAnswer(bookedEvent, always),
+			"08": wishAnswer(cancelledEvent, never), "06": wishAnswer(repeatedEvent, never), "09": wishAnswer(repeatedEvent, never),
+			"34": wishAnswer(repeatedEvent, never), "26": wishAnswer(repeatedEvent, never), "30": wishAnswer(repeatedEvent, never),
+		},
+	},
+	codes.Behandleroversikt: {
+		requests: map[string]function{"HB": {list: codes.Requests, sides: citizen, pace: atOnce}},
+		notes: map[string]function{
+			"20": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true, practitioners: always},
+			"21": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"26": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"30": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"31": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+		},
 	},
 	codes.Test: {
-		"KT":  {list: codes.TestCodes, request: true, sides: citizen | clinic},
-		"RKT": {list: codes.TestCodes, sides: citizen | clinic, thread: true},
+		requests: map[string]function{"KT": {list: codes.TestCodes, sides: citizen | clinic, pace: atOnce}},
+		notes:    map[string]function{"RKT": {list: codes.TestCodes, sides: citizen | clinic, pace: atOnce, thread: true}},
 	},
+}
+
+// cancellation is ART, alike in both processes that have it (HITS 1217 §3.4.3,
+// §3.7): the citizen cancels an appointment.
+var cancellation = function{
+	list: codes.Requests, sides: citizen, coded: codes.YesNo, caseID: true, attachments: true, roles: onePractitioner, events: knownEvent,
+}
+
+// told is an appointment that the clinic has made, changed, cancelled or waited
+// in vain for, told unasked (HITS 1217 §3.4.1): a code of 7602 in a request,
+// without words.
+func told(events *eventRule) function {
+	return function{list: codes.Answers, sides: clinic, silent: true, caseID: true, roles: onePractitioner, events: events}
+}
+
+// given answers a booking with an appointment, perhaps with somebody else (HITS
+// 1217 §3.4.3); notGiven answers without one.
+func given(events *eventRule) function {
+	f := notGiven(events)
+	f.practitioners = maybe
+	return f
+}
+
+func notGiven(events *eventRule) function {
+	return function{list: codes.Answers, sides: clinic, thread: true, caseID: true, attachments: true, roles: onePractitioner, events: events}
+}
+
+// refused is 26 and 30: the request was right and is not taken (HITS 1217 §2.4.3).
+func refused(p pace) function {
+	f := notGiven(repeatedEvent)
+	f.pace = p
+	return f
+}
+
+// wishAnswer answers a wish for an appointment (HITS 1217 §3.5).
+func wishAnswer(events *eventRule, practitioners presence) function {
+	return function{list: codes.Answers, sides: clinic, thread: true, roles: onePractitioner, events: events, practitioners: practitioners}
 }
 
 // refusals are what may be written in every other process of 8279: that the
 // message was right and is not taken (HITS 1217 §2.4.3, §2.13.3).
-var refusals = map[string]function{
+var refusals = functions{notes: map[string]function{
 	"26": {list: codes.Answers, sides: clinic, thread: true, needsText: true},
 	"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true},
 	"31": {list: codes.Answers, sides: clinic, thread: true, needsText: true},
-}
+}}
 
 // readInFull tells whether the process is one that the profile knows.
 func readInFull(process string) bool {
@@ -103,3 +310,12 @@ func readInFull(process string) bool {
 // dialogueProcess tells whether the process is about a patient's dialogue: all
 // in the profile but the communication test, which needs no patient.
 func dialogueProcess(process string) bool { return readInFull(process) && process != codes.Test }
+
+// Synchronous tells whether the message belongs to a pair that is answered at
+// once: its time to live is seconds, its Ack is N, and nobody receipts it (HITS
+// 1216 §2.1.3). A refusal that answers either kind of request goes by its Ack.
+// It is false for a message of no known function.
+func (m *Message) Synchronous() bool {
+	f, _ := profile[m.Head.Process].of(m.Dialog)
+	return f.pace == atOnce || f.pace == eitherWay && !m.Head.WantsReceipt
+}

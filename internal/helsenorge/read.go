@@ -25,11 +25,15 @@ type Message struct {
 	Dialog      *Dialog
 	Attachments []Attachment
 	Relation    *Relation
+	// Events are what the iCalendar document holds, nil without one.
+	Events []Event
+	// Practitioners are what the Helsepersonell document lists, nil without one.
+	Practitioners []Practitioner
 	// Receipt is set only when the document is an AppRec; Head then holds its id,
 	// instant and parties.
 	Receipt *Receipt
 	// Unknown are the root names of documents that were not read, such as Resept
-	// (M1) and icalendar. A root that is of no known format is "?".
+	// (M1) and Personer. A root that is of no known format is "?".
 	Unknown []string
 }
 
@@ -129,6 +133,7 @@ func readMessage(root *node) (*Message, []Problem) {
 	}
 	if readInFull(h.Process) {
 		v.dialog(root, m.Dialog)
+		v.appointment(m)
 	}
 	return m, v.problems
 }
@@ -176,6 +181,25 @@ func (v *validator) dialog(root *node, d *Dialog) {
 	}
 }
 
+// appointment checks that the documents are there that the code is nothing
+// without (HITS 1217 §2.13.3: a required value). What they hold beyond the schema
+// is for the caller to judge, and one document too many is no fault.
+func (v *validator) appointment(m *Message) {
+	f, ok := profile[m.Head.Process].of(m.Dialog)
+	if !ok {
+		return
+	}
+	const content = "MsgHead/Document/RefDoc/Content/"
+	if r := f.events; r != nil && r.least > 0 {
+		if len(m.Events) == 0 || r.most > 0 && len(m.Events) > r.most {
+			v.require(content+nameCalendar.Local, "the events "+r.count())
+		}
+	}
+	if f.practitioners == always && len(m.Practitioners) == 0 {
+		v.require(content+namePractitioners.Local, "the practitioners must be listed")
+	}
+}
+
 // readDocument takes in one Document.
 func (m *Message) readDocument(v *validator, document *node, path string) {
 	refDoc := document.child(head("RefDoc"))
@@ -199,12 +223,32 @@ func (m *Message) readDocument(v *validator, document *node, path string) {
 				v.add(formatUnsupported, path+"/Content/Base64Container", rule)
 			}
 			m.Attachments = append(m.Attachments, a)
+		case nameCalendar:
+			m.Events = append(m.Events, readEvents(content)...)
+			if m.Events == nil {
+				m.Events = []Event{}
+			}
+			v.foreseen(m.Head.Process, path)
+		case namePractitioners, namePractitionerEntry, namePractitionersOld:
+			m.Practitioners = append(m.Practitioners, readPractitioners(content)...)
+			if m.Practitioners == nil {
+				m.Practitioners = []Practitioner{}
+			}
+			v.foreseen(m.Head.Process, path)
 		default:
 			m.Unknown = append(m.Unknown, formatName(content.name))
 			if readInFull(m.Head.Process) && (!isM1(content.name) || m.Head.Process != codes.Reseptfornyelse) {
 				v.add(formatUnsupported, path+"/Content", "the document's format is not supported in this process")
 			}
 		}
+	}
+}
+
+// foreseen refuses a document about appointments in a process about something
+// else: nobody would see it.
+func (v *validator) foreseen(process, path string) {
+	if readInFull(process) && !profile[process].appointments() {
+		v.add(formatUnsupported, path+"/Content", "the document's format is not supported in this process")
 	}
 }
 
@@ -215,17 +259,14 @@ func isM1(name xml.Name) bool {
 // formats are the roots of other formats that Helsenorge's processes carry. A
 // name from outside the table is not repeated: it may hold anything.
 var formats = map[xml.Name]bool{
-	{Space: nsM1, Local: "Resept"}:                                                               true,
-	{Space: nsM1Old, Local: "Resept"}:                                                            true,
-	{Space: "urn:ietf:params:xml:ns:icalendar-2.0", Local: "icalendar"}:                          true,
-	{Space: "http://www.kith.no/xmlstds/helsepersonell/2014-03-28", Local: "HelsepersonelListe"}: true,
-	{Space: "http://www.kith.no/xmlstds/helsepersonell/2015-05-04", Local: "HelsepersonelListe"}: true,
-	{Space: "http://www.kith.no/xmlstds/person/2014-03-28", Local: "Personer"}:                   true,
-	{Space: "http://www.kith.no/xmlstds/dialog/2006-10-11", Local: "Dialogmelding"}:              true,
-	{Space: "http://ehelse.no/xmlstds/leveringsrapport/2018-08-14", Local: "Leveringsrapport"}:   true,
-	{Space: "http://ehelse.no/xmlstds/MeldingInnbygger/2018-09-25", Local: "MeldingInnbygger"}:   true,
-	{Space: "http://ehelse.no/xmlstds/Videreformidling/2018-09-25", Local: "Videreformidling"}:   true,
-	{Space: "http://ehelse.no/xmlstds/tjenesteoversikt", Local: "TjenesteOversikt"}:              true,
+	{Space: nsM1, Local: "Resept"}:                                                             true,
+	{Space: nsM1Old, Local: "Resept"}:                                                          true,
+	{Space: "http://www.kith.no/xmlstds/person/2014-03-28", Local: "Personer"}:                 true,
+	{Space: "http://www.kith.no/xmlstds/dialog/2006-10-11", Local: "Dialogmelding"}:            true,
+	{Space: "http://ehelse.no/xmlstds/leveringsrapport/2018-08-14", Local: "Leveringsrapport"}: true,
+	{Space: "http://ehelse.no/xmlstds/MeldingInnbygger/2018-09-25", Local: "MeldingInnbygger"}: true,
+	{Space: "http://ehelse.no/xmlstds/Videreformidling/2018-09-25", Local: "Videreformidling"}: true,
+	{Space: "http://ehelse.no/xmlstds/tjenesteoversikt", Local: "TjenesteOversikt"}:            true,
 }
 
 func formatName(name xml.Name) string {

@@ -258,7 +258,7 @@ func TestReadRefuses(t *testing.T) {
 		{name: "no dialog", file: "contact-HE", old: `<Dialogmelding xmlns="` + nsDialog + `" xmlns:fk1="` + nsShared + `"><Sakstype>kontakt-17</Sakstype>` + dialog + `</Dialogmelding>`, code: "T02", path: "MsgHead/Document/RefDoc/Content/Dialogmelding"},
 		{name: "older dialog", file: "contact-HE", old: nsDialog, replacement: "http://www.kith.no/xmlstds/dialog/2006-10-11", code: "T10", path: "MsgHead/Document[1]/RefDoc/Content"},
 		{name: "unknown document", file: "contact-HE", old: "</MsgHead>", replacement: `<Document><RefDoc><MsgType V="XML"/><Content><x xmlns="urn:x"/></Content></RefDoc></Document></MsgHead>`, code: "T10", path: "MsgHead/Document[2]/RefDoc/Content"},
-		{name: "appointment in an e-contact", file: "contact-HE", old: "</MsgHead>", replacement: `<Document><RefDoc><MsgType V="XML"/><Content><icalendar xmlns="urn:ietf:params:xml:ns:icalendar-2.0"/></Content></RefDoc></Document></MsgHead>`, code: "T10", path: "MsgHead/Document[2]/RefDoc/Content"},
+		{name: "appointment in an e-contact", file: "contact-HE", old: "</MsgHead>", replacement: `<Document><RefDoc><MsgType V="XML"/><Content><icalendar xmlns="urn:ietf:params:xml:ns:icalendar-2.0"><vcalendar><components/></vcalendar></icalendar></Content></RefDoc></Document></MsgHead>`, code: "T10", path: "MsgHead/Document[2]/RefDoc/Content"},
 		{name: "file elsewhere", file: "contact-HE", old: "</MsgHead>", replacement: `<Document><RefDoc><MsgType V="REF"/><FileReference>x</FileReference></RefDoc></Document></MsgHead>`, code: "T10", path: "MsgHead/Document[2]/RefDoc"},
 		{name: "program attached", file: "consultation-12", old: "JVBERi0x", replacement: "TVqQAAMA", code: "T10", path: "MsgHead/Document[2]/RefDoc/Content/Base64Container"},
 		{name: "nothing attached", file: "consultation-12", old: ">JVBERi0xLjQKJWZpeHR1cmUK<", replacement: "><", code: "T10", path: "MsgHead/Document[2]/RefDoc/Content/Base64Container"},
@@ -308,7 +308,7 @@ func TestReadBrokenReceipt(t *testing.T) {
 
 func TestOtherProcessesAreReadAtHeadLevel(t *testing.T) {
 	t.Parallel()
-	for _, process := range []string{codes.Timereservasjon, codes.Digitalbruker, codes.Oppgave, "LEGEERKL"} {
+	for _, process := range []string{"DIALOG_INNBYGGER_TIMER", codes.Digitalbruker, codes.Oppgave, "LEGEERKL"} {
 		raw := edited(t, "contact-HE", codes.EKontakt, process)
 		raw = bytes.Replace(raw, []byte("</MsgHead>"), []byte(`<Document><RefDoc><MsgType V="XML"/><Content><x xmlns="urn:x"/></Content></RefDoc></Document></MsgHead>`), 1)
 		raw = bytes.Replace(raw, []byte("<GivenName>Fiktiv</GivenName>"), nil, 1)

@@ -1,6 +1,7 @@
 package helsenorge
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"regexp"
@@ -54,7 +55,7 @@ func ReceiptFor(head Head, id string, now time.Time, problems []Problem) *Receip
 		ID: id, GenDate: now.UTC(),
 		Sender: mirrored(head.Receiver), Receiver: mirrored(head.Sender),
 		OK: len(problems) == 0, Status: receiptStatus(len(problems) == 0),
-		OriginalType:      Code{V: head.Process, DN: head.ProcessName},
+		OriginalType:      Code{V: cmp.Or(head.ProcessLiteral, head.Process), DN: head.ProcessName},
 		OriginalIssueDate: head.GenDateLiteral, OriginalMsgID: head.MsgID,
 	}
 	if r.OriginalIssueDate == "" {

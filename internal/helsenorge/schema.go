@@ -10,9 +10,17 @@ const (
 	nsReceipt0 = "http://www.kith.no/xmlstds/apprec/2004-11-21"
 	nsRelation = "http://www.kith.no/xmlstds/pasientrelasjon/2014-03-28"
 	nsShared   = "http://www.kith.no/xmlstds/felleskomponent1"
+	nsCalendar = "urn:ietf:params:xml:ns:icalendar-2.0"
 	nsBase64   = "http://www.kith.no/xmlstds/base64container"
 	nsXHTML    = "http://www.w3.org/1999/xhtml"
 	nsSign     = "http://www.w3.org/2000/09/xmldsig#"
+)
+
+// The two editions of the list of practitioners. The older has no remark, and an
+// official sample still uses it.
+const (
+	nsPractitioners    = "http://www.kith.no/xmlstds/helsepersonell/2015-05-04"
+	nsPractitionersOld = "http://www.kith.no/xmlstds/helsepersonell/2014-03-28"
 )
 
 // The two editions of M1 that renewals carry.
@@ -29,12 +37,16 @@ const (
 
 // Names that more than one file asks for.
 var (
-	nameMsgHead  = xml.Name{Space: nsHead, Local: "MsgHead"}
-	nameDialog   = xml.Name{Space: nsDialog, Local: "Dialogmelding"}
-	nameRelation = xml.Name{Space: nsRelation, Local: "Pasientrelasjon"}
-	nameBase64   = xml.Name{Space: nsBase64, Local: "Base64Container"}
-	nameReceipt  = xml.Name{Space: nsReceipt, Local: "AppRec"}
-	nameReceipt0 = xml.Name{Space: nsReceipt0, Local: "AppRec"}
+	nameMsgHead           = xml.Name{Space: nsHead, Local: "MsgHead"}
+	nameDialog            = xml.Name{Space: nsDialog, Local: "Dialogmelding"}
+	nameRelation          = xml.Name{Space: nsRelation, Local: "Pasientrelasjon"}
+	nameCalendar          = xml.Name{Space: nsCalendar, Local: "icalendar"}
+	namePractitioners     = xml.Name{Space: nsPractitioners, Local: "HelsepersonelListe"}
+	namePractitionerEntry = xml.Name{Space: nsPractitioners, Local: "Helsepersonell"}
+	namePractitionersOld  = xml.Name{Space: nsPractitionersOld, Local: "Helsepersonell"}
+	nameBase64            = xml.Name{Space: nsBase64, Local: "Base64Container"}
+	nameReceipt           = xml.Name{Space: nsReceipt, Local: "AppRec"}
+	nameReceipt0          = xml.Name{Space: nsReceipt0, Local: "AppRec"}
 )
 
 // The schemas are data: one table per format, in the order of the XSD, and one
@@ -72,6 +84,8 @@ type item struct {
 	alternatives []element
 	// optional lets the whole choice be left out.
 	optional bool
+	// repeated lets the choice be made again, in any order: a substitution group.
+	repeated bool
 }
 
 type element struct {
@@ -132,6 +146,8 @@ var (
 func init() {
 	headSchema()
 	dialogSchema()
+	practitionerSchema()
+	calendarSchema()
 	receiptSchema(nsReceipt, typReceipt)
 	receiptSchema(nsReceipt0, typReceipt0)
 	base64Schema()
@@ -241,6 +257,20 @@ func dialogSchema() {
 	relative := sequence(person(fk, false, fk.many, ident, address, telecom)...)
 	typRelation.items = []item{pr.many("Person", relative), pr.opt("Relasjon", typCV)}
 	global(pr, "Pasientrelasjon", typRelation)
+}
+
+// practitionerSchema is helsepersonell-2014-03-28.xsd and -2015-05-04.xsd
+// (HIS 80508), with felleskomponent1.xsd under both.
+func practitionerSchema() {
+	fk := vocabulary(nsShared)
+	ident, address, telecom := addressTypes(fk)
+	professional := sequence(append([]item{fk.opt("TypeHealthcareProfessional", typCS), fk.opt("RoleToPatient", typCV)},
+		person(fk, false, fk.some, ident, address, telecom)...)...)
+	v, old := vocabulary(nsPractitioners), vocabulary(nsPractitionersOld)
+	entry := sequence(v.many("Helsepersonell", professional), v.opt("Merknad", typString))
+	global(v, "Helsepersonell", entry)
+	global(v, "HelsepersonelListe", sequence(v.many("Helsepersonell", entry)))
+	global(old, "Helsepersonell", sequence(old.many("Helsepersonell", professional)))
 }
 
 // receiptSchema is AppRec-v1.1.xsd (HIS 80415) and AppRec-v1-2004-11-21.xsd:

@@ -140,6 +140,10 @@ func (v *validator) sequence(n *node, typ *contentType, path string) {
 	}
 	missing := false
 	for _, it := range typ.items {
+		if it.repeated {
+			kids = v.group(kids, it, path)
+			continue
+		}
 		e, found := it.at(kids)
 		if !found {
 			if !it.optional {
@@ -158,6 +162,21 @@ func (v *validator) sequence(n *node, typ *contentType, path string) {
 	// A missing element most often stands further on, so one fault is enough.
 	if len(kids) > 0 && !missing {
 		v.broken(path, "an element stands where the schema has none of its name")
+	}
+}
+
+// group walks the children that are of a substitution group, in any order, and
+// returns those after them.
+func (v *validator) group(kids []*node, it item, path string) []*node {
+	counts := map[xml.Name]int{}
+	for {
+		e, found := it.at(kids)
+		if !found {
+			return kids
+		}
+		counts[e.name]++
+		v.element(kids[0], e.typ, childPath(path, e, counts[e.name]))
+		kids = kids[1:]
 	}
 }
 

@@ -2,6 +2,7 @@ package helsenorge
 
 import (
 	"encoding/base64"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -12,7 +13,7 @@ import (
 
 // WriteMessage writes a message of one of the processes that are read in full,
 // from either side. The result is UTF-8, valid by the schemas and by the tables
-// of HITS 1217 §2 and §3.1 to §3.3, and the same for the same message. S and DN
+// of HITS 1217 §2, §3.1 to §3.7 and §3.11, and the same for the same message. S and DN
 // of coded values are filled in where the place gives the list. m is not changed.
 //
 // The error is apperr.Invalid with every wrong field (paths are Go names from
@@ -27,6 +28,8 @@ func WriteMessage(m *Message) ([]byte, error) {
 	c := checker{}
 	c.head(m, f)
 	c.dialog(m, f)
+	c.events(m, f)
+	c.practitioners(m, f)
 	c.attachments(m, f)
 	c.relation(m, f)
 	if len(c.fields) > 0 {
@@ -57,9 +60,9 @@ func writable(m *Message) (function, error) {
 		return function{}, apperr.New(apperr.Invalid, "the message is a receipt: use WriteReceipt")
 	}
 	process, ok := profile[m.Head.Process]
-	if !ok && codes.Known(m.Head.Process) && m.Dialog != nil && m.Dialog.Note != nil {
+	if !ok && codes.Known(m.Head.Process) {
 		process = refusals
-		_, ok = refusals[m.Dialog.Function()]
+		_, ok = refusals.of(m.Dialog)
 	}
 	if !ok {
 		return function{}, apperr.New(apperr.Unsupported, "messages of this process are not written by this version")
@@ -68,32 +71,19 @@ func writable(m *Message) (function, error) {
 		return function{}, apperr.InvalidFields("the message must say one thing",
 			apperr.Field{Path: "Dialog", Rule: "must have exactly one of Request and Note"})
 	}
-	f, ok := process[m.Dialog.Function()]
-	if !ok || f.request != (m.Dialog.Request != nil) {
+	f, ok := process.of(m.Dialog)
+	if !ok {
+		path, table := "Dialog.Note.Topic.V", process.notes
+		if m.Dialog.Request != nil {
+			path, table = "Dialog.Request.Type.V", process.requests
+		}
 		return function{}, apperr.InvalidFields("the code has no place in this process",
-			apperr.Field{Path: codePath(m.Dialog), Rule: "must be one of " + strings.Join(functionsOf(process, m.Dialog.Request != nil), ", ")})
+			apperr.Field{Path: path, Rule: "must be one of " + strings.Join(slices.Sorted(maps.Keys(table)), ", ")})
 	}
 	if f.needsM1 || len(m.Unknown) > 0 {
 		return function{}, apperr.New(apperr.Unsupported, "the message must carry prescriptions (M1), which this version does not write: answer 15 or 26, or renew in the record system")
 	}
 	return f, nil
-}
-
-func codePath(d *Dialog) string {
-	if d.Request != nil {
-		return "Dialog.Request.Type.V"
-	}
-	return "Dialog.Note.Topic.V"
-}
-
-func functionsOf(process map[string]function, request bool) (out []string) {
-	for v, f := range process {
-		if f.request == request {
-			out = append(out, v)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 // checker collects the fields of a message that may not be written.
@@ -159,6 +149,12 @@ func (w *writer) message(m *Message, f function) {
 	w.document(h, func() { w.dialog(m.Dialog, f) })
 	if m.Relation != nil {
 		w.document(h, func() { w.relation(m.Relation) })
+	}
+	if len(m.Practitioners) > 0 {
+		w.document(h, func() { w.practitioners(m.Practitioners) })
+	}
+	if len(m.Events) > 0 {
+		w.document(h, func() { w.events(m.Events) })
 	}
 	for _, a := range m.Attachments {
 		w.attachment(h, a)

@@ -3,6 +3,7 @@ package helsenorge
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -87,12 +88,14 @@ func TestFixturesAreTheWholeProfile(t *testing.T) {
 	t.Parallel()
 	have := map[string]bool{}
 	for _, m := range fixtures() {
-		have[m.Head.Process+" "+m.Dialog.Function()] = true
+		have[fmt.Sprintf("%s %t %s", m.Head.Process, m.Dialog.Request != nil, m.Dialog.Function())] = true
 	}
-	for process, functions := range profile {
-		for v, f := range functions {
-			require.Equal(t, !f.needsM1, have[process+" "+v], "%s %s", process, v)
-			require.True(t, codes.Has(f.list, v), "%s %s", process, v)
+	for process, fs := range profile {
+		for request, table := range map[bool]map[string]function{true: fs.requests, false: fs.notes} {
+			for v, f := range table {
+				require.Equal(t, !f.needsM1, have[fmt.Sprintf("%s %t %s", process, request, v)], "%s %s", process, v)
+				require.True(t, codes.Has(f.list, v), "%s %s", process, v)
+			}
 		}
 	}
 }
@@ -274,7 +277,7 @@ func TestWriteUnsupported(t *testing.T) {
 	require.Equal(t, apperr.Unsupported, apperr.KindOf(err))
 
 	m = fixtures()["renewal-RF"]
-	m.Head.Process = codes.Timeonske
+	m.Head.Process = codes.Digitalbruker
 	_, err = WriteMessage(m)
 	require.Equal(t, apperr.Unsupported, apperr.KindOf(err))
 

@@ -3,6 +3,7 @@ package helsenorge
 import (
 	"bytes"
 	"encoding/xml"
+	"time"
 
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 )
@@ -56,6 +57,13 @@ func (w *writer) leaf(name, text string) {
 func (w *writer) optional(name, text string) {
 	if text != "" {
 		w.leaf(name, text)
+	}
+}
+
+// date writes an element with a calendar date, unless there is none.
+func (w *writer) date(name string, t time.Time) {
+	if !t.IsZero() {
+		w.leaf(name, t.UTC().Format(time.DateOnly))
 	}
 }
 

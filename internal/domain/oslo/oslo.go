@@ -36,3 +36,15 @@ func Midnight(t time.Time) time.Time {
 	y, m, d := In(t).Date()
 	return At(y, m, d, 0, 0, 0)
 }
+
+// Parse reads text without zone, as time.Parse does, as what the wall clock
+// shows, with the rule of At for an hour that a change skips or repeats. The
+// instant is in UTC, with whatever fraction of a second the text has.
+func Parse(layout, text string) (time.Time, error) {
+	t, err := time.Parse(layout, text)
+	if err != nil {
+		return time.Time{}, err
+	}
+	y, m, d := t.Date()
+	return At(y, m, d, t.Hour(), t.Minute(), t.Second()).Add(time.Duration(t.Nanosecond())), nil
+}

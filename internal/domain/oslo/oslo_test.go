@@ -28,3 +28,20 @@ func TestWallClockOverBothChanges(t *testing.T) {
 	}
 	require.Equal(t, 8, oslo.In(oslo.At(2026, time.July, 15, 8, 0, 0)).Hour())
 }
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2026-01-15T08:00:00":     "2026-01-15T07:00:00Z",
+		"2026-07-15T08:00:00.125": "2026-07-15T06:00:00.125Z",
+		"2026-03-29T02:30:00":     "2026-03-29T01:30:00Z",
+		"2026-10-25T02:30:00.5":   "2026-10-25T01:30:00.5Z",
+	} {
+		got, err := oslo.Parse("2006-01-02T15:04:05", text)
+		require.NoError(t, err)
+		require.Equal(t, want, got.Format(time.RFC3339Nano), text)
+		require.Equal(t, time.UTC, got.Location())
+	}
+	_, err := oslo.Parse("2006-01-02T15:04:05", "2026-02-29T08:00:00")
+	require.Error(t, err)
+}

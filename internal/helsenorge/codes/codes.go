@@ -16,23 +16,25 @@ func (l List) OID() string { return OIDPrefix + string(l) }
 
 // The lists in use.
 const (
-	YesNo          List = "1101" // KodetOpplysning of SDAB: became active or inactive
-	ReceiptWanted  List = "7304" // MsgInfo/Ack
-	Requests       List = "7601" // Foresporsel/TypeForesp
-	Answers        List = "7602" // Notat/TemaKodet
-	TestCodes      List = "7603" // TypeForesp and TemaKodet of the communication test
-	Representation List = "7611" // Pasientrelasjon/Relasjon
-	ReceiptRoles   List = "8112" // AppRec Sender/Role and Receiver/Role
-	DocumentTypes  List = "8114" // RefDoc/MsgType
-	PersonIDs      List = "8116" // Ident/TypeId of persons
-	ReceiptErrors  List = "8221" // AppRec/Error
-	ReceiptStatus  List = "8258" // AppRec/Status
-	Processes      List = "8279" // MsgInfo/Type
-	Delivery       List = "8324" // KodetOpplysning of a renewal: how to deliver
-	Kinship        List = "9033" // Relasjon before October 2017
-	PatientRoles   List = "9034" // RoleToPatient
-	OrganisationID List = "9051" // Ident/TypeId of organisations
-	NoteRoles      List = "9057" // RolleNotat
+	YesNo           List = "1101" // KodetOpplysning of SDAB (became active or inactive) and of appointments (another practitioner will do)
+	ReceiptWanted   List = "7304" // MsgInfo/Ack
+	Requests        List = "7601" // Foresporsel/TypeForesp
+	Answers         List = "7602" // Notat/TemaKodet
+	TestCodes       List = "7603" // TypeForesp and TemaKodet of the communication test
+	Representation  List = "7611" // Pasientrelasjon/Relasjon
+	AppointmentType List = "7617" // categories of an event, as plain text
+	ReceiptRoles    List = "8112" // AppRec Sender/Role and Receiver/Role
+	DocumentTypes   List = "8114" // RefDoc/MsgType
+	PersonIDs       List = "8116" // Ident/TypeId of persons
+	ReceiptErrors   List = "8221" // AppRec/Error
+	ReceiptStatus   List = "8258" // AppRec/Status
+	Processes       List = "8279" // MsgInfo/Type
+	Delivery        List = "8324" // KodetOpplysning of a renewal: how to deliver
+	Kinship         List = "9033" // Relasjon before October 2017
+	PatientRoles    List = "9034" // RoleToPatient
+	OrganisationID  List = "9051" // Ident/TypeId of organisations
+	NoteRoles       List = "9057" // RolleNotat
+	Professions     List = "9060" // TypeHealthcareProfessional
 )
 
 // Processes that Helsebro names in code (8279).
@@ -60,22 +62,45 @@ const (
 	DialogueWithCitizen    = "DI"   // from the clinic; the citizen may reply
 	OneWayToCitizen        = "EKI"  // from the clinic; the citizen cannot reply
 	UnreadNotice           = "VUS"  // the citizen has not read a message
+	SlotsRequest           = "HLT"  // free slots
+	PlannedRequest         = "HBT"  // appointments made, home-based services only
+	BookingRequest         = "RT"   // books a free slot
+	CancellationRequest    = "ART"  // cancels an appointment
+	AppointmentWish        = "OT"   // for an appointment, in words
+	ChangeWish             = "OET"  // for another time
+	CancellationWish       = "OAT"  // for a cancellation
+	AppointmentNotice      = "MOA"  // from a home-based service
+	PractitionersRequest   = "HB"   // who has a calendar
 	TestRequest            = "KT"
 	TestAnswer             = "RKT"
 )
 
 // Answers (7602) that Helsebro names in code.
 const (
-	PractitionerAnswer = "12"
-	DialogueClosed     = "13"
-	Renewed            = "14"
-	NotRenewed         = "15"
-	EnquiryAnswer      = "19"
-	CitizenAnswer      = "22"
-	RequestRefused     = "26"
-	NoAccess           = "30"
-	GeneralError       = "31"
-	PartlyRenewed      = "32"
+	PlannedFound          = "01"
+	NothingPlanned        = "02"
+	SlotsFound            = "03"
+	NoSlots               = "04"
+	BookingConfirmed      = "05" // as a request: the clinic has made an appointment
+	SlotNotAvailable      = "06"
+	ChangeConfirmed       = "07" // as a request: the clinic has changed one
+	CancellationConfirmed = "08" // as a request: the clinic has cancelled one
+	CancellationRefused   = "09"
+	BookingWithOther      = "10" // confirmed, with another practitioner
+	PatientDidNotCome     = "11" // a request only
+	PractitionerAnswer    = "12"
+	DialogueClosed        = "13"
+	Renewed               = "14"
+	NotRenewed            = "15"
+	EnquiryAnswer         = "19"
+	PractitionersFound    = "20"
+	NoPractitioners       = "21"
+	CitizenAnswer         = "22"
+	RequestRefused        = "26"
+	NoAccess              = "30"
+	GeneralError          = "31"
+	PartlyRenewed         = "32"
+	ChangeRefused         = "34"
 )
 
 // Receipt errors (8221) that Helsebro gives or acts on.
@@ -98,6 +123,8 @@ const (
 
 // Other single codes that Helsebro names in code.
 const (
+	OtherAccepted      = "1"    // 1101: another practitioner will do
+	OtherDeclined      = "2"    // 1101
 	Yes                = "J"    // 7304
 	No                 = "N"    // 7304
 	XMLInstance        = "XML"  // 8114

@@ -20,6 +20,11 @@ func TestListsAreWhole(t *testing.T) {
 	require.Len(t, names[Requests], 30)
 	require.Len(t, names[Answers], 37)
 	require.Greater(t, len(names[Processes]), 200)
+	require.Len(t, names[Representation], 4)
+	require.Len(t, names[AppointmentType], 9)
+	for v, name := range names[AppointmentType] {
+		require.Equal(t, v, name, "a type is sent as its own text")
+	}
 }
 
 func TestNames(t *testing.T) {
@@ -41,9 +46,13 @@ func TestNames(t *testing.T) {
 func TestConstantsAreInTheirList(t *testing.T) {
 	t.Parallel()
 	for list, values := range map[List][]string{
-		Requests:      {QuestionToPractitioner, Enquiry, RenewalText, RenewalPrescriptions, DialogueWithCitizen, OneWayToCitizen, UnreadNotice},
-		TestCodes:     {TestRequest, TestAnswer},
-		Answers:       {PractitionerAnswer, DialogueClosed, Renewed, NotRenewed, EnquiryAnswer, CitizenAnswer, RequestRefused, NoAccess, GeneralError, PartlyRenewed},
+		Requests: {QuestionToPractitioner, Enquiry, RenewalText, RenewalPrescriptions, DialogueWithCitizen, OneWayToCitizen, UnreadNotice,
+			SlotsRequest, PlannedRequest, BookingRequest, CancellationRequest, AppointmentWish, ChangeWish, CancellationWish, AppointmentNotice, PractitionersRequest},
+		TestCodes: {TestRequest, TestAnswer},
+		Answers: {PractitionerAnswer, DialogueClosed, Renewed, NotRenewed, EnquiryAnswer, CitizenAnswer, RequestRefused, NoAccess, GeneralError, PartlyRenewed,
+			PlannedFound, NothingPlanned, SlotsFound, NoSlots, BookingConfirmed, SlotNotAvailable, ChangeConfirmed, CancellationConfirmed, CancellationRefused,
+			BookingWithOther, PatientDidNotCome, PractitionersFound, NoPractitioners, ChangeRefused},
+		YesNo:         {OtherAccepted, OtherDeclined},
 		ReceiptErrors: {NotWellFormed, SchemaBroken, FormatUnsupported, BadMessageID, PatientUnknown, PatientInsufficient},
 		ReceiptStatus: {StatusOK, StatusRejected, StatusPartError},
 		ReceiptWanted: {Yes, No},

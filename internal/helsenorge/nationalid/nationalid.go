@@ -1,6 +1,7 @@
 // Package nationalid reads Norwegian national identifiers: their form and check
-// digits. It never derives sex or century: numbers issued from 2032 carry
-// neither (Skatteetaten, "Nytt fødselsnummer fra 2032").
+// digits. It derives no sex, and a birth date only as a fallback (BirthDate):
+// numbers issued from 2032 carry neither sex nor century (Skatteetaten, "Nytt
+// fødselsnummer fra 2032").
 //
 // No error of this package holds a digit of what was read.
 package nationalid
@@ -118,7 +119,7 @@ func formOf(d [11]int, allowed Marks) (Form, Marks, bool) {
 	if d[0] >= 8 {
 		return FHN, 0, true
 	}
-	day, month, year := d[0]*10+d[1], d[2]*10+d[3], d[4]*10+d[5]
+	day, month, year := numbers(d)
 	f := FNR
 	if day > 40 {
 		f, day = DNR, day-40
@@ -136,6 +137,10 @@ func formOf(d [11]int, allowed Marks) (Form, Marks, bool) {
 	}
 	return f, mark, mark&^allowed == 0 && isDate(day, month, year)
 }
+
+// numbers are the first three pairs of digits: day, month and year, with whatever
+// is added to the first two.
+func numbers(d [11]int) (day, month, year int) { return d[0]*10 + d[1], d[2]*10 + d[3], d[4]*10 + d[5] }
 
 // isDate tells whether the date exists in some century: the number does not say
 // which, and 29 February of year 00 exists in 2000.
