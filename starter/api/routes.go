@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"errors"
 	"mime"
 	"net/http"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gabriel-vasile/mimetype"
@@ -47,10 +45,6 @@ type (
 	InProcess struct {
 		InClinic
 		Process contract.Process `path:"process" doc:"e-consultation, e-contact or prescription"`
-	}
-	patientIn struct {
-		InClinic
-		Patient string `path:"patient" doc:"The patient's id in Helsebro"`
 	}
 )
 
@@ -102,15 +96,20 @@ type attachmentOut struct {
 	Body        []byte
 }
 
-func (a *API) register(s Service) {
-	const clinic = "/v1/clinics/{clinic}"
-	op := func(method, path, id, summary string, status int) huma.Operation {
-		return huma.Operation{OperationID: id, Method: method, Path: clinic + path, Summary: summary, DefaultStatus: status}
-	}
-	get := func(path, id, summary string) huma.Operation {
-		return op(http.MethodGet, path, id, summary, http.StatusOK)
-	}
+// op is an operation below a clinic.
+func op(method, path, id, summary string, status int) huma.Operation {
+	return huma.Operation{OperationID: id, Method: method, Path: "/v1/clinics/{clinic}" + path, Summary: summary, DefaultStatus: status}
+}
 
+func get(path, id, summary string) huma.Operation {
+	return op(http.MethodGet, path, id, summary, http.StatusOK)
+}
+
+func put(path, id, summary string) huma.Operation {
+	return op(http.MethodPut, path, id, summary, http.StatusNoContent)
+}
+
+func (a *API) registerDialogues(s Service) {
 	secured(a, identity.RightInboxRead, get("/inbox", "read-inbox", "Dialogues in the caller's inboxes, latest first"),
 		func(ctx context.Context, c caller, in *listIn) (*listOut[pg.InboxItem], error) {
 			return list(s.Inbox(ctx, c.Principal, c.clinic, in.Limit))
@@ -159,14 +158,14 @@ func (a *API) register(s Service) {
 			}
 			return body(rule, err)
 		})
-	secured(a, identity.RightRoutingWrite, op(http.MethodPut, "/routing/{process}", "write-routing-rule", "Change the routing rule of one process", http.StatusNoContent),
+	secured(a, identity.RightRoutingWrite, put("/routing/{process}", "write-routing-rule", "Change the routing rule of one process"),
 		func(ctx context.Context, c caller, in *struct {
 			InProcess
 			Body routing.Rule
 		}) (*noContent, error) {
 			return done(s.PutRouting(ctx, c.Principal, c.clinic, in.Process, in.Body))
 		})
-	secured(a, identity.RightClinicWrite, op(http.MethodPut, "", "write-clinic", "Write a clinic's master data with staff and parties, the whole of it", http.StatusNoContent),
+	secured(a, identity.RightClinicWrite, put("", "write-clinic", "Write a clinic's master data with staff and parties, the whole of it"),
 		func(ctx context.Context, c caller, in *struct {
 			InClinic
 			Body pg.Clinic
@@ -193,7 +192,7 @@ func (a *API) register(s Service) {
 			return body(PatientID{id}, err)
 		})
 	secured(a, identity.RightPatientErase, op(http.MethodDelete, "/patients/{patient}", "erase-patient", "Make everything of a patient unreadable, for good", http.StatusNoContent),
-		func(ctx context.Context, c caller, in *patientIn) (*noContent, error) {
+		func(ctx context.Context, c caller, in *InPatient) (*noContent, error) {
 			return done(s.ErasePatient(ctx, c.Principal, c.clinic, in.Patient))
 		})
 	secured(a, identity.RightAuditRead, get("/audit", "read-audit", "Who did what, newest first"),
@@ -232,23 +231,6 @@ func done(err error) (*noContent, error) {
 		return nil, err
 	}
 	return &noContent{}, nil
-}
-
-// renamed names a field of the service as HTTP callers know it.
-func renamed(err error, from, to string) error {
-	var e *apperr.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	fields := slices.Clone(e.Fields)
-	for i := range fields {
-		if fields[i].Path == from {
-			fields[i].Path = to
-		}
-	}
-	copied := *e
-	copied.Fields = fields
-	return &copied
 }
 
 // download is a citizen's file as a browser may have it: saved, never rendered,

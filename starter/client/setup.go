@@ -132,24 +132,48 @@ func (c *Client) PutPatient(ctx context.Context, by identity.Principal, clinicID
 		return "", err
 	}
 	var f faults
-	f.name("givenName", p.GivenName)
-	f.name("familyName", p.FamilyName)
-	if p.MiddleName != "" {
-		f.name("middleName", p.MiddleName)
-	}
-	id, err := parseNationalID(p.NationalID)
-	if err != nil {
-		f.check(false, "nationalId", "%s", err.Error())
-	}
-	f.check(isPhone(p.Phone), "phone", "digits, with + before the country code if there is one")
-	f.check(p.PractitionerID == "" || isID(p.PractitionerID), "practitionerId", "the id of one of the clinic's staff")
+	record := f.patient("", p)
 	if len(f) > 0 {
 		return "", apperr.InvalidFields("the patient has invalid fields", f...)
 	}
-	return c.store.PutPatient(ctx, by, clinicID, pg.Patient{
+	return c.store.PutPatient(ctx, by, clinicID, record.Patient, record.PractitionerID, record.Blocked)
+}
+
+// PutPatients writes patients of the clinic, all or none, and returns their ids in the
+// same order. Idempotent by clinic and national id. Invalid names each field, never
+// its value.
+func (c *Client) PutPatients(ctx context.Context, by identity.Principal, clinicID string, all []Patient) ([]string, error) {
+	if err := allow(by, identity.RightPatientWrite, clinicID); err != nil {
+		return nil, err
+	}
+	var f faults
+	records := make([]pg.PatientRecord, len(all))
+	for i, p := range all {
+		records[i] = f.patient(fmt.Sprintf("patients[%d].", i), p)
+	}
+	if len(f) > 0 {
+		return nil, apperr.InvalidFields("the patients have invalid fields", f...)
+	}
+	return c.store.PutPatients(ctx, by, clinicID, records)
+}
+
+// patient checks a patient, whose fields are below path, and is how it is stored.
+func (f *faults) patient(path string, p Patient) pg.PatientRecord {
+	f.name(path+"givenName", p.GivenName)
+	f.name(path+"familyName", p.FamilyName)
+	if p.MiddleName != "" {
+		f.name(path+"middleName", p.MiddleName)
+	}
+	id, err := parseNationalID(p.NationalID)
+	if err != nil {
+		f.check(false, path+"nationalId", "%s", err.Error())
+	}
+	f.check(isPhone(p.Phone), path+"phone", "digits, with + before the country code if there is one")
+	f.check(p.PractitionerID == "" || isID(p.PractitionerID), path+"practitionerId", "the id of one of the clinic's staff")
+	return pg.PatientRecord{Patient: pg.Patient{
 		GivenName: p.GivenName, MiddleName: p.MiddleName, FamilyName: p.FamilyName,
 		NationalID: id.Number, IDType: string(id.Form), Phone: p.Phone,
-	}, p.PractitionerID, p.Blocked)
+	}, PractitionerID: p.PractitionerID, Blocked: p.Blocked}
 }
 
 // parseNationalID reads a birth number or D number, with the marks of the test
