@@ -27,10 +27,10 @@ const ReasonCancelled = "cancelled-by-operator"
 type Deliveries struct {
 	clinicID, dialogueID string
 	open                 *[]contract.Delivery
-	// sent runs once Helsenorge's queue has accepted a message, closed once it has
-	// its terminal outcome. Both run in the delivery's own coroutine.
+	// sent runs once Helsenorge's queue has accepted a message, in the delivery's own
+	// coroutine; closed runs once it has its terminal outcome, and must not block.
 	sent   func(workflow.Context, contract.Delivery)
-	closed func(contract.Delivery, contract.Outcome)
+	closed func(workflow.Context, contract.Delivery, contract.Outcome)
 	// sending makes messages leave in the order in which they were accepted.
 	sending workflow.Mutex
 	busy    int
@@ -39,7 +39,7 @@ type Deliveries struct {
 // New follows the deliveries in *open, which belongs to the lifecycle's state.
 // sent may be nil.
 func New(ctx workflow.Context, clinicID, dialogueID string, open *[]contract.Delivery,
-	sent func(workflow.Context, contract.Delivery), closed func(contract.Delivery, contract.Outcome),
+	sent func(workflow.Context, contract.Delivery), closed func(workflow.Context, contract.Delivery, contract.Outcome),
 ) *Deliveries {
 	return &Deliveries{
 		clinicID: clinicID, dialogueID: dialogueID, open: open,
@@ -67,15 +67,17 @@ func (d *Deliveries) Resume(ctx workflow.Context) {
 // TakeReceipts closes the deliveries whose receipts have come. The ledger has the
 // outcome already, and the operator case where there is one; an unknown or closed
 // delivery is therefore left alone. troubled is the lifecycle's delivery that
-// failed last: its late receipt ends the trouble.
-func (d *Deliveries) TakeReceipts(signals *flow.Signals, troubled *string) {
+// failed last: its late receipt ends the trouble. It tells whether any came.
+func (d *Deliveries) TakeReceipts(ctx workflow.Context, signals *flow.Signals, troubled *string) (came bool) {
 	for r, ok := signals.Receipt(); ok; r, ok = signals.Receipt() {
+		came = true
 		if i := d.find(r.OutboundID); i >= 0 {
-			d.close(i, r.Outcome)
+			d.close(ctx, i, r.Outcome)
 		} else if r.Outcome == contract.OutcomeAcknowledged && r.OutboundID == *troubled {
 			*troubled = "" // it came late, but it came
 		}
 	}
+	return came
 }
 
 // WindDown is an operator's cancellation of the lifecycle: take takes what still
@@ -166,7 +168,7 @@ func (d *Deliveries) send(ctx workflow.Context, id string) bool {
 	}
 	if out.Superseded {
 		if i = d.find(id); i >= 0 {
-			d.close(i, contract.OutcomeSuperseded)
+			d.close(ctx, i, contract.OutcomeSuperseded)
 		}
 		return false
 	}
@@ -199,14 +201,14 @@ func (d *Deliveries) giveUp(ctx workflow.Context, id string, outcome contract.Ou
 		})
 	}
 	if i := d.find(id); i >= 0 {
-		d.close(i, out.Outcome)
+		d.close(ctx, i, out.Outcome)
 	}
 }
 
-func (d *Deliveries) close(i int, outcome contract.Outcome) {
+func (d *Deliveries) close(ctx workflow.Context, i int, outcome contract.Outcome) {
 	delivery := (*d.open)[i]
 	*d.open = slices.Delete(*d.open, i, i+1)
-	d.closed(delivery, outcome)
+	d.closed(ctx, delivery, outcome)
 }
 
 func (d *Deliveries) find(id string) int {

@@ -142,7 +142,7 @@ func (r *run) take(ctx workflow.Context) {
 	for m, ok := r.signals.Message(); ok; m, ok = r.signals.Message() {
 		r.takeMessage(ctx, m)
 	}
-	r.deliveries.TakeReceipts(r.signals, &r.state.Troubled)
+	r.deliveries.TakeReceipts(ctx, r.signals, &r.state.Troubled)
 }
 
 // takeMessage handles one message of the citizen.
@@ -204,7 +204,7 @@ func (r *run) sent(ctx workflow.Context, d contract.Delivery) {
 }
 
 // closed takes note of a delivery's terminal outcome.
-func (r *run) closed(d contract.Delivery, outcome contract.Outcome) {
+func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome) {
 	if outcome != contract.OutcomeAcknowledged {
 		r.state.Cases++
 		r.state.Troubled = d.OutboundID

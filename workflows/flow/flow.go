@@ -61,6 +61,14 @@ func SendToProvider(channel contract.Channel, clinicID string, patience time.Dur
 // the citizen's next message before its run ends.
 const IdleBeforeEnd = 30 * 24 * time.Hour
 
+// EmptyBeforeEnd is how long a run that knows of nothing (the command that started
+// it was refused) stays open.
+const EmptyBeforeEnd = time.Minute
+
+// AskAgain is the least pause before a decision that was left open is asked for
+// again: no answer makes a run spin.
+const AskAgain = time.Minute
+
 // Future is the typed result of Start.
 type Future[O any] struct{ future workflow.Future }
 

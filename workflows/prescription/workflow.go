@@ -134,7 +134,7 @@ func (r *run) take(ctx workflow.Context) {
 	for m, ok := r.signals.Message(); ok; m, ok = r.signals.Message() {
 		r.takeMessage(ctx, m)
 	}
-	r.deliveries.TakeReceipts(r.signals, &r.state.Troubled)
+	r.deliveries.TakeReceipts(ctx, r.signals, &r.state.Troubled)
 }
 
 // takeMessage handles one message of the citizen.
@@ -162,7 +162,7 @@ func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 }
 
 // closed takes note of the answer's terminal outcome.
-func (r *run) closed(d contract.Delivery, outcome contract.Outcome) {
+func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome) {
 	if outcome == contract.OutcomeAcknowledged {
 		return
 	}
