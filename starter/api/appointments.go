@@ -30,7 +30,7 @@ type Calendars interface {
 // Patients is what the API offers to say how patients are reached and who acts for
 // them.
 type Patients interface {
-	PutPatients(ctx context.Context, by identity.Principal, clinicID string, all []client.Patient) ([]string, error)
+	PutPatients(ctx context.Context, by identity.Principal, clinicID string, all []client.PatientRecord) ([]string, error)
 	PutPatientStatus(ctx context.Context, by identity.Principal, clinicID, patientID string, s pg.PatientStatus) error
 	Contacts(ctx context.Context, by identity.Principal, clinicID, patientID string) ([]pg.Contact, error)
 	PutContacts(ctx context.Context, by identity.Principal, clinicID, patientID string, all []pg.Contact) error
@@ -73,7 +73,7 @@ type (
 	}
 	// PatientList is patients to write.
 	PatientList struct {
-		Patients []PatientRequest `json:"patients"`
+		Patients []client.PatientRecord `json:"patients"`
 	}
 	// ContactList is all the ways to reach a patient.
 	ContactList struct {
@@ -223,11 +223,7 @@ func (a *API) registerCalendars(s Calendars) {
 func (a *API) registerPatients(s Patients) {
 	secured(a, identity.RightPatientWrite, op(http.MethodPut, "/patients/bulk", "write-patients", "Write patients, all or none, each known by the national id", http.StatusOK),
 		func(ctx context.Context, c caller, in *inClinic[PatientList]) (*bodyOut[PatientIDs], error) {
-			all := make([]client.Patient, len(in.Body.Patients))
-			for i, p := range in.Body.Patients {
-				all[i] = client.Patient(p)
-			}
-			ids, err := s.PutPatients(ctx, c.Principal, c.clinic, all)
+			ids, err := s.PutPatients(ctx, c.Principal, c.clinic, in.Body.Patients)
 			return body(PatientIDs{nonNil(ids)}, err)
 		})
 	secured(a, identity.RightPatientWrite, put("/patients/{patient}/status", "write-patient-status", "Write what is known of a patient: death, protected address, consent"),

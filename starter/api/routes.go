@@ -58,15 +58,7 @@ type AnswerRequest struct {
 }
 
 // PatientRequest is a patient of the clinic's record system.
-type PatientRequest struct {
-	GivenName      string `json:"givenName"`
-	MiddleName     string `json:"middleName,omitempty"`
-	FamilyName     string `json:"familyName"`
-	NationalID     string `json:"nationalId" doc:"Birth number or D number, eleven digits"`
-	Phone          string `json:"phone,omitempty"`
-	PractitionerID string `json:"practitionerId,omitempty" doc:"Staff id of the patient's own practitioner"`
-	Blocked        bool   `json:"blocked,omitempty" doc:"What a blocked patient sends is answered with 30"`
-}
+type PatientRequest = client.Patient
 
 // FindPatientRequest finds a patient. It is a body, because URLs end up in logs.
 type FindPatientRequest struct {
@@ -180,7 +172,7 @@ func (a *API) registerDialogues(s Service) {
 			InClinic
 			Body PatientRequest
 		}) (*bodyOut[PatientID], error) {
-			id, err := s.PutPatient(ctx, c.Principal, c.clinic, client.Patient(in.Body))
+			id, err := s.PutPatient(ctx, c.Principal, c.clinic, in.Body)
 			return body(PatientID{id}, err)
 		})
 	secured(a, identity.RightPatientRead, op(http.MethodPost, "/patients/find", "find-patient", "The id of the patient with a national id", http.StatusOK),

@@ -112,17 +112,25 @@ var staffRoles = []identity.Role{identity.RoleClinicAdministrator, identity.Role
 
 // Patient is a patient as the clinic's record system knows him.
 type Patient struct {
-	GivenName  string
-	MiddleName string
-	FamilyName string
-	// NationalID is a birth number or D number, eleven digits.
-	NationalID string
-	// Phone is the mobile number, with or without country code; optional.
-	Phone string
-	// PractitionerID is the staff id of the patient's own practitioner; optional.
-	PractitionerID string
+	GivenName  string `json:"givenName"`
+	MiddleName string `json:"middleName,omitempty"`
+	FamilyName string `json:"familyName"`
+	NationalID string `json:"nationalId" doc:"Birth number or D number, eleven digits"`
+	// Phone is the mobile number, with or without country code.
+	Phone          string `json:"phone,omitempty"`
+	PractitionerID string `json:"practitionerId,omitempty" doc:"Staff id of the patient's own practitioner"`
 	// Blocked patients get code 30 for what they send.
-	Blocked bool
+	Blocked bool `json:"blocked,omitempty" doc:"What a blocked patient sends is answered with 30"`
+}
+
+// PatientRecord is a patient with what else the record system knows of him, for
+// writing in bulk. What is not there stays as it is.
+type PatientRecord struct {
+	Patient
+	Status          *pg.PatientStatus    `json:"status,omitempty"`
+	Contacts        *[]pg.Contact        `json:"contacts,omitempty"`
+	Preference      *pg.Preference       `json:"preference,omitempty"`
+	Representations *[]pg.Representation `json:"representations,omitempty"`
 }
 
 // PutPatient writes a patient of the clinic and returns the patient's id.
@@ -142,14 +150,15 @@ func (c *Client) PutPatient(ctx context.Context, by identity.Principal, clinicID
 // PutPatients writes patients of the clinic, all or none, and returns their ids in the
 // same order. Idempotent by clinic and national id. Invalid names each field, never
 // its value.
-func (c *Client) PutPatients(ctx context.Context, by identity.Principal, clinicID string, all []Patient) ([]string, error) {
+func (c *Client) PutPatients(ctx context.Context, by identity.Principal, clinicID string, all []PatientRecord) ([]string, error) {
 	if err := allow(by, identity.RightPatientWrite, clinicID); err != nil {
 		return nil, err
 	}
 	var f faults
 	records := make([]pg.PatientRecord, len(all))
-	for i, p := range all {
-		records[i] = f.patient(fmt.Sprintf("patients[%d].", i), p)
+	for i, r := range all {
+		records[i] = f.patient(fmt.Sprintf("patients[%d].", i), r.Patient)
+		records[i].Status, records[i].Contacts, records[i].Preference, records[i].Representations = r.Status, r.Contacts, r.Preference, r.Representations
 	}
 	if len(f) > 0 {
 		return nil, apperr.InvalidFields("the patients have invalid fields", f...)
