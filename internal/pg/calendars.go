@@ -106,6 +106,7 @@ type guard struct {
 	online, active, offered bool
 	herID, owned            int
 	calendarID              string // one of those owned
+	limits                  booking.Limits
 }
 
 // open judges it: exactly one calendar, of somebody who works here and offers it,
@@ -148,7 +149,7 @@ func (s *Store) guards(ctx context.Context, tx pgx.Tx, clinicID string, staffIDs
 	}
 	found := map[string]guard{}
 	var id string
-	g := guard{online: settings.OnlineBooking}
+	g := guard{online: settings.OnlineBooking, limits: settings.BookingLimits()}
 	_, err = pgx.ForEachRow(rows, []any{&id, &g.active, &g.offered, &g.herID, &g.owned, &g.calendarID}, func() error {
 		found[id] = g
 		return nil
