@@ -6,11 +6,12 @@ import (
 	"net/http"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/channel/sms"
 	"github.com/helsebro/helsebro/starter/client"
 )
 
 // maxReportBytes bounds a provider's report.
-const maxReportBytes = 16 << 10
+const maxReportBytes = sms.MaxReportBytes
 
 // SMSReports verifies what the gateway for text messages reports.
 type SMSReports interface {
