@@ -259,6 +259,7 @@ func AnswerCodes(p Process) []string {
 		return []string{AnswerToEnquiry, AnswerRefused, AnswerNoAccess}
 	case ProcessPrescription:
 		return []string{AnswerRenewed, AnswerPartlyRenewed, AnswerCannotRenew, AnswerRefused, AnswerNoAccess}
+	case ProcessAppointment, ProcessNotice: // what the calendar decides is the answer
 	}
 	return nil
 }

@@ -170,8 +170,9 @@ func isCalendarDate(t time.Time) bool {
 
 func (c *checker) texts(subject string, text Text, f function, path string) {
 	if f.silent {
-		c.check(subject == "", path+".Subject", "must be empty: what the clinic tells of an appointment stands in its event")
-		c.check(text.isEmpty(), path+".Text", "must be empty: what the clinic tells of an appointment stands in its event")
+		const rule = "must be empty: what the clinic tells of an appointment stands in its event"
+		c.check(subject == "", path+".Subject", rule)
+		c.check(text.isEmpty(), path+".Text", rule)
 		return
 	}
 	if f.needsSubject {

@@ -1,6 +1,7 @@
 package helsenorge
 
 import (
+	"maps"
 	"strconv"
 	"time"
 
@@ -155,6 +156,7 @@ func fixtures() map[string]*Message {
 	f["renewal-15"].Dialog.Note.Subject = "Kan ikke fornyes"
 	f["renewal-26"].Dialog.Note.Subject = "Avvist"
 	f["renewal-30"].Dialog.Note.Subject = "Ikke tilgang"
+	maps.Copy(f, appointmentFixtures())
 	return f
 }
 

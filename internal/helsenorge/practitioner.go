@@ -42,12 +42,13 @@ func readPractitioners(n *node) []Practitioner {
 }
 
 func (c *checker) practitioners(m *Message, f function) {
-	switch {
-	case f.practitioners == never:
+	switch f.practitioners {
+	case never:
 		c.check(len(m.Practitioners) == 0, "Practitioners", "must be empty: this code has no Helsepersonell document")
 		return
-	case f.practitioners == always:
+	case always:
 		c.check(len(m.Practitioners) > 0, "Practitioners", "must be there: this code tells who")
+	case maybe:
 	}
 	for i, p := range m.Practitioners {
 		at := fmt.Sprintf("Practitioners[%d]", i)

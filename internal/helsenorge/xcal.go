@@ -189,8 +189,10 @@ func (c *checker) event(e Event, rule *eventRule, at string) {
 	c.text(e.Description, at+".Description")
 	c.text(e.Location, at+".Location")
 	c.check(e.Status == "" || slices.Contains(rule.statuses, e.Status), at+".Status", "must be empty or one of "+strings.Join(rule.statuses, ", "))
-	c.check(e.CancellationReason == "" || e.Status == StatusCancelled, at+".CancellationReason", "must be empty: the status is not CANCELLED")
-	c.check(e.CancellationReason == "" || isCancellationReason(e.CancellationReason), at+".CancellationReason", "must be empty or one of the four reasons of the schema")
+	if e.CancellationReason != "" {
+		c.check(e.Status == StatusCancelled, at+".CancellationReason", "must be empty: the status is not CANCELLED")
+		c.check(isCancellationReason(e.CancellationReason), at+".CancellationReason", "must be empty or one of the four reasons of the schema")
+	}
 	for i, category := range e.Categories {
 		c.category(category, rule, fmt.Sprintf("%s.Categories[%d]", at, i))
 	}

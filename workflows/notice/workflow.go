@@ -21,7 +21,8 @@ const reasonTooManyHops = "too-many-hops"
 
 // Workflow gives one notice, registered as contract.NoticeWorkflow.
 func Workflow(ctx workflow.Context, in contract.NoticeInput) (contract.NoticeResult, error) {
-	r := &run{in: in, reports: workflow.GetSignalChannel(ctx, contract.SignalDeliveryReported)}
+	r := &run{in: in}
+	workflow.GoNamed(ctx, "reports", r.listen)
 	result, err := r.live(ctx)
 	if err != nil {
 		return contract.NoticeResult{}, r.cancelled(ctx, err)
@@ -32,9 +33,10 @@ func Workflow(ctx workflow.Context, in contract.NoticeInput) (contract.NoticeRes
 // run is the workflow. It lives for hours at most and has few events: it never
 // continues as new.
 type run struct {
-	in      contract.NoticeInput
-	reports workflow.ReceiveChannel
-	now     attempt
+	in  contract.NoticeInput
+	now attempt
+	// heard are the reports that came since the rules were last asked.
+	heard []contract.DeliveryReported
 	// tried are the channels that had their turn, beside those given in addition.
 	tried, beside []contract.Channel
 	// busy counts the sends beside that are under way.
@@ -64,7 +66,9 @@ func (r *run) live(ctx workflow.Context) (contract.NoticeResult, error) {
 	return r.fail(ctx, reasonTooManyHops), nil
 }
 
+// nextHop asks the rules, which know every report that was heard until now.
 func (r *run) nextHop(ctx workflow.Context) (contract.NextHopOutput, error) {
+	r.heard = nil
 	return flow.Do(ctx, flow.Record, "choose the next channel", contract.NoticeActivities.NextHop,
 		contract.NextHopInput{ClinicID: r.in.ClinicID, NoticeID: r.in.NoticeID, Now: workflow.Now(ctx)})
 }
@@ -81,27 +85,30 @@ func (r *run) try(ctx workflow.Context, hop contract.NextHopOutput) error {
 	}
 	until := workflow.Now(ctx).Add(hop.Wait)
 	r.show(ctx, attempt{channel: hop.Channel, accepted: true, until: until})
-	told := false
-	_, err = flow.AwaitUntil(ctx, until, "wait for the provider's report on "+string(hop.Channel), func() bool {
-		told = told || r.told(hop.Channel)
-		return told
-	})
+	var clock flow.Clock
+	defer clock.Stop()
+	_, err = clock.AwaitUntil(ctx, until, "wait for the provider's report on "+string(hop.Channel), func() bool { return r.decisive(hop.Channel) })
 	return err
 }
 
-// told takes the reports that have come, and tells whether one decides something:
-// that the patient has it, by whichever channel had its turn, or that the present
-// channel does not bring it.
-func (r *run) told(present contract.Channel) (decisive bool) {
-	var report contract.DeliveryReported
-	for r.reports.ReceiveAsync(&report) {
-		switch {
-		case report.State == contract.AttemptDelivered && slices.Contains(r.tried, report.Channel),
-			report.State == contract.AttemptFailed && report.Channel == present:
-			decisive = true
-		}
+// listen hears the reports.
+func (r *run) listen(ctx workflow.Context) {
+	reports := workflow.GetSignalChannel(ctx, contract.SignalDeliveryReported)
+	for {
+		var report contract.DeliveryReported
+		reports.Receive(ctx, &report)
+		r.heard = append(r.heard, report)
 	}
-	return decisive
+}
+
+// decisive tells whether a report says that the patient has the notice, by whichever
+// channel had its turn, or that the present channel does not bring it. Any other
+// report, such as a late failure of an earlier channel, decides nothing.
+func (r *run) decisive(present contract.Channel) bool {
+	return slices.ContainsFunc(r.heard, func(report contract.DeliveryReported) bool {
+		return report.State == contract.AttemptDelivered && slices.Contains(r.tried, report.Channel) ||
+			report.State == contract.AttemptFailed && report.Channel == present
+	})
 }
 
 // send is never cancelled: a message that may be on its way gets its outcome.

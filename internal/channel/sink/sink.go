@@ -60,7 +60,7 @@ type Outcome string
 
 // The outcomes. A sender knows of a lost or dropped one that its end is unknown.
 const (
-	// Taken: the sink has it and said so.
+	// Taken: the sink has it and says so, to whoever still waits after its latency.
 	Taken Outcome = "taken"
 	// Lost: the sink has it and the connection ended without a word.
 	Lost Outcome = "lost"
@@ -198,8 +198,10 @@ func (s *Sink) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	// Connections end first: whoever lingers must not answer because of stop.
+	err := errors.Join(s.mail.Close(), s.web.Close())
 	s.stop()
-	err := errors.Join(s.mail.Close(), s.web.Close(), s.serving.Wait())
+	err = errors.Join(err, s.serving.Wait())
 	s.reporting.Wait()
 	s.client.CloseIdleConnections()
 	// Listeners and connections are closed: these wait for the handlers.
@@ -210,12 +212,15 @@ func (s *Sink) Close() error {
 // MailAddr is the mail server's host:port.
 func (s *Sink) MailAddr() string { return s.mail.Addr().String() }
 
-// URL is where the page is, without a slash at its end.
+// HTTPAddr is the host:port of everything else.
+func (s *Sink) HTTPAddr() string { return s.web.Addr().String() }
+
+// URL is where others reach the page, without a slash at its end.
 func (s *Sink) URL() string {
 	if s.cfg.BaseURL != "" {
 		return strings.TrimRight(s.cfg.BaseURL, "/")
 	}
-	return "http://" + s.web.Addr().String()
+	return "http://" + s.HTTPAddr()
 }
 
 // SMSURL is where the gateway takes messages.
