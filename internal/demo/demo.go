@@ -32,7 +32,10 @@ const (
 )
 
 // offered are the processes that the practitioner has registered (S12).
-var offered = []string{codes.EKontakt, codes.EKonsultasjon, codes.Reseptfornyelse}
+var offered = []string{
+	codes.EKontakt, codes.EKonsultasjon, codes.Reseptfornyelse,
+	codes.Timereservasjon, codes.Timeonske, codes.Avtaleutsending, codes.Avtaleavbestilling, codes.Behandleroversikt,
+}
 
 // Clinic is the demonstration clinic.
 func Clinic() pg.Clinic {
