@@ -409,8 +409,8 @@ func TestAChangeNamesEveryInvalidField(t *testing.T) {
 			booking(pg.Change{ID: "1", AppointmentID: "2", PatientID: "3", CalendarID: "4", TypeID: "5", SlotID: "6", Replaces: "7", Revision: -1}),
 			[]string{"id", "appointmentId", "revision", "patientId", "calendarId", "typeId", "slotId", "replaces"},
 		},
-		"book nothing": {booking(pg.Change{}), []string{"patientId", "calendarId", "typeId", "startsAt"}},
-		"only an end":  {booking(pg.Change{PatientID: patientID, CalendarID: calendarID, TypeID: typeID, EndsAt: start}), []string{"endsAt"}},
+		"book nothing": {booking(pg.Change{}), []string{"patientId", "calendarId", "typeId", "startsAt", "endsAt"}},
+		"only an end":  {booking(pg.Change{PatientID: patientID, CalendarID: calendarID, TypeID: typeID, EndsAt: start}), []string{"startsAt"}},
 		"ends as it begins": {
 			booking(pg.Change{PatientID: patientID, CalendarID: calendarID, TypeID: typeID, StartsAt: start, EndsAt: start}), []string{"endsAt"},
 		},
@@ -422,7 +422,7 @@ func TestAChangeNamesEveryInvalidField(t *testing.T) {
 		"amend nothing":     {pg.Change{Kind: pg.ChangeAmend, AppointmentID: appointmentID}, []string{"startsAt"}},
 		"answer nothing":    {pg.Change{Kind: pg.ChangeAnswer, AppointmentID: appointmentID}, []string{"code"}},
 		"answer a dialogue": {pg.Change{Kind: pg.ChangeAnswer, AppointmentID: appointmentID, Code: "12"}, []string{"code"}},
-		"booked nothing":    {pg.Change{Kind: pg.ChangeAnswer, AppointmentID: appointmentID, Code: "10"}, []string{"calendarId", "typeId", "startsAt"}},
+		"booked nothing":    {pg.Change{Kind: pg.ChangeAnswer, AppointmentID: appointmentID, Code: "10"}, []string{"calendarId", "typeId", "startsAt", "endsAt"}},
 		"not the portal":    {pg.Change{Kind: pg.ChangeCancel, AppointmentID: appointmentID, Source: "portal", ViewerID: parentID}, []string{"source", "viewerId"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -437,7 +437,7 @@ func TestAChangeNamesEveryInvalidField(t *testing.T) {
 	portal := as(identity.RolePortal)
 	service := client.New(newStore(""), &fakeTemporal{})
 	_, err := service.PortalBook(t.Context(), portal, clinicID, patientID, client.PortalBooking{})
-	require.Equal(t, []string{"calendarId", "typeId", "startsAt", "viewerId", "slotId"}, paths(t, err))
+	require.Equal(t, []string{"calendarId", "typeId", "startsAt", "endsAt", "viewerId", "slotId"}, paths(t, err))
 }
 
 func TestMasterDataNamesIDsThatAreNone(t *testing.T) {
