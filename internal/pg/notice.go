@@ -165,7 +165,6 @@ func (s *Store) readPatient(ctx context.Context, tx pgx.Tx, a standing, v *situa
 		return err
 	}
 	v.Deceased = deceased != nil
-	is := func(b *bool) bool { return b != nil && *b }
 	v.ActiveKnown = v.Activity.Self != nil || v.Activity.Other != nil
 	v.Active = is(v.Activity.Self) || is(v.Activity.Other)
 	if v.Activity.At = derefTime(activeAt); !v.Activity.At.IsZero() {
