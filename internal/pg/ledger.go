@@ -21,6 +21,11 @@ const (
 	EffectAnswer  = "answer"
 	EffectRefusal = "refusal"
 	EffectReport  = "transport-error"
+	// EffectPublication: Helsenorge is told of an appointment by a message that
+	// answers nothing.
+	EffectPublication = "publication"
+	// EffectNotice: the patient is told, by whomever (F1).
+	EffectNotice = "notice"
 )
 
 // ledgerLine writes down an intended effect. A line that exists is left as it is.
@@ -65,17 +70,22 @@ func (s *Store) Ledger(ctx context.Context, by identity.Principal, clinicID, dia
 		if err := tx.QueryRow(ctx, "SELECT patient_id FROM dialogue WHERE id = $1 AND clinic_id = $2", dialogueID, clinicID).Scan(&patientID); err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}
-		rows, err := tx.Query(ctx, `SELECT key, effect, message_id, intended_at, why, coalesce(outcome, ''), outcome_at, result
-			FROM ledger WHERE dialogue_id = $1 ORDER BY intended_at, key`, dialogueID)
-		if err != nil {
-			return err
-		}
-		if lines, err = pgx.CollectRows(rows, pgx.RowToStructByPos[LedgerLine]); err != nil {
+		var err error
+		if lines, err = s.ledger(ctx, tx, dialogueID); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, by, clinicID, "dialogue.explain", "dialogue/"+dialogueID, patientID)
 	})
 	return lines, err
+}
+
+func (s *Store) ledger(ctx context.Context, tx pgx.Tx, dialogueID string) ([]LedgerLine, error) {
+	rows, err := tx.Query(ctx, `SELECT key, effect, message_id, intended_at, why, coalesce(outcome, ''), outcome_at, result
+		FROM ledger WHERE dialogue_id = $1 ORDER BY intended_at, key`, dialogueID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[LedgerLine])
 }
 
 // openCase opens an operator case once per kind and message.
@@ -94,21 +104,26 @@ func (s *Store) OpenCase(ctx context.Context, in contract.OpenCaseInput) (string
 			return err
 		}
 		// The effect that the case is about has its outcome: it was not done.
-		if effect := undone[in.Kind]; effect != "" {
+		for _, effect := range undone[in.Kind] {
 			if err := s.ledgerOutcome(ctx, tx, effect+"/"+in.MessageID, contract.OutcomeFailed, map[string]string{"reason": in.Reason}); err != nil {
 				return err
 			}
+		}
+		if _, err := tx.Exec(ctx, "UPDATE notice SET outcome = $2, outcome_at = $3 WHERE id = $1 AND outcome IS NULL", in.MessageID, contract.OutcomeFailed, s.now()); err != nil {
+			return err
 		}
 		return tx.QueryRow(ctx, "SELECT id FROM operator_case WHERE kind = $1 AND message_id = $2", in.Kind, in.MessageID).Scan(&id)
 	})
 	return id, err
 }
 
-// undone names the effect that a case says was not done.
-var undone = map[contract.CaseKind]string{
-	contract.CaseNotJournalled: EffectJournal,
-	contract.CaseNotDelivered:  EffectInbox,
-	contract.CaseNotSent:       EffectAnswer,
+// undone names the effects that a case says were not done; of an id only one exists.
+var undone = map[contract.CaseKind][]string{
+	contract.CaseNotJournalled: {EffectJournal},
+	contract.CaseNotDelivered:  {EffectInbox},
+	contract.CaseNotSent:       {EffectAnswer, EffectPublication},
+	contract.CaseNoticeFailed:  {EffectNotice},
+	contract.CaseCancelled:     {EffectNotice},
 }
 
 // Case is something an operator is asked to look at.
