@@ -117,6 +117,7 @@ type Worker struct {
 	Vault     Vault
 	Temporal  Temporal
 	Transport Transport
+	Channels  Channels
 	Health    Health
 	Log       Log
 }
@@ -140,7 +141,9 @@ type Serve struct {
 	Codec    Codec
 	Identity Identity
 	HTTP     HTTP
-	Log      Log
+	// SMSCallback is empty where no gateway reports.
+	SMSCallback SMSCallback
+	Log         Log
 }
 
 // Load reads T from the environment and checks it.
@@ -157,7 +160,7 @@ func Load[T any, P interface {
 
 // Validate names every setting that is missing or wrong, with what would be right.
 func (c *Worker) Validate() error {
-	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Transport.check(), c.Health.check(), c.Log.check())
+	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Transport.check(), c.Channels.Validate(), c.Health.check(), c.Log.check())
 }
 
 // Validate names every setting that is missing or wrong, with what would be right.
@@ -168,7 +171,7 @@ func (c *Listen) Validate() error {
 // Validate names every setting that is missing or wrong, with what would be right.
 func (c *Serve) Validate() error {
 	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Codec.check(), c.Identity.check(),
-		checkAddr("HELSEBRO_HTTP_ADDR", c.HTTP.Addr), c.Log.check())
+		checkAddr("HELSEBRO_HTTP_ADDR", c.HTTP.Addr), c.SMSCallback.Validate(), c.Log.check())
 }
 
 func (c Database) check() error {

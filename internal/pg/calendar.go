@@ -60,7 +60,8 @@ type Calendar struct {
 }
 
 // CalendarState is a calendar with whether it can be booked on Helsenorge, and why
-// not (S72).
+// not (S72): BookingSwitchedOff, BookingNotOffered, BookingOwnerInactive,
+// BookingCalendarInactive, booking.NoCalendar or booking.SeveralCalendars.
 type CalendarState struct {
 	Calendar
 	BookingOpen bool   `json:"bookingOpen"`
@@ -108,7 +109,8 @@ type Slot struct {
 
 // Contact is a way to reach a patient.
 type Contact struct {
-	ID      string           `json:"id"`
+	// ID is made where it is not there.
+	ID      string           `json:"id,omitempty"`
 	Channel contract.Channel `json:"channel"`
 	// Address is an e-mail address, a phone number, or a push subscription (JSON).
 	Address string `json:"address"`

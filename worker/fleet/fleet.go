@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
@@ -20,6 +21,10 @@ type Registration struct {
 	Queue string
 	// Register registers workflows or a group's activities.
 	Register func(worker.Registry)
+	// PerSecond bounds how many activities of the queue are started a second, by all
+	// workers together: the server keeps count. Zero is no bound. It is the queue's,
+	// so that only one of its registrations needs to say it.
+	PerSecond float64
 }
 
 // Fleet is the workers of one process.
@@ -28,18 +33,30 @@ type Fleet struct {
 	queues  []string
 }
 
+// stickyPatience is how long a workflow task may wait for the worker that has its
+// workflow in memory. With the default of 5 s a burst of timers overruns the worker
+// and every task that waited is done twice, at the worst moment. A worker that is
+// gone is noticed by the server much earlier.
+const stickyPatience = 30 * time.Second
+
 // New builds the workers. onFatal runs once when a worker cannot go on: the
 // process must then end, so that whoever supervises it sees.
 func New(c client.Client, registrations []Registration, logger *slog.Logger, onFatal func(error)) (*Fleet, error) {
 	f := &Fleet{}
 	byQueue := map[string]worker.Worker{}
+	limits := map[string]float64{}
+	for _, r := range registrations {
+		limits[r.Queue] = max(limits[r.Queue], r.PerSecond)
+	}
 	for _, r := range registrations {
 		w, ok := byQueue[r.Queue]
 		if !ok {
 			w = worker.New(c, r.Queue, worker.Options{
 				WorkerStopTimeout: config.WorkerStopTimeout,
 				// Names are an API: nothing may be callable by its Go name too.
-				DisableRegistrationAliasing: true,
+				DisableRegistrationAliasing:  true,
+				TaskQueueActivitiesPerSecond: limits[r.Queue],
+				StickyScheduleToStartTimeout: stickyPatience,
 				OnFatalError: func(err error) {
 					logger.Error("a worker cannot go on", "queue", r.Queue, "error", err)
 					onFatal(err)

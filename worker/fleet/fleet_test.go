@@ -19,7 +19,7 @@ func TestOneWorkerPerQueue(t *testing.T) {
 	defer c.Close()
 	registered := 0
 	register := func(worker.Registry) { registered++ }
-	f, err := New(c, []Registration{{"a", register}, {"b", register}, {"a", register}}, slog.New(slog.DiscardHandler), func(error) {})
+	f, err := New(c, []Registration{{Queue: "a", Register: register}, {Queue: "b", Register: register, PerSecond: 5}, {Queue: "a", Register: register}}, slog.New(slog.DiscardHandler), func(error) {})
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b"}, f.Queues())
 	require.Equal(t, 3, registered)
@@ -36,7 +36,7 @@ func TestStartErrorNamesTheQueue(t *testing.T) {
 	c, err := client.NewLazyClient(client.Options{HostPort: "127.0.0.1:1", Logger: nil})
 	require.NoError(t, err)
 	defer c.Close()
-	f, err := New(c, []Registration{{"helsebro", func(worker.Registry) {}}}, slog.New(slog.DiscardHandler), func(error) {})
+	f, err := New(c, []Registration{{Queue: "helsebro", Register: func(worker.Registry) {}}}, slog.New(slog.DiscardHandler), func(error) {})
 	require.NoError(t, err)
 	require.ErrorContains(t, f.Start(t.Context()), "task queue helsebro")
 }

@@ -47,7 +47,9 @@ var (
 // SendToProvider hands a notice to the provider of a channel, for at most
 // patience. The queue is shared fairly between clinics.
 func SendToProvider(channel contract.Channel, clinicID string, patience time.Duration) Policy {
-	const startToClose = 30 * time.Second
+	// Longer than a provider's longest conversation: an attempt that is given up while
+	// it goes on leaves its outcome unknown.
+	const startToClose = 90 * time.Second
 	return Policy{
 		queue:           channel.Queue(),
 		startToClose:    startToClose,

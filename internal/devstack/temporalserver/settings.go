@@ -36,6 +36,10 @@ var settings = dynamicconfig.StaticClient{
 	dynamicconfig.TaskQueueScannerEnabled.Key():       false,
 	dynamicconfig.HistoryScannerEnabled.Key():         false,
 
+	// A clinic with a thousand notices due does not keep another's waiting: tasks of a
+	// queue are dispatched by turns of their fairness key.
+	dynamicconfig.MatchingEnableFairness.Key(): true,
+
 	// What Helsebro uses, said even where it is the default, so that a change of the
 	// defaults does not take it away.
 	activity.Enabled.Key(): true, // receipts are standalone activities

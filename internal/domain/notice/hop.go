@@ -121,7 +121,8 @@ type Next struct {
 // tried one at a time in the patient's order, e-mail before SMS by default; push
 // goes along with the first, alone when it is all there is, and last when it could
 // not go along (S90). A channel is never used twice: an attempt of unknown outcome
-// is waited for like a taken one, and then the next channel is tried. A receipt from
+// is waited for like a taken one, and then the next channel is tried; a claimed one is
+// such an attempt, because who claimed it and still asks does not know. A receipt from
 // any channel ends it; push that was merely taken ends it only when nothing else is
 // left, since nobody may have seen it.
 func NextHop(in HopInput) Next {
@@ -131,7 +132,7 @@ func NextHop(in HopInput) Next {
 	}
 	attempts := latest(in.Attempts)
 
-	var awaited time.Duration // the longest that a receipt may still be waited for
+	var awaited, awaitedPush time.Duration // how long a receipt may still be waited for
 	var unconfirmed, taken, hopped bool
 	for _, a := range attempts {
 		wait := waits[a.Channel]
@@ -145,8 +146,11 @@ func NextHop(in HopInput) Next {
 			}
 			taken = taken || final
 			unconfirmed = unconfirmed || !final
-			if a.Channel != Push {
-				awaited = max(awaited, a.At.Add(wait).Sub(in.Now))
+			left := a.At.Add(wait).Sub(in.Now)
+			if a.Channel == Push {
+				awaitedPush = left
+			} else {
+				awaited = max(awaited, left)
 			}
 		case Failed, TimedOut:
 		}
@@ -175,6 +179,8 @@ func NextHop(in HopInput) Next {
 			next.Also = []Channel{Push}
 		}
 		return next
+	case awaitedPush > 0:
+		return Next{Wait: awaitedPush, Reason: HopWaiting}
 	case taken:
 		return done(OutcomeDelivered, DoneTaken)
 	case i >= 0:
@@ -195,7 +201,7 @@ func done(outcome, reason string) Next { return Next{Done: true, Outcome: outcom
 func (p Preference) chain() []Channel {
 	var chain []Channel
 	for _, c := range slices.Concat(p.Order, []Channel{Email, SMS}) {
-		if c != Push && !slices.Contains(chain, c) {
+		if (c == Email || c == SMS) && !slices.Contains(chain, c) {
 			chain = append(chain, c)
 		}
 	}

@@ -24,8 +24,8 @@ func Holiday(t time.Time) bool {
 	}
 	em, ed := easter(y)
 	// Days between two dates are counted in UTC, where every day has 24 hours.
-	fromEaster := time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Sub(time.Date(y, em, ed, 0, 0, 0, 0, time.UTC)) / (24 * time.Hour)
-	switch fromEaster {
+	since := time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Sub(time.Date(y, em, ed, 0, 0, 0, 0, time.UTC))
+	switch int(since.Hours()) / 24 {
 	case -3, -2, 0, 1, 39, 49, 50:
 		return true
 	}

@@ -64,7 +64,9 @@ func (r Rules) deadline(start time.Time) time.Time {
 		return deadline
 	}
 	y, m, d := oslo.In(start).Date()
-	for d--; !oslo.WorkingDay(oslo.At(y, m, d, 12, 0, 0)); d-- {
+	d--
+	for !oslo.WorkingDay(oslo.At(y, m, d, 12, 0, 0)) {
+		d--
 	}
 	if last := time.Unix(clock(y, m, d, closing), 0); last.Before(deadline) {
 		return last

@@ -190,9 +190,9 @@ func pick(spans []span, id string) int64 {
 	for _, s := range spans {
 		seconds += s.to - s.from + 1
 	}
-	h := fnv.New64a()
+	h := fnv.New32a()
 	_, _ = h.Write([]byte(id)) // a hash takes every write
-	n := int64(h.Sum64() % uint64(seconds))
+	n := int64(h.Sum32()) % seconds
 	for _, s := range spans {
 		if length := s.to - s.from + 1; n >= length {
 			n -= length

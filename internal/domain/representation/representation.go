@@ -39,6 +39,8 @@ const (
 	UnknownRelation = "unknown-relation"
 	// Unverified: nobody has shown that the contact reaches the one it stands for.
 	Unverified = "unverified"
+	// UnknownOwner: neither the patient's nor a representative's.
+	UnknownOwner = "unknown-owner"
 	// NotReconfirmed: a parent's contact on the card of a patient who has turned 16.
 	NotReconfirmed = "not-reconfirmed"
 )
@@ -95,8 +97,12 @@ func UsableContact(c Contact, patientBirth, at time.Time, protected bool) (ok bo
 	if !c.Verified {
 		return false, Unverified
 	}
-	if c.Owner == Representative {
+	switch c.Owner {
+	case Patient:
+	case Representative:
 		return MayAct(c.Relation, patientBirth, at, protected)
+	default:
+		return false, UnknownOwner
 	}
 	birthday := oslo.Birthday(patientBirth, healthMajority)
 	confirmed := !c.ConfirmedAt.Before(birthday) && !c.ConfirmedAt.After(at)

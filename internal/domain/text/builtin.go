@@ -16,6 +16,8 @@ func Builtin(k Key) (Template, bool) {
 // clinic's name of 30 characters; Northern Sami letters are outside GSM 03.38, so its
 // texts are shorter and may take two.
 //
+// A change may be of the place alone, so no text says that the time is new.
+//
 // Change a text and its Version together: the ledger says which version was sent.
 var builtin = func() map[Key]Template {
 	all := make(map[Key]Template)
@@ -61,9 +63,9 @@ var languages = map[string]words{
 			},
 			notice.Change: {
 				title: "Timen din er endret",
-				sms:   "Timen din hos {{clinic}} er endret. Ny tid: {{date}} kl. {{time}}. Passer det ikke, ring {{phone}}.",
-				push:  "Timen din hos {{clinic}} er endret. Ny tid: {{date}} kl. {{time}}.",
-				email: "Hei!\n\nTimen din hos {{clinic}} er endret. Dette gjelder nå: {{date}} kl. {{time}}.",
+				sms:   "Timen din hos {{clinic}} er endret. Nå gjelder {{date}} kl. {{time}}. Passer det ikke, ring {{phone}}.",
+				push:  "Timen din hos {{clinic}} er endret. Nå gjelder {{date}} kl. {{time}}.",
+				email: "Hei!\n\nTimen din hos {{clinic}} er endret. Nå gjelder {{date}} kl. {{time}}.",
 			},
 			notice.Cancellation: {
 				title: "Timen din er avlyst",
@@ -93,9 +95,9 @@ var languages = map[string]words{
 			},
 			notice.Change: {
 				title: "Timen din er endra",
-				sms:   "Timen din hos {{clinic}} er endra. Ny tid: {{date}} kl. {{time}}. Passar det ikkje, ring {{phone}}.",
-				push:  "Timen din hos {{clinic}} er endra. Ny tid: {{date}} kl. {{time}}.",
-				email: "Hei!\n\nTimen din hos {{clinic}} er endra. Dette gjeld no: {{date}} kl. {{time}}.",
+				sms:   "Timen din hos {{clinic}} er endra. No gjeld {{date}} kl. {{time}}. Passar det ikkje, ring {{phone}}.",
+				push:  "Timen din hos {{clinic}} er endra. No gjeld {{date}} kl. {{time}}.",
+				email: "Hei!\n\nTimen din hos {{clinic}} er endra. No gjeld {{date}} kl. {{time}}.",
 			},
 			notice.Cancellation: {
 				title: "Timen din er avlyst",
@@ -125,8 +127,8 @@ var languages = map[string]words{
 			},
 			notice.Change: {
 				title: "Your appointment has changed",
-				sms:   "Your appointment with {{clinic}} is changed to {{date}} at {{time}}. Questions? Call {{phone}}.",
-				push:  "Your appointment with {{clinic}} is changed to {{date}} at {{time}}.",
+				sms:   "Your appointment with {{clinic}} has changed. It is now {{date}} at {{time}}. Call {{phone}}.",
+				push:  "Your appointment with {{clinic}} has changed. It is now {{date}} at {{time}}.",
 				email: "Hello,\n\nYour appointment with {{clinic}} has changed. It is now on {{date}} at {{time}}.",
 			},
 			notice.Cancellation: {
@@ -159,9 +161,9 @@ var languages = map[string]words{
 			},
 			notice.Change: {
 				title: "Du diibmu lea rievdaduvvon",
-				sms:   "Du diibmu lea rievdaduvvon. Ođđa áigi: {{date}} dii. {{time}}. {{clinic}}, {{phone}}",
-				push:  "Ođđa áigi: {{date}} dii. {{time}}. {{clinic}}",
-				email: "Bures!\n\nDu diibmu lea rievdaduvvon. Ođđa áigi: {{date}} dii. {{time}}. {{clinic}}",
+				sms:   "Du diibmu lea rievdaduvvon. Dál: {{date}} dii. {{time}}. {{clinic}}, {{phone}}",
+				push:  "Du diibmu lea rievdaduvvon. Dál: {{date}} dii. {{time}}. {{clinic}}",
+				email: "Bures!\n\nDu diibmu lea rievdaduvvon. Dál: {{date}} dii. {{time}}. {{clinic}}",
 			},
 			notice.Cancellation: {
 				title: "Du diibmu lea šluhttejuvvon",
