@@ -120,6 +120,9 @@ func (a *Activities) look(ctx context.Context, in contract.DecideNoticeInput) (p
 	defer cancel()
 	self, other, err := a.activity.Active(asked, nationalID)
 	reading := pg.ActivityReading{At: a.now().UTC(), Self: self, Other: other}
+	if in.Now.After(reading.At) {
+		reading.At = in.Now // as the lifecycle counts time
+	}
 	if err != nil {
 		reading.Failure = string(apperr.KindOf(err))
 	}
