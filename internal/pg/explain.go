@@ -6,7 +6,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/identity"
 )
 
@@ -19,16 +18,11 @@ func (s *Store) Appointment(ctx context.Context, by identity.Principal, clinicID
 		if err != nil {
 			return err
 		}
-		out = Appointment{
-			CalendarEntry: CalendarEntry{
-				ID: a.id, CalendarID: a.calendarID, PatientID: a.patientID, TypeID: a.typeID, Status: a.status, Revision: a.revision,
-				StartsAt: a.startsAt, EndsAt: a.endsAt, Place: a.place, Hidden: a.hidden,
-			},
-			TellAt: a.facts().TellAt, RemindAt: a.remindAt, MovedFrom: a.movedFrom, MovedTo: a.movedTo,
-		}
-		if out.Patient, out.Comment, err = s.nameAndComment(ctx, tx, a); err != nil {
+		entries, err := s.entries(ctx, tx, "a.id = $1", a.id)
+		if err != nil {
 			return err
 		}
+		out = Appointment{CalendarEntry: entries[0], TellAt: a.facts().TellAt, RemindAt: a.remindAt, MovedFrom: a.movedFrom, MovedTo: a.movedTo}
 		wish, _, err := s.openWish(ctx, tx, a.id, "")
 		if err != nil {
 			return err
@@ -45,26 +39,6 @@ func (s *Store) Appointment(ctx context.Context, by identity.Principal, clinicID
 		return s.audit(ctx, tx, by, clinicID, "appointment.read", "appointment/"+id, a.patientID)
 	})
 	return out, err
-}
-
-// nameAndComment reads whose appointment it is, and what he says that it is about.
-func (s *Store) nameAndComment(ctx context.Context, tx pgx.Tx, a standing) (name, comment string, err error) {
-	if a.patientErased {
-		return Erased, "", nil
-	}
-	p, err := s.openPatient(ctx, tx, a.patientID)
-	if err != nil {
-		return "", "", err
-	}
-	var sealed []byte
-	if err := tx.QueryRow(ctx, "SELECT comment FROM appointment WHERE id = $1", a.id).Scan(&sealed); err != nil || sealed == nil {
-		return p.Name(), "", err
-	}
-	key, err := s.key(ctx, tx, a.keyID)
-	if err != nil {
-		return "", "", err
-	}
-	return p.Name(), comment, key.open("appointment.comment", a.id, sealed, &comment)
 }
 
 // published is the message as staff see it.
