@@ -212,10 +212,7 @@ func (c *town) live(n int) {
 	workflows.Register(l.env)
 	l.env.RegisterWorkflowWithOptions(l.server, workflow.RegisterOptions{Name: "server"})
 	l.employ(random.IntN(2) == 0)
-	l.env.RegisterDelayedCallback(func() {
-		at := l.someday()
-		l.change(pg.Change{Kind: pg.ChangeBook, PatientID: l.patient, CalendarID: l.calendar, TypeID: typeID, StartsAt: at, EndsAt: at.Add(20 * time.Minute)})
-	}, time.Millisecond)
+	l.env.RegisterDelayedCallback(l.book, time.Millisecond)
 	l.env.ExecuteWorkflow("server")
 	if err := l.env.GetWorkflowError(); !l.env.IsWorkflowCompleted() || err != nil {
 		c.Errorf("life %d did not end: %v", n, err)
@@ -293,6 +290,11 @@ func (l *life) someday() time.Time {
 	return l.now().Add(lead).Truncate(5 * time.Minute).Add(5 * time.Minute)
 }
 
+func (l *life) book() {
+	at := l.someday()
+	l.change(pg.Change{Kind: pg.ChangeBook, PatientID: l.patient, CalendarID: l.calendar, TypeID: typeID, StartsAt: at, EndsAt: at.Add(20 * time.Minute)})
+}
+
 // act is what somebody does at the clinic, or the patient on Helsenorge.
 func (l *life) act() {
 	l.mu.Lock()
@@ -300,18 +302,20 @@ func (l *life) act() {
 	if !over {
 		l.left--
 	}
-	what, booked := l.random.IntN(100), l.status == contract.StatusBooked
+	what, status := l.random.IntN(100), l.status
 	l.mu.Unlock()
 	if over {
 		return
 	}
 	switch {
+	case status == "": // its time was taken
+		l.book()
 	case what < 10:
 		l.mu.Lock()
 		l.active = !l.active
 		l.mu.Unlock()
 		l.soon()
-	case !booked:
+	case status != contract.StatusBooked:
 		l.change(pg.Change{Kind: pg.ChangeRestore})
 	case what < 55:
 		l.change(pg.Change{Kind: pg.ChangeAmend, StartsAt: l.someday()})
