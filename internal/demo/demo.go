@@ -31,10 +31,11 @@ const (
 	ServiceHerID = 900002
 )
 
-// offered are the processes that the practitioner has registered (S12).
+// offered are the processes that the practitioner has registered (S12). The list
+// without a practitioner has the first of them.
 var offered = []string{
 	codes.EKontakt, codes.EKonsultasjon, codes.Reseptfornyelse,
-	codes.Timereservasjon, codes.Timeonske, codes.Avtaleutsending, codes.Avtaleavbestilling, codes.Behandleroversikt,
+	codes.Timereservasjon, codes.Timeonske, codes.Avtaleavbestilling, codes.Avtaleutsending, codes.Behandleroversikt,
 }
 
 // Clinic is the demonstration clinic.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/client"
@@ -78,18 +79,14 @@ func appointmentShowCommand(env Environment) *cobra.Command {
 	}
 	r := callsAPI(cmd, env)
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
-		a, raw, err := readAppointment(cmd.Context(), r, args[0])
+		var a pg.Appointment
+		raw, err := r.get(cmd.Context(), "/appointments/"+url.PathEscape(args[0]), &a)
 		if err != nil {
 			return err
 		}
 		return r.show(raw, func(w io.Writer) error { return printAppointment(w, a) })
 	})
 	return cmd
-}
-
-func readAppointment(ctx context.Context, r *remote, id string) (a pg.Appointment, raw []byte, err error) {
-	raw, err = r.get(ctx, "/appointments/"+url.PathEscape(id), &a)
-	return a, raw, err
 }
 
 // placing is when, where and as what an appointment is to be, by flags.
@@ -110,25 +107,22 @@ func (p *placing) flags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("until", "for")
 }
 
-// times are start and end; both zero when no start is named.
+// times are start and end; zero is what is not named.
 func (p *placing) times() (from, to time.Time, err error) {
-	if p.at == "" {
-		if p.until != "" || p.length != 0 {
-			return from, to, usage("--until and --for go with --at")
+	if p.at != "" {
+		if from, err = readWhen("at", p.at); err != nil {
+			return from, to, err
 		}
-		return from, to, nil
 	}
-	if from, err = readWhen("at", p.at); err != nil {
-		return from, to, err
-	}
-	if p.until != "" {
+	switch {
+	case p.until != "":
 		to, err = readWhen("until", p.until)
-		return from, to, err
+	case p.length < 0 || p.length > 0 && p.at == "":
+		err = usage("--for is a length such as 20m, from --at on")
+	case p.length > 0:
+		to = from.Add(p.length)
 	}
-	if p.length <= 0 {
-		return from, to, usage("say how long it is: --for 20m, or --until")
-	}
-	return from, from.Add(p.length), nil
+	return from, to, err
 }
 
 // change is a change that is being asked for, by flags.
@@ -209,14 +203,7 @@ func appointmentMoveCommand(env Environment) *cobra.Command {
 	cmd.Flags().IntVar(&a.Revision, "revision", 0, "the revision that you have seen: refused when there is a newer one")
 	cmd.MarkFlagsOneRequired("at", "slot")
 	cmd.MarkFlagsMutuallyExclusive("at", "slot")
-	cmd.RunE = runs(func(cmd *cobra.Command, args []string) (err error) {
-		if p.at != "" && p.until == "" && p.length == 0 {
-			before, _, err := readAppointment(cmd.Context(), c.remote, args[0])
-			if err != nil {
-				return err
-			}
-			p.length = before.EndsAt.Sub(before.StartsAt)
-		}
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
 		return amend(cmd, c, args[0], a, p, "moved")
 	})
 	return cmd
@@ -240,7 +227,7 @@ A type that is hidden hides it: see appointment hide.`,
 	p.flags(cmd)
 	cmd.Flags().IntVar(&a.Revision, "revision", 0, "the revision that you have seen: refused when there is a newer one")
 	cmd.Flags().BoolVar(&noPlace, "no-place", false, "take the place away")
-	cmd.Flags().BoolVar(&a.Acknowledged, "acknowledge", false, "hide it although it has been published")
+	cmd.Flags().BoolVar(&a.Acknowledged, "acknowledge", false, "hide it although it was seen before")
 	cmd.MarkFlagsMutuallyExclusive("place", "no-place")
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
 		if noPlace {
@@ -270,15 +257,15 @@ func appointmentHideCommand(env Environment) *cobra.Command {
 		Long: `Keep an appointment from Helsenorge and from every notice, by giving it a hidden
 type: the clinic's own, where there is one, or the one of --type.
 
-What has been published cannot be called back, and no cancellation is sent, since
-that would tell of it too. So the command is refused with a list of what was published
-and when; --acknowledge hides it nevertheless.`,
+What was seen cannot be made unseen, and no cancellation is sent, since that would
+tell of it too. So the command is refused with a list of what was shown or sent, and
+when; --acknowledge hides it nevertheless, and a case asks somebody to look.`,
 		Example: "  helsebro appointment hide " + anAppointment + "\n  helsebro appointment hide " + anAppointment + " --acknowledge",
 		Args:    cobra.ExactArgs(1),
 	}
 	c := changes(cmd, env)
 	cmd.Flags().StringVar(&a.TypeID, "type", "", "the hidden type's id (default the clinic's only one)")
-	cmd.Flags().BoolVar(&a.Acknowledged, "acknowledge", false, "you have seen what was published")
+	cmd.Flags().BoolVar(&a.Acknowledged, "acknowledge", false, "you have read what was shown or sent before")
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) (err error) {
 		if a.TypeID == "" {
 			if a.TypeID, err = hiddenType(cmd.Context(), c.remote); err != nil {
@@ -287,8 +274,9 @@ and when; --acknowledge hides it nevertheless.`,
 		}
 		err = c.ask(cmd.Context(), http.MethodPatch, "/appointments/"+url.PathEscape(args[0]), a, "hidden")
 		var refused *refusal
-		if !a.Acknowledged && errors.As(err, &refused) && refused.Status == http.StatusConflict && len(refused.Errors) > 0 {
-			fmt.Fprintln(env.Err, "It has been published, as listed below: to hide it nevertheless, repeat the command with --acknowledge.")
+		if !a.Acknowledged && errors.As(err, &refused) && refused.State == string(contract.StatusBooked) {
+			// What is booked is refused for one reason: it was seen (D10).
+			fmt.Fprintln(env.Err, "To hide it nevertheless, repeat the command with --acknowledge.")
 		}
 		return err
 	})

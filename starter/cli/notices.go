@@ -70,7 +70,9 @@ func printNotices(w io.Writer, e client.AppointmentExplanation, verbose bool) er
 	if err := table(w, "No notice is due or has been decided.", len(rows), "NOTICE\tREVISION\tWHO TELLS\tOUTCOME\tHOW\tWHEN\tWHY", func(i int) []string { return rows[i] }); err != nil {
 		return err
 	}
-	fmt.Fprintln(w)
+	if !verbose || len(e.Published) > 0 {
+		fmt.Fprintln(w)
+	}
 	for _, p := range e.Published {
 		fmt.Fprintf(w, "Helsenorge was told: %s\n", published(p))
 	}

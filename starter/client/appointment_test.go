@@ -409,8 +409,8 @@ func TestAChangeNamesEveryInvalidField(t *testing.T) {
 			booking(pg.Change{ID: "1", AppointmentID: "2", PatientID: "3", CalendarID: "4", TypeID: "5", SlotID: "6", Replaces: "7", Revision: -1}),
 			[]string{"id", "appointmentId", "revision", "patientId", "calendarId", "typeId", "slotId", "replaces"},
 		},
-		"book nothing": {booking(pg.Change{}), []string{"patientId", "calendarId", "typeId", "startsAt"}},
-		"only an end":  {booking(pg.Change{PatientID: patientID, CalendarID: calendarID, TypeID: typeID, EndsAt: start}), []string{"endsAt"}},
+		"book nothing": {booking(pg.Change{}), []string{"patientId", "calendarId", "typeId", "startsAt", "endsAt"}},
+		"only an end":  {booking(pg.Change{PatientID: patientID, CalendarID: calendarID, TypeID: typeID, EndsAt: start}), []string{"startsAt"}},
 		"ends as it begins": {
 			booking(pg.Change{PatientID: patientID, CalendarID: calendarID, TypeID: typeID, StartsAt: start, EndsAt: start}), []string{"endsAt"},
 		},
@@ -422,7 +422,7 @@ func TestAChangeNamesEveryInvalidField(t *testing.T) {
 		"amend nothing":     {pg.Change{Kind: pg.ChangeAmend, AppointmentID: appointmentID}, []string{"startsAt"}},
 		"answer nothing":    {pg.Change{Kind: pg.ChangeAnswer, AppointmentID: appointmentID}, []string{"code"}},
 		"answer a dialogue": {pg.Change{Kind: pg.ChangeAnswer, AppointmentID: appointmentID, Code: "12"}, []string{"code"}},
-		"booked nothing":    {pg.Change{Kind: pg.ChangeAnswer, AppointmentID: appointmentID, Code: "10"}, []string{"calendarId", "typeId", "startsAt"}},
+		"booked nothing":    {pg.Change{Kind: pg.ChangeAnswer, AppointmentID: appointmentID, Code: "10"}, []string{"calendarId", "typeId", "startsAt", "endsAt"}},
 		"not the portal":    {pg.Change{Kind: pg.ChangeCancel, AppointmentID: appointmentID, Source: "portal", ViewerID: parentID}, []string{"source", "viewerId"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -437,7 +437,7 @@ func TestAChangeNamesEveryInvalidField(t *testing.T) {
 	portal := as(identity.RolePortal)
 	service := client.New(newStore(""), &fakeTemporal{})
 	_, err := service.PortalBook(t.Context(), portal, clinicID, patientID, client.PortalBooking{})
-	require.Equal(t, []string{"calendarId", "typeId", "startsAt", "viewerId", "slotId"}, paths(t, err))
+	require.Equal(t, []string{"calendarId", "typeId", "startsAt", "endsAt", "viewerId", "slotId"}, paths(t, err))
 }
 
 func TestMasterDataNamesIDsThatAreNone(t *testing.T) {
@@ -469,22 +469,32 @@ func TestPutPatientsChecksEachAndKeepsTheirOrder(t *testing.T) {
 	require.NotContains(t, err.Error(), "12345678901")
 }
 
-func TestExplainAppointmentShowsTheOriginToTheAuditorOnly(t *testing.T) {
+func TestExplainAppointmentSaysWhatTemporalKnows(t *testing.T) {
 	t.Parallel()
 	store := newStore("")
-	store.explanation = pg.AppointmentExplanation{AppointmentID: appointmentID, Origin: "helsenorge"}
-	temporal := &fakeTemporal{queries: map[string]queried{contract.AppointmentWorkflowID(appointmentID): {state: contract.AppointmentState{Status: contract.StatusBooked, Told: 1}}}}
-	for role, origin := range map[identity.Role]string{identity.RoleStaff: "", identity.RoleOperator: "", identity.RoleAuditor: "helsenorge"} {
-		got, err := client.New(store, temporal).ExplainAppointment(t.Context(), as(role), clinicID, appointmentID)
-		require.NoError(t, err)
-		require.Equal(t, origin, got.Origin, role)
-		require.Equal(t, client.LifecycleRunning, got.Lifecycle.Status)
-		require.Equal(t, 1, got.Lifecycle.Appointment.Told)
+	store.explanation = pg.AppointmentExplanation{AppointmentID: appointmentID, Revision: 2}
+	id := contract.AppointmentWorkflowID(appointmentID)
+	for name, c := range map[string]struct {
+		queries map[string]queried
+		status  client.LifecycleStatus
+	}{
+		"running":       {map[string]queried{id: {state: contract.AppointmentState{Status: contract.StatusBooked, Told: 1}}}, client.LifecycleRunning},
+		"closed":        {map[string]queried{id: {closed: enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED}}, client.LifecycleEnded},
+		"no such":       {nil, client.LifecycleUnknown},
+		"Temporal down": {map[string]queried{id: {err: serviceerror.NewUnavailable("down")}}, client.LifecycleUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := client.New(store, &fakeTemporal{queries: c.queries}).ExplainAppointment(t.Context(), desk(), clinicID, appointmentID)
+			require.NoError(t, err)
+			require.Equal(t, 2, got.Revision, "PostgreSQL's part stands")
+			require.Equal(t, c.status, got.Lifecycle.Status)
+			require.Equal(t, name == "running", got.Lifecycle.Appointment != nil)
+			if got.Lifecycle.Appointment != nil {
+				require.Equal(t, 1, got.Lifecycle.Appointment.Told)
+			}
+		})
 	}
-	got, err := client.New(store, &fakeTemporal{}).ExplainAppointment(t.Context(), desk(), clinicID, appointmentID)
-	require.NoError(t, err, "without a workflow the rest stands")
-	require.Equal(t, client.LifecycleUnknown, got.Lifecycle.Status)
-	require.Nil(t, got.Lifecycle.Appointment)
 }
 
 func TestAReportIsStoredAndToldToItsNotice(t *testing.T) {

@@ -66,6 +66,15 @@ var sentences = map[string]string{
 	"wish":                 "staff decide",
 	"already-decided":      "it had been decided already",
 
+	// What a change came to.
+	"book":              "it was booked",
+	"amend":             "it was changed",
+	"cancel":            "it was cancelled",
+	"restore":           "it was put back",
+	"missed":            "the patient did not come",
+	"answer":            "the citizen was answered",
+	"nothing-to-change": "it was so already",
+
 	// Whether Helsenorge is told.
 	"moved":           "it takes the place of another: one move",
 	"erased":          "the patient has been erased",
@@ -119,6 +128,8 @@ var sentences = map[string]string{
 	"taken-is-final":           "the provider has taken it and tells no more",
 	"all-failed":               "no channel got through",
 	"no-receipt":               "nothing says that it has arrived",
+	"no-text":                  "there is no text for it",
+	"gone":                     "the provider says that the address exists no more",
 	"opted-out":                "the patient does not want notices on the channels that are known",
 	"latest-hop-past":          "no time was left for another channel",
 

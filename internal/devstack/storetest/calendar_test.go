@@ -183,6 +183,9 @@ func TestOneCalendarIsBookable(t *testing.T) { // S69, S71, S72, A8, F16
 		require.Equal(t, wantCase, openCase())
 	}
 
+	dialogues := demo.Clinic()
+	dialogues.Parties[0].Processes = []string{codes.EKontakt}
+	require.NoError(t, s.PutClinic(ctx, demo.Service, dialogues))
 	calendars(first)
 	check(false, pg.BookingSwitchedOff, "")
 	require.NoError(t, s.PutSettings(ctx, demo.Admin, demo.ClinicID, pg.Settings{OnlineBooking: true}))
