@@ -65,25 +65,31 @@ import (
 // in which PostgreSQL serves two that run at once.
 func TestNoNoticeShowsAnOldStart(t *testing.T) {
 	c := newTown(t, scaled(10_000, 20))
+	c.each(c.stormy)
+	c.audit()
+	c.requireVariety()
+}
+
+// each lives a life for every patient, some at a time.
+func (c *town) each(live func(n int)) {
 	const together = 4
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range together {
 		wg.Go(func() {
 			for n := range next {
-				c.live(n)
+				live(n)
 			}
 		})
 	}
 	for n := range len(c.patients) {
-		if t.Failed() {
+		if c.Failed() {
 			break
 		}
 		next <- n
 	}
 	close(next)
 	wg.Wait()
-	c.audit()
 }
 
 // scaled is a count at the size that HELSEBRO_SCALE asks for, at least least.
@@ -187,36 +193,56 @@ type life struct {
 	random *rand.Rand
 	// waiting are the commands for the run that is being started.
 	waiting []func()
-	// left counts the changes to come.
+	// storm lets providers, queues and people do what they can; left counts what people
+	// still do. slow lets queues and providers take their time only.
+	storm  bool
+	slow   bool
 	left   int
 	active bool
 	status contract.Status
 }
 
-// live lives one life from its booking to its end.
-func (c *town) live(n int) {
-	random := rand.New(rand.NewPCG(c.seed, uint64(n))) //nolint:gosec // to be repeated
+// life makes patient n a life that begins at an instant, in calm weather: every
+// provider takes what it gets and says so, and nobody changes anything. told tells
+// Helsenorge of it.
+func (c *town) life(n int, began time.Time, told bool) *life {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	l := &life{
-		town: c, env: suite.NewTestWorkflowEnvironment(), random: random, id: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, c.seed, n)).String(),
-		patient: c.patients[n], calendar: calendarOf(random.IntN(calendars)), left: 2 + random.IntN(8), active: random.IntN(4) > 0,
+		town: c, env: suite.NewTestWorkflowEnvironment(), id: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, c.seed, n)).String(),
+		patient: c.patients[n], calendar: calendarOf(n), settles: began.Add(15 * 24 * time.Hour), active: true,
+		random: rand.New(rand.NewPCG(c.seed, uint64(n))), //nolint:gosec // to be repeated
 	}
-	// A year in which the clock changes twice, and which no machine has reached:
-	// activities use the later of the lifecycle's time and their own.
-	began := time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(random.Int64N(int64(340 * 24 * time.Hour)))).Truncate(time.Microsecond)
-	l.settles = began.Add(15 * 24 * time.Hour)
 	l.env.SetStartTime(began)
 	l.env.SetTestTimeout(time.Minute)
 	l.store = c.d.Store.At(l.now)
 	workflows.Register(l.env)
 	l.env.RegisterWorkflowWithOptions(l.server, workflow.RegisterOptions{Name: "server"})
-	l.employ(random.IntN(2) == 0)
-	l.env.RegisterDelayedCallback(l.book, time.Millisecond)
+	l.employ(told)
+	return l
+}
+
+// live lets time pass until the appointment and everything about it are over.
+func (l *life) live() {
 	l.env.ExecuteWorkflow("server")
 	if err := l.env.GetWorkflowError(); !l.env.IsWorkflowCompleted() || err != nil {
-		c.Errorf("life %d did not end: %v", n, err)
+		l.Errorf("the life of appointment %s did not end: %v", l.id, err)
 	}
+}
+
+// stormy is a life in which everything happens that can.
+func (c *town) stormy(n int) {
+	random := rand.New(rand.NewPCG(^c.seed, uint64(n))) //nolint:gosec // to be repeated
+	l := c.life(n, somewhere(random), random.IntN(2) == 0)
+	l.storm, l.left, l.active = true, 2+random.IntN(8), random.IntN(4) > 0
+	l.env.RegisterDelayedCallback(func() { l.book(l.someday()) }, time.Millisecond)
+	l.live()
+}
+
+// somewhere is an instant of a year in which the clock changes twice, and which no
+// machine has reached: activities use the later of the lifecycle's time and their own.
+func somewhere(random *rand.Rand) time.Time {
+	return time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(random.Int64N(int64(340 * 24 * time.Hour)))).Truncate(time.Microsecond)
 }
 
 func (l *life) now() time.Time { return l.env.Now().UTC() }
@@ -290,8 +316,7 @@ func (l *life) someday() time.Time {
 	return l.now().Add(lead).Truncate(5 * time.Minute).Add(5 * time.Minute)
 }
 
-func (l *life) book() {
-	at := l.someday()
+func (l *life) book(at time.Time) {
 	l.change(pg.Change{Kind: pg.ChangeBook, PatientID: l.patient, CalendarID: l.calendar, TypeID: typeID, StartsAt: at, EndsAt: at.Add(20 * time.Minute)})
 }
 
@@ -309,7 +334,7 @@ func (l *life) act() {
 	}
 	switch {
 	case status == "": // its time was taken
-		l.book()
+		l.book(l.someday())
 	case what < 10:
 		l.mu.Lock()
 		l.active = !l.active
@@ -334,7 +359,12 @@ func (l *life) act() {
 }
 
 // soon lets somebody act again, within the grace or days later.
-func (l *life) soon() { l.env.RegisterDelayedCallback(l.act, l.between(time.Second, 2*24*time.Hour)) }
+func (l *life) soon() {
+	if !l.storm {
+		return
+	}
+	l.env.RegisterDelayedCallback(l.act, l.between(time.Second, 2*24*time.Hour))
+}
 
 // change does what the client does: it stores the change, and then gives the command.
 func (l *life) change(c pg.Change) {
@@ -420,7 +450,7 @@ func (l *life) employ(told bool) {
 // most before it is done, and whose result takes its time after.
 func late[I, O any](l *life, name string, most time.Duration, do func(context.Context, I) (O, error)) {
 	l.env.RegisterActivityWithOptions(func(ctx context.Context, in I) (O, error) {
-		if most == 0 || l.chance(60) {
+		if most == 0 || !l.storm && !l.slow || l.chance(60) {
 			return do(ctx, in)
 		}
 		info, queued := activity.GetInfo(ctx), context.WithoutCancel(ctx)
@@ -498,9 +528,9 @@ func (p provider) Send(ctx context.Context, m channel.Message) (channel.Result, 
 		of = contract.ChannelEmail
 	}
 	switch {
-	case p.chance(10):
+	case p.storm && p.chance(10):
 		return channel.Result{}, &channel.Refused{Code: "http 503"}
-	case p.chance(10):
+	case p.storm && p.chance(10):
 		p.wait(ctx)
 		return channel.Result{}, &channel.Refused{Permanent: true, Gone: p.chance(5), Code: "http 400"}
 	}
@@ -508,14 +538,22 @@ func (p provider) Send(ctx context.Context, m channel.Message) (channel.Result, 
 	p.arrived[m.Key] = append(p.arrived[m.Key], m)
 	p.town.mu.Unlock()
 	p.wait(ctx)
-	if of == contract.ChannelSMS {
+	switch {
+	case of == contract.ChannelEmail: // reports nothing
+	case !p.storm:
+		p.report(of, m.Key, contract.AttemptDelivered)
+	default:
 		for range 3 {
+			state := contract.AttemptDelivered
+			if p.chance(40) {
+				state = contract.AttemptFailed
+			}
 			if p.chance(50) {
-				p.report(of, m.Key)
+				p.report(of, m.Key, state)
 			}
 		}
 	}
-	if p.chance(10) {
+	if p.storm && p.chance(10) {
 		return channel.Result{}, &channel.Unknown{Code: "end"}
 	}
 	return channel.Result{State: channel.Accepted, ProviderID: uuid.NewString()}, nil
@@ -523,11 +561,11 @@ func (p provider) Send(ctx context.Context, m channel.Message) (channel.Result, 
 
 // wait makes the provider slow, and lets somebody change the appointment meanwhile.
 func (p provider) wait(ctx context.Context) {
-	if p.chance(40) {
+	if !p.storm && !p.slow || p.chance(40) {
 		return
 	}
 	d := p.between(10*time.Millisecond, 85*time.Second)
-	if p.chance(60) {
+	if p.storm && p.chance(60) {
 		p.env.RegisterDelayedCallback(p.act, p.between(time.Millisecond, d))
 	}
 	c, _ := ctx.Value(conversationKey{}).(conversation)
@@ -536,10 +574,10 @@ func (p provider) wait(ctx context.Context) {
 }
 
 // report is a provider's word on an attempt, which may come at any time.
-func (p provider) report(of contract.Channel, key string) {
-	state, event := contract.AttemptDelivered, uuid.NewString()
-	if p.chance(40) {
-		state = contract.AttemptFailed
+func (p provider) report(of contract.Channel, key string, state contract.AttemptState) {
+	event, most := uuid.NewString(), time.Hour
+	if !p.storm {
+		most = 20 * time.Minute
 	}
 	for range 1 + map[bool]int{true: 1}[p.chance(20)] { // now and then twice
 		p.env.RegisterDelayedCallback(func() {
@@ -552,13 +590,13 @@ func (p provider) report(of contract.Channel, key string) {
 				_ = p.env.SignalWorkflowByID(contract.NoticeWorkflowID(in.NoticeID), contract.SignalDeliveryReported,
 					contract.DeliveryReported{Channel: of, State: state, At: p.now()})
 			}
-		}, p.between(time.Second, time.Hour))
+		}, p.between(time.Second, most))
 	}
 }
 
 // Active implements calendar.Activity.
 func (l *life) Active(context.Context, string) (self, other bool, err error) {
-	if l.chance(10) {
+	if l.storm && l.chance(10) {
 		return false, false, apperr.New(apperr.Unavailable, "the check does not answer")
 	}
 	l.mu.Lock()
@@ -569,7 +607,7 @@ func (l *life) Active(context.Context, string) (self, other bool, err error) {
 // Send is Helsenorge's queue: what it takes is accepted, refused because the patient is
 // not there, or never heard of again.
 func (l *life) Send(_ context.Context, m transport.Message) error {
-	if l.chance(20) {
+	if l.storm && l.chance(20) {
 		return apperr.New(apperr.Unavailable, "the queue is down")
 	}
 	l.mu.Lock()
@@ -578,7 +616,7 @@ func (l *life) Send(_ context.Context, m transport.Message) error {
 		settles.Outcome, settles.Codes = contract.OutcomeRejected, []string{pg.CodeInactive}
 	}
 	l.mu.Unlock()
-	if l.chance(15) {
+	if l.storm && l.chance(15) {
 		return nil
 	}
 	l.count(func(d *done) { d.told++ })
@@ -643,11 +681,8 @@ func (c *town) audit() {
 	rows, err := c.d.SQL(ctx, "SELECT notice_id || '/' || channel, extract(epoch FROM starts_at)::bigint FROM notice_attempt WHERE state <> 'withheld'")
 	require.NoError(c, err)
 	starts := map[string]time.Time{}
-	for row := range strings.Lines(rows) {
-		key, at, _ := strings.Cut(strings.TrimSpace(row), "|")
-		unix, err := strconv.ParseInt(at, 10, 64)
-		require.NoError(c, err)
-		starts[key] = time.Unix(unix, 0)
+	for _, row := range fields(rows) {
+		starts[row[0]] = time.Unix(int64(number(c.T, row[1])), 0)
 	}
 	for key, got := range c.arrived {
 		require.Lenf(c, got, 1, "%s arrived more than once", key)
@@ -656,13 +691,34 @@ func (c *town) audit() {
 		require.Containsf(c, got[0].Body, shown, "%s", key)
 	}
 
-	// What was lived through: a run in which one of these did not happen proves little.
+}
+
+// requireVariety holds that enough was lived through: a run in which one of these did
+// not happen proves little.
+func (c *town) requireVariety() {
+	ctx := c.Context()
 	for _, kind := range []string{"delivered", "sent", "delegated", "superseded", "suppressed", "failed"} {
 		n, err := c.d.SQL(ctx, "SELECT count(*) FROM notice WHERE outcome = '"+kind+"'")
 		require.NoError(c, err)
 		require.NotEqualf(c, "0", n, "no notice was %s", kind)
 	}
-	rows, err = c.d.SQL(ctx, "SELECT purpose, outcome, count(*) FROM notice GROUP BY 1, 2 ORDER BY 1, 2")
+	rows, err := c.d.SQL(ctx, "SELECT purpose, outcome, count(*) FROM notice GROUP BY 1, 2 ORDER BY 1, 2")
 	require.NoError(c, err)
 	c.Logf("%d lives, %+v, %d notices arrived\n%s", len(c.patients), c.done, len(c.arrived), rows)
+}
+
+// fields splits what SQL prints.
+func fields(rows string) [][]string {
+	var all [][]string
+	for row := range strings.Lines(rows) {
+		all = append(all, strings.Split(strings.TrimSpace(row), "|"))
+	}
+	return all
+}
+
+func number(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	require.NoError(t, err)
+	return n
 }
