@@ -126,7 +126,7 @@ func TestWhoIsNotOnHelsenorgeIsNotToldThere(t *testing.T) { // S88
 			require.NoError(k, k.s.PutPatientStatus(k.Context(), demo.Service, demo.ClinicID, k.patientID, pg.PatientStatus{NoConsent: true}))
 		}, "not-active"},
 		"not offered": {func(k *desk) {
-			require.NoError(k, k.s.PutClinic(k.Context(), demo.Service, demo.Clinic()))
+			require.NoError(k, k.s.PutClinic(k.Context(), demo.Service, offering(codes.EKontakt)))
 		}, "not-offered"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,11 +138,16 @@ func TestWhoIsNotOnHelsenorgeIsNotToldThere(t *testing.T) { // S88
 	}
 }
 
+// offering is the clinic with a practitioner who has registered these processes only.
+func offering(processes ...string) pg.Clinic {
+	c := demo.Clinic()
+	c.Parties[0].Processes = processes
+	return c
+}
+
 func TestAvtaleutsendingWhereBookingIsNotOffered(t *testing.T) {
 	k := newDesk(t)
-	c := demo.Clinic()
-	c.Parties[0].Processes = append(c.Parties[0].Processes, codes.Avtaleutsending)
-	require.NoError(t, k.s.PutClinic(t.Context(), demo.Service, c))
+	require.NoError(t, k.s.PutClinic(t.Context(), demo.Service, offering(codes.EKontakt, codes.Avtaleutsending)))
 	out := k.publish(k.made(now.Add(72*time.Hour)), 1)
 	require.Equal(t, codes.Avtaleutsending, k.send(out.OutboundID).ProcessCode)
 }
