@@ -365,7 +365,7 @@ func TestWishWaitsForStaff(t *testing.T) { // HITS 1217 §3.5
 }
 
 func withWishes() pg.Clinic {
-	c := bookable()
+	c := demo.Clinic()
 	c.Parties[0].Processes = append(c.Parties[0].Processes, codes.Timeonske)
 	return c
 }

@@ -138,16 +138,9 @@ func TestWhoIsNotOnHelsenorgeIsNotToldThere(t *testing.T) { // S88
 	}
 }
 
-// offering is the clinic with a practitioner who has registered these processes only.
-func offering(processes ...string) pg.Clinic {
-	c := demo.Clinic()
-	c.Parties[0].Processes = processes
-	return c
-}
-
 func TestAvtaleutsendingWhereBookingIsNotOffered(t *testing.T) {
 	k := newDesk(t)
-	require.NoError(t, k.s.PutClinic(t.Context(), demo.Service, offering(codes.EKontakt, codes.Avtaleutsending)))
+	require.NoError(t, k.s.PutClinic(t.Context(), demo.Service, offering(codes.Avtaleutsending)))
 	out := k.publish(k.made(now.Add(72*time.Hour)), 1)
 	require.Equal(t, codes.Avtaleutsending, k.send(out.OutboundID).ProcessCode)
 }
