@@ -152,11 +152,8 @@ type ReceiptReceived struct {
 	// Outcome is what the ledger says: acknowledged, rejected or error-queue.
 	Outcome Outcome `json:"outcome"`
 	// Codes are the error codes of 8221, or the error condition of HITS 1216.
-	Codes []string `json:"codes,omitempty"`
-	// Expected: the refusal is none for an operator. Helsenorge does not know the patient
-	// of an appointment that it was told of unasked (E35), and the clinic tells him (F3).
-	Expected bool      `json:"expected,omitempty"`
-	At       time.Time `json:"at"`
+	Codes []string  `json:"codes,omitempty"`
+	At    time.Time `json:"at"`
 }
 
 // AnswerCommand is staff's answer. The text is in PostgreSQL, stored before the

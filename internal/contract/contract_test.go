@@ -66,7 +66,7 @@ func samples() map[string]any {
 		"dialogue-input":              DialogueInput{ClinicID: id(1), DialogueID: id(5), Process: ProcessEContact, Resume: true, State: &dialogue},
 		"prescription-input":          PrescriptionInput{ClinicID: id(1), DialogueID: id(5), Resume: true, State: &prescription},
 		"message-received":            MessageReceived{MessageID: id(2), MsgID: id(3), Function: "HE", ReceivedAt: at},
-		"receipt-received":            ReceiptReceived{OutboundID: id(4), Outcome: OutcomeRejected, Codes: []string{"E35"}, Expected: true, At: at},
+		"receipt-received":            ReceiptReceived{OutboundID: id(4), Outcome: OutcomeRejected, Codes: []string{"E35"}, At: at},
 		"answer-command":              AnswerCommand{AnswerID: id(4), Code: AnswerToEnquiry, InReplyTo: id(2), FollowUp: true},
 		"answer-accepted":             AnswerAccepted{AnswerID: id(4), Status: StatusSending},
 		"deliver-to-inbox-input":      DeliverToInboxInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2)},

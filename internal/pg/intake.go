@@ -143,8 +143,6 @@ type SettledDelivery struct {
 	Process    contract.Process
 	Outcome    contract.Outcome
 	Codes      []string
-	// Expected: the refusal is no failure (contract.ReceiptReceived).
-	Expected bool
 }
 
 // CodeInactive is Helsenorge's refusal of a message for a patient without profile or
@@ -363,7 +361,6 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 		d.DialogueID, d.Process = *dialogueID, *process
 	}
 	d.Outcome, d.Codes = a.Settles.Outcome, a.Settles.Codes
-	d.Expected = kind == KindAppointment && slices.Contains(d.Codes, CodeInactive)
 	out.Settled = &d
 	// "sent" is what a refusal says until its receipt is in; a superseded message that
 	// has a receipt had left before.
@@ -378,10 +375,13 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	if err := s.closeOutbound(ctx, tx, d.OutboundID, d.Outcome, d.Codes); err != nil {
 		return err
 	}
-	if d.Outcome == contract.OutcomeAcknowledged || d.Expected {
+	if d.Outcome == contract.OutcomeAcknowledged {
 		_, err = tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $3 WHERE message_id = $1 AND kind = ANY ($2) AND resolved_at IS NULL",
 			d.OutboundID, []contract.CaseKind{contract.CaseReceiptOverdue, contract.CaseNotSent}, s.now())
 		return err
+	}
+	if kind == KindAppointment && slices.Contains(d.Codes, CodeInactive) {
+		return nil // not a failure: the clinic tells him itself from now on (F3)
 	}
 	reason := ""
 	if len(d.Codes) > 0 {

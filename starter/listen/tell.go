@@ -102,7 +102,7 @@ func (l *Listener) settled(ctx context.Context, m pg.Arrived) error {
 		return nil
 	}
 	err := l.temporal.SignalWorkflow(ctx, workflowID(s.Process, s.DialogueID), "", contract.SignalReceiptReceived, contract.ReceiptReceived{
-		OutboundID: s.OutboundID, Outcome: s.Outcome, Codes: s.Codes, Expected: s.Expected, At: m.ReceivedAt,
+		OutboundID: s.OutboundID, Outcome: s.Outcome, Codes: s.Codes, At: m.ReceivedAt,
 	})
 	failpoint.Hit(failpoint.ListenSettled)
 	var ended *serviceerror.NotFound

@@ -243,14 +243,14 @@ func (r *run) sent(ctx workflow.Context, _ contract.Delivery) {
 
 // closed takes note of a delivery's terminal outcome, and makes the notice due that
 // waited for it, whatever the outcome: who gives it depends on it (F3).
-func (r *run) closed(ctx workflow.Context, d contract.Delivery, outcome contract.Outcome, expected bool) {
+func (r *run) closed(ctx workflow.Context, d contract.Delivery, outcome contract.Outcome) {
 	r.askAgain(ctx)
-	switch {
-	case outcome == contract.OutcomeSuperseded:
+	switch outcome {
+	case contract.OutcomeSuperseded:
 		return // the later message has a notice of its own
-	case outcome == contract.OutcomeAcknowledged:
+	case contract.OutcomeAcknowledged:
 		r.state.Troubled = ""
-	case !expected:
+	default:
 		r.state.Cases++
 		r.state.Troubled = d.OutboundID
 	}

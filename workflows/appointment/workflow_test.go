@@ -473,32 +473,6 @@ func TestLateReceiptEndsTheTroubleAndTellsNobodyTwice(t *testing.T) { // D12
 	require.Equal(t, []string{"CloseDelivery " + out + " overdue ", "DecideNotice confirmation 1", "DecideNotice reminder 1"}, b.calls("CloseDelivery", "DecideNotice"))
 }
 
-// Who is not on Helsenorge is told by the clinic, and nobody else need look (F3).
-func TestAnExpectedRefusalIsNoTrouble(t *testing.T) {
-	t.Parallel()
-	for _, expected := range []bool{true, false} {
-		b := newBench(t)
-		b.booked()
-		b.at(0, func() { b.message(request, contract.FunctionReserve) })
-		b.at(time.Minute, func() {
-			b.env.SignalWorkflow(contract.SignalReceiptReceived, contract.ReceiptReceived{
-				OutboundID: out, Outcome: contract.OutcomeRejected, Codes: []string{"E35"}, Expected: expected,
-			})
-		})
-		b.at(2*time.Minute, func() {
-			s := b.state()
-			want, cases := contract.StatusNeedsOperator, 1
-			if expected {
-				want, cases = contract.StatusBooked, 0
-			}
-			require.Equal(t, []any{want, cases}, []any{s.Status, s.Cases})
-		})
-		b.run()
-		b.requireDone()
-		require.Equal(t, []string{"DecideNotice confirmation 1", "DecideNotice reminder 1"}, b.calls("DecideNotice"))
-	}
-}
-
 func TestSupersededMessageHasNoNotice(t *testing.T) {
 	b := setup(t)
 	b.changes(map[string]contract.ApplyChangeOutput{"made": b.moved(1, 0, 5*time.Minute)})

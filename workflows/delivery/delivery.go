@@ -28,10 +28,9 @@ type Deliveries struct {
 	clinicID, dialogueID string
 	open                 *[]contract.Delivery
 	// sent runs once Helsenorge's queue has accepted a message, in the delivery's own
-	// coroutine; closed runs once it has its terminal outcome, and must not block:
-	// expected is a refusal that is none for an operator.
+	// coroutine; closed runs once it has its terminal outcome, and must not block.
 	sent   func(workflow.Context, contract.Delivery)
-	closed func(_ workflow.Context, _ contract.Delivery, _ contract.Outcome, expected bool)
+	closed func(workflow.Context, contract.Delivery, contract.Outcome)
 	// sending makes messages leave in the order in which they were accepted.
 	sending workflow.Mutex
 	busy    int
@@ -43,7 +42,7 @@ type Deliveries struct {
 // New follows the deliveries in *open, which belongs to the lifecycle's state.
 // sent may be nil.
 func New(ctx workflow.Context, clinicID, dialogueID string, open *[]contract.Delivery,
-	sent func(workflow.Context, contract.Delivery), closed func(_ workflow.Context, _ contract.Delivery, _ contract.Outcome, expected bool),
+	sent func(workflow.Context, contract.Delivery), closed func(workflow.Context, contract.Delivery, contract.Outcome),
 ) *Deliveries {
 	return &Deliveries{
 		clinicID: clinicID, dialogueID: dialogueID, open: open,
@@ -80,8 +79,8 @@ func (d *Deliveries) TakeReceipts(ctx workflow.Context, signals *flow.Signals, t
 	for r, ok := signals.Receipt(); ok; r, ok = signals.Receipt() {
 		came = true
 		if i := d.find(r.OutboundID); i >= 0 {
-			d.close(ctx, i, r.Outcome, r.Expected)
-		} else if (r.Outcome == contract.OutcomeAcknowledged || r.Expected) && r.OutboundID == *troubled {
+			d.close(ctx, i, r.Outcome)
+		} else if r.Outcome == contract.OutcomeAcknowledged && r.OutboundID == *troubled {
 			*troubled = "" // it came late, but it came
 		}
 	}
@@ -185,7 +184,7 @@ func (d *Deliveries) send(ctx workflow.Context, id string) bool {
 	}
 	if out.Superseded {
 		if i = d.find(id); i >= 0 {
-			d.close(ctx, i, contract.OutcomeSuperseded, false)
+			d.close(ctx, i, contract.OutcomeSuperseded)
 		}
 		return false
 	}
@@ -218,14 +217,14 @@ func (d *Deliveries) giveUp(ctx workflow.Context, id string, outcome contract.Ou
 		})
 	}
 	if i := d.find(id); i >= 0 {
-		d.close(ctx, i, out.Outcome, false)
+		d.close(ctx, i, out.Outcome)
 	}
 }
 
-func (d *Deliveries) close(ctx workflow.Context, i int, outcome contract.Outcome, expected bool) {
+func (d *Deliveries) close(ctx workflow.Context, i int, outcome contract.Outcome) {
 	delivery := (*d.open)[i]
 	*d.open = slices.Delete(*d.open, i, i+1)
-	d.closed(ctx, delivery, outcome, expected)
+	d.closed(ctx, delivery, outcome)
 }
 
 func (d *Deliveries) find(id string) int {

@@ -162,7 +162,7 @@ func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 }
 
 // closed takes note of the answer's terminal outcome.
-func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome, _ bool) {
+func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome) {
 	if outcome == contract.OutcomeAcknowledged {
 		return
 	}

@@ -152,17 +152,11 @@ func TestE35MarksThePatientInactive(t *testing.T) {
 	out := k.publish(id, 1)
 	k.send(out.OutboundID)
 	settled := k.receipt(out.OutboundID, contract.OutcomeRejected, "E35")
-	require.Equal(t, []any{contract.ProcessAppointment, id, contract.OutcomeRejected, true}, []any{settled.Process, settled.DialogueID, settled.Outcome, settled.Expected})
+	require.Equal(t, []any{contract.ProcessAppointment, id, contract.OutcomeRejected}, []any{settled.Process, settled.DialogueID, settled.Outcome})
 	require.Equal(t, "f|f|refused", k.sql("SELECT active_self, active_other, active_by FROM patient WHERE id = '%s'", k.patientID))
 	require.Empty(t, k.cases())
 	k.must(demo.Desk, pg.Change{Kind: pg.ChangeAmend, AppointmentID: id, StartsAt: now.Add(96 * time.Hour)})
 	require.Equal(t, contract.PublishOutput{Purpose: contract.PurposeConfirmation, Rule: "not-active"}, k.publish(id, 2), "he has not heard of it yet")
-	// An answer to his own message is none that he need not have.
-	answered := k.booked(now.Add(80 * time.Hour))
-	answer := k.sql("SELECT outbound_id FROM publication WHERE appointment_id = '%s'", answered)
-	k.send(answer)
-	require.False(t, k.receipt(answer, contract.OutcomeRejected, "E35").Expected)
-	require.Equal(t, []contract.CaseKind{contract.CaseDeliveryRejected}, k.cases())
 	// A message of his own shows that he is back.
 	k.take(message(contract.FunctionCancel, line, &pg.Booking{UID: id}))
 	require.Equal(t, "t", k.sql("SELECT active_self FROM patient WHERE id = '%s'", k.patientID))
