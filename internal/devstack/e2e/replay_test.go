@@ -164,18 +164,20 @@ func (w *world) replayer() worker.WorkflowReplayer {
 	return r
 }
 
-// skip moves one execution ahead in time.
-func (w *world) skip(c client.Client, id string, d time.Duration) {
+// skip moves one execution ahead in time. It returns the id of what it began.
+func (w *world) skip(c client.Client, id string, d time.Duration) string {
 	w.Helper()
+	forward := uuid.NewString()
 	_, err := c.WorkflowService().UpdateWorkflowExecutionOptions(w.Context(), &workflowservice.UpdateWorkflowExecutionOptionsRequest{
 		Namespace: w.Temporal.Namespace(), WorkflowExecution: &common.WorkflowExecution{WorkflowId: id},
 		WorkflowExecutionOptions: &workflow.WorkflowExecutionOptions{TimeSkippingConfig: &common.TimeSkippingConfig{
 			Enabled: true, DisablePropagation: true,
-			FastForwardConfig: &common.FastForwardConfig{Id: uuid.NewString(), Duration: durationpb.New(d)},
+			FastForwardConfig: &common.FastForwardConfig{Id: forward, Duration: durationpb.New(d)},
 		}},
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"time_skipping_config"}},
 	})
 	require.NoError(w, err)
+	return forward
 }
 
 // ended tells whether the newest run has completed by itself.

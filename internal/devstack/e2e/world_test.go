@@ -23,6 +23,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	sdkclient "go.temporal.io/sdk/client"
 
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
@@ -34,7 +35,7 @@ import (
 )
 
 // patience bounds every wait for something that must come.
-const patience = 2 * time.Minute
+const patience = 20 * time.Second
 
 // world is a stack with the demonstration clinic and what tests look at it with.
 type world struct {
@@ -42,6 +43,8 @@ type world struct {
 	*stack.Stack
 	store *pg.Store
 	log   *lockedBuffer
+	// temporal is a client of the server, of a world that has clinics.
+	temporal sdkclient.Client
 }
 
 // newWorld starts a stack without the product's processes.
