@@ -116,8 +116,8 @@ func movedTwiceInsideTheWindow(c *clinic) {
 	c.settled(id)
 	c.gets(p, start, start, back)
 	plan := c.decided(id, contract.AboutReminderPlan)
-	require.Equal(c, "skip", plan.Decided)
-	require.Equal(c, "merged-with-confirmation", plan.Rule, "the change was told inside the new window")
+	require.Equal(c, "skip", plan.Decided, string(plan.Inputs))
+	require.Equal(c, "merged-with-confirmation", plan.Rule, "the change was told inside the new window: %s", plan.Inputs)
 	c.outcome(id, contract.PurposeChange, contract.OutcomeSent, "taken-is-final")
 	c.quiet(id, p)
 }
@@ -434,9 +434,12 @@ func diesByMistake(c *clinic) {
 	c.pass(id, time.Hour)
 	c.settled(id)
 	c.gets(p, start) // no burst
-	c.move(id, start.Add(24*time.Hour))
+	next := start.Add(24 * time.Hour)
+	c.move(id, next)
 	c.settle(id)
-	c.gets(p, start, start.Add(24*time.Hour))
+	c.gets(p, start, next)
+	c.reminded(id)
+	c.gets(p, start, next, next)
 	c.quiet(id, p)
 }
 
@@ -498,10 +501,10 @@ func secondCalendarAndGate(c *clinic) {
 	switch reminder.Outcome {
 	case contract.OutcomeSuppressed:
 		require.Equal(c, "gate-calendar", reminder.Reason)
-		require.Contains(c, string(decided.Inputs), `"calendar": false`)
+		require.Contains(c, string(decided.Inputs), `"calendar":false`)
 		c.gets(p, start)
 	case contract.OutcomeSent:
-		require.Contains(c, string(decided.Inputs), `"calendar": true`)
+		require.Contains(c, string(decided.Inputs), `"calendar":true`)
 		c.gets(p, start, start)
 	default:
 		require.Fail(c, "half sent", "%+v", reminder)
@@ -514,7 +517,9 @@ func secondCalendarAndGate(c *clinic) {
 	require.Equal(c, 2, state.Owned)
 	require.NotEmpty(c, state.Reason)
 	require.Equal(c, 1, state.FutureAppointments, "what is booked stays")
-	require.Len(c, c.cases(contract.CaseBookingClosed), 1)
+	open := slices.DeleteFunc(c.cases(contract.CaseBookingClosed), func(k pg.Case) bool { return k.ResolvedAt != nil })
+	require.Len(c, open, 1)
+	require.Equal(c, c.GPID, open[0].MessageID)
 
 	vaccination.Inactive = true
 	c.calendars(vaccination)
