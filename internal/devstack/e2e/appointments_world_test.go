@@ -57,10 +57,7 @@ func (c *clinic) step(id, step string) client.Changed {
 // pass lets so much time pass for one appointment.
 func (c *clinic) pass(id string, d time.Duration) {
 	c.Helper()
-	t, err := c.Client()
-	require.NoError(c, err)
-	defer t.Close()
-	c.skip(t, contract.AppointmentWorkflowID(id), d)
+	c.skip(contract.AppointmentWorkflowID(id), d)
 }
 
 // passTo lets time pass for one appointment until an instant, which has not come.
