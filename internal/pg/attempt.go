@@ -255,11 +255,7 @@ func (s *Store) ClaimNotice(ctx context.Context, in contract.SendNoticeInput, co
 // ended tells whether the notice is not to be given any more. One that a channel has
 // taken may still go out on another in addition.
 func (n givenNotice) ended() bool {
-	switch n.outcome {
-	case "", contract.OutcomeSent, contract.OutcomeDelivered:
-		return false
-	}
-	return true
+	return !slices.Contains([]contract.Outcome{"", contract.OutcomeSent, contract.OutcomeDelivered}, n.outcome)
 }
 
 // claimedBefore finds out whether the channel has had the notice.

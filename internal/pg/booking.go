@@ -404,7 +404,7 @@ func (s *Store) cancelForCitizen(ctx context.Context, tx pgx.Tx, a *standing) (r
 		r.problem = contract.CaseHiddenAfterPublication
 		return r, nil
 	case a.status == contract.StatusCancelled:
-		return ruling{code: contract.AppointmentCancelled, rule: ruleAlready}, nil
+		return ruling{code: contract.AppointmentCancelled, rule: ruleAlready, tells: true}, s.supersedeUnsent(ctx, tx, a.id)
 	case a.status != contract.StatusBooked:
 		return no(ruleNotBooked), nil
 	case !a.startsAt.After(s.now()):

@@ -157,19 +157,6 @@ func (s *Store) guards(ctx context.Context, tx pgx.Tx, clinicID string, staffIDs
 	return found, err
 }
 
-// bookingGuard tells whether citizens can book the practitioner's calendar, which it
-// is, and if not, why. It is read anew for every booking: nothing has to be switched
-// back on (F16).
-func (s *Store) bookingGuard(ctx context.Context, tx pgx.Tx, clinicID, staffID string) (calendarID string, open bool, reason string, err error) {
-	guards, err := s.guards(ctx, tx, clinicID, []string{staffID})
-	if err != nil {
-		return "", false, "", err
-	}
-	g := guards[staffID]
-	open, reason = g.open()
-	return g.calendarID, open, reason, nil
-}
-
 // guardCases opens an operator case for each practitioner who should be bookable and
 // is not, and resolves those of who is again: it is called in every transaction that
 // can change that.

@@ -105,12 +105,15 @@ func (s *Store) OpenCase(ctx context.Context, in contract.OpenCaseInput) (string
 		}
 		// The effect that the case is about has its outcome: it was not done.
 		for _, effect := range undone[in.Kind] {
+			if effect == EffectNotice {
+				if _, err := tx.Exec(ctx, "UPDATE notice SET outcome = $2, outcome_at = $3 WHERE id = $1 AND outcome IS NULL",
+					in.MessageID, contract.OutcomeFailed, s.now()); err != nil {
+					return err
+				}
+			}
 			if err := s.ledgerOutcome(ctx, tx, effect+"/"+in.MessageID, contract.OutcomeFailed, map[string]string{"reason": in.Reason}); err != nil {
 				return err
 			}
-		}
-		if _, err := tx.Exec(ctx, "UPDATE notice SET outcome = $2, outcome_at = $3 WHERE id = $1 AND outcome IS NULL", in.MessageID, contract.OutcomeFailed, s.now()); err != nil {
-			return err
 		}
 		return tx.QueryRow(ctx, "SELECT id FROM operator_case WHERE kind = $1 AND message_id = $2", in.Kind, in.MessageID).Scan(&id)
 	})

@@ -137,17 +137,14 @@ func current(told, now publication.Snapshot) bool {
 
 // stateOf is what became of a message.
 func stateOf(m toldMessage) notice.Publication {
-	switch m.outcome {
-	case "":
+	switch {
+	case m.outcome == "":
 		return notice.AwaitingReceipt
-	case contract.OutcomeAcknowledged:
+	case m.outcome == contract.OutcomeAcknowledged:
 		return notice.Accepted
-	case contract.OutcomeRejected:
-		if slices.Contains(m.codes, CodeInactive) {
-			return notice.Inactive
-		}
-		return notice.Refused
-	case contract.OutcomeErrorQueue:
+	case m.outcome == contract.OutcomeRejected && slices.Contains(m.codes, CodeInactive):
+		return notice.Inactive
+	case m.outcome == contract.OutcomeRejected, m.outcome == contract.OutcomeErrorQueue:
 		return notice.Refused
 	}
 	return notice.Lost

@@ -491,7 +491,7 @@ func TestNoClaimShowsAnOldStart(t *testing.T) {
 			stale := i%3 == 1
 			if stale {
 				start = now.Add(time.Duration(72+i) * time.Hour)
-				revision = k.must(demo.Desk, pg.Change{Kind: pg.ChangeAmend, AppointmentID: id, StartsAt: start}).Facts.Revision
+				k.must(demo.Desk, pg.Change{Kind: pg.ChangeAmend, AppointmentID: id, StartsAt: start})
 			}
 			c := k.claim(out.NoticeID, contract.ChannelSMS)
 			if stale {
