@@ -14,10 +14,11 @@ func (p *play) tell(began time.Time, format string, args ...any) {
 	words := append(strings.Fields(fmt.Sprintf(format, args...)), fmt.Sprintf("(%.1f s)", time.Since(began).Seconds()))
 	fmt.Fprintln(p.out)
 	line := fmt.Sprintf("%d.", p.steps)
+	indent := strings.Repeat(" ", len(line))
 	for _, word := range words {
 		if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			fmt.Fprintln(p.out, line)
-			line = "  "
+			line = indent
 		}
 		line += " " + word
 	}
@@ -26,7 +27,7 @@ func (p *play) tell(began time.Time, format string, args ...any) {
 
 // line writes a detail of the step.
 func (p *play) line(format string, args ...any) {
-	fmt.Fprintf(p.out, "   "+format+"\n", args...)
+	fmt.Fprintln(p.out, strings.TrimRight("   "+fmt.Sprintf(format, args...), " "))
 }
 
 // quote writes what a command or a message says.
