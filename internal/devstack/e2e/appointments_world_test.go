@@ -64,7 +64,7 @@ func (c *clinic) step(id, step string) client.Changed {
 func (c *clinic) pass(id string, d time.Duration) {
 	c.Helper()
 	execution := &common.WorkflowExecution{WorkflowId: contract.AppointmentWorkflowID(id)}
-	forward := c.skip(c.temporal, execution.WorkflowId, d)
+	forward := c.skip(execution.WorkflowId, d)
 	c.eventually("time has passed for appointment "+id, func() error {
 		if c.ended(c.temporal, execution.WorkflowId) == nil {
 			return nil
