@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -418,7 +419,14 @@ func isSubscription(s string) bool {
 		return false
 	}
 	u, err := url.Parse(v.Endpoint)
-	return err == nil && u.Scheme == "https" && u.Host != ""
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()))
+}
+
+// isLoopback tells whether an address is this machine's own, where a development stack
+// has its push service. In production no sender goes there.
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
 }
 
 func (f *fields) preference(path string, p Preference) {

@@ -142,7 +142,7 @@ func stateOf(m toldMessage) notice.Publication {
 		return notice.AwaitingReceipt
 	case m.outcome == contract.OutcomeAcknowledged:
 		return notice.Accepted
-	case m.outcome == contract.OutcomeRejected && slices.Contains(m.codes, CodeInactive):
+	case m.outcome == contract.OutcomeRejected && slices.Contains(m.codes, contract.CodeInactive):
 		return notice.Inactive
 	case m.outcome == contract.OutcomeRejected, m.outcome == contract.OutcomeErrorQueue:
 		return notice.Refused
