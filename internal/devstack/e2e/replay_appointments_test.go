@@ -102,10 +102,9 @@ func TestRecordAppointmentHistories(t *testing.T) {
 
 	// Notices of the clinic: by SMS after a bounced e-mail, and by SMS with a report that
 	// is waited for.
-	notice := func(name, id string, n pg.NoticeExplained) {
+	notice := func(name string, n pg.NoticeExplained) {
 		w.keep(tc, "notice", name, contract.NoticeWorkflowID(n.ID), "")
 		w.logSize(tc, "notice "+name, contract.NoticeWorkflowID(n.ID))
-		w.logSize(tc, "appointment of notice "+name, workflow(id))
 	}
 	away := c.inactive(func(r *starter.PatientRecord) { (*r.Contacts)[0].Address = "bounce@example.invalid" })
 	id = c.book(away, day(12, 12), nil).AppointmentID
@@ -113,7 +112,8 @@ func TestRecordAppointmentHistories(t *testing.T) {
 	n := c.notice(id, contract.PurposeConfirmation)
 	require.Equal(t, contract.OutcomeDelivered, n.Outcome)
 	require.Len(t, n.Attempts, 2)
-	notice("completed-bounced", id, n)
+	w.eventually("the notice has ended", func() error { return w.ended(tc, contract.NoticeWorkflowID(n.ID)) })
+	notice("completed-bounced", n)
 
 	w.Sink.SetFaults(sink.Faults{Reports: []sink.Step{}})
 	silent := c.inactive(func(r *starter.PatientRecord) { *r.Contacts = (*r.Contacts)[1:] })
@@ -135,29 +135,21 @@ func TestRecordAppointmentHistories(t *testing.T) {
 		}
 		return err
 	})
-	notice("open-awaiting-report", id, n)
+	notice("open-awaiting-report", n)
 	status, err := w.Sink.Report(t.Context(), key, channel.Delivered)
 	require.NoError(t, err)
 	require.Less(t, status, 300)
 	require.Equal(t, contract.OutcomeDelivered, c.notice(id, contract.PurposeConfirmation).Outcome)
 	w.eventually("the notice has ended", func() error { return w.ended(tc, contract.NoticeWorkflowID(n.ID)) })
-	notice("completed-reported", id, n)
-	c.passTo(id, day(11, 13))
+	notice("completed-reported", n)
 	c.settled(id)
-	w.logSize(tc, "appointment with two notices", workflow(id))
+	appointment("open-told-by-sms", id)
 }
 
-// logSize says how large the newest run of a workflow is, and of what.
+// logSize says how large the newest run of a workflow is.
 func (w *world) logSize(c client.Client, what, id string) {
 	w.Helper()
 	d, err := c.DescribeWorkflowExecution(w.Context(), id, "")
 	require.NoError(w, err)
-	text := ""
-	for _, e := range w.history(c, id, "").Events {
-		text += fmt.Sprintf("\n%3d %s %5d %s", e.EventId, e.EventTime.AsTime().Format("02 15:04:05.000"), e.Size(), e.EventType)
-		if a := e.GetActivityTaskScheduledEventAttributes(); a != nil {
-			text += " " + a.ActivityType.Name
-		}
-	}
-	w.Logf("%s: %d events, %d bytes%s", what, d.WorkflowExecutionInfo.HistoryLength, d.WorkflowExecutionInfo.HistorySizeBytes, text)
+	w.Logf("%s: %d events, %d bytes", what, d.WorkflowExecutionInfo.HistoryLength, d.WorkflowExecutionInfo.HistorySizeBytes)
 }

@@ -152,9 +152,14 @@ func (w *world) keep(c client.Client, process, name, id, run string) {
 	if os.Getenv("HELSEBRO_RECORD") == "" {
 		return
 	}
+	// Who recorded it, and where, is nobody's business, and replay does not look.
+	for _, e := range h.Events {
+		if q := e.GetWorkflowTaskScheduledEventAttributes().GetTaskQueue(); q.GetKind() == enums.TASK_QUEUE_KIND_STICKY {
+			q.Name = "recorded"
+		}
+	}
 	raw, err := protojson.MarshalOptions{Indent: " "}.Marshal(h)
 	require.NoError(w, err)
-	// Who recorded it is nobody's business, and replay does not look.
 	raw = regexp.MustCompile(`("identity": *)"[^"]*"`).ReplaceAll(raw, []byte(`$1"recorded"`))
 	file := filepath.Join(product(), process, "testdata", "replay", name+".json")
 	require.NoError(w, os.MkdirAll(filepath.Dir(file), 0o755))
