@@ -64,7 +64,7 @@ func (c *clinic) step(id, step string) client.Changed {
 func (c *clinic) pass(id string, d time.Duration) {
 	c.Helper()
 	execution := &common.WorkflowExecution{WorkflowId: contract.AppointmentWorkflowID(id)}
-	forward := c.skip(c.temporal, execution.WorkflowId, d)
+	forward := c.skip(execution.WorkflowId, d)
 	c.eventually("time has passed for appointment "+id, func() error {
 		if c.ended(c.temporal, execution.WorkflowId) == nil {
 			return nil
@@ -108,30 +108,56 @@ func (c *clinic) settle(id string) {
 func (c *clinic) settled(id string) {
 	c.Helper()
 	c.eventually("appointment "+id+" is settled", func() error {
-		e := c.explain(id)
-		if s := e.Lifecycle.Appointment; s != nil {
-			if s.Told < e.Revision || len(s.Open) > 0 || slices.ContainsFunc(s.Notices, func(n contract.PendingNotice) bool { return n.Purpose != contract.PurposeReminder }) {
-				return fmt.Errorf("revision %d: %+v", e.Revision, *s)
-			}
-		} else if e.Lifecycle.Status != client.LifecycleEnded {
-			return fmt.Errorf("%s: %s", e.Lifecycle.Status, e.Lifecycle.Note)
+		before, err := c.lifecycle(id)
+		if err != nil {
+			return err
 		}
-		for _, n := range e.Notices {
-			if n.Outcome == "" {
-				return fmt.Errorf("%s of revision %d is under way: %s %s", n.Purpose, n.Revision, n.Owner, n.Reason)
-			}
+		if err := unsettled(c.explain(id)); err != nil {
+			return err
 		}
-		for _, l := range e.Lines {
-			if l.Outcome == "" {
-				return fmt.Errorf("the ledger line %s has no outcome", l.Effect)
-			}
-		}
-		d, err := c.temporal.DescribeWorkflowExecution(c.Context(), contract.AppointmentWorkflowID(id), "")
-		if err == nil && (len(d.PendingActivities) > 0 || len(d.PendingChildren) > 0 || d.PendingWorkflowTask != nil) {
-			err = fmt.Errorf("%d activities, %d notices and workflow task %v are under way", len(d.PendingActivities), len(d.PendingChildren), d.PendingWorkflowTask)
+		after, err := c.lifecycle(id)
+		if err == nil && before != after {
+			err = errNotYet // what was read may be of no one instant
 		}
 		return err
 	})
+}
+
+// unsettled says what about an appointment is under way.
+func unsettled(e client.AppointmentExplanation) error {
+	if s := e.Lifecycle.Appointment; s != nil {
+		waits := func(n contract.PendingNotice) bool { return n.Purpose != contract.PurposeReminder || n.Asked }
+		if s.Told < e.Revision || len(s.Open) > 0 || slices.ContainsFunc(s.Notices, waits) {
+			return fmt.Errorf("revision %d: %+v", e.Revision, *s)
+		}
+	} else if e.Lifecycle.Status != client.LifecycleEnded {
+		return fmt.Errorf("%s: %s", e.Lifecycle.Status, e.Lifecycle.Note)
+	}
+	for _, n := range e.Notices {
+		if n.Outcome == "" {
+			return fmt.Errorf("%s of revision %d is under way: %s %s", n.Purpose, n.Revision, n.Owner, n.Reason)
+		}
+	}
+	for _, l := range e.Lines {
+		if l.Outcome == "" {
+			return fmt.Errorf("the ledger line %s has no outcome", l.Effect)
+		}
+	}
+	return nil
+}
+
+// lifecycle is how far an appointment's newest run has come, where nothing of it is
+// being done right now. A notice may outlive the run that it belongs to.
+func (c *clinic) lifecycle(id string) (string, error) {
+	d, err := c.temporal.DescribeWorkflowExecution(c.Context(), contract.AppointmentWorkflowID(id), "")
+	if err != nil {
+		return "", err
+	}
+	i := d.WorkflowExecutionInfo
+	if i.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING && (len(d.PendingActivities) > 0 || len(d.PendingChildren) > 0 || d.PendingWorkflowTask != nil) {
+		return "", fmt.Errorf("%d activities, %d notices and workflow task %v are under way", len(d.PendingActivities), len(d.PendingChildren), d.PendingWorkflowTask)
+	}
+	return fmt.Sprintf("%s %d", i.Execution.RunId, i.HistoryLength), nil
 }
 
 // over lets an appointment's time pass to its end and waits until its lifecycle has

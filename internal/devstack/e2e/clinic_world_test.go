@@ -190,9 +190,12 @@ func (c *clinic) slots(start time.Time, n int, change func(*pg.Slot)) []pg.Slot 
 
 const slotLength = 20 * time.Minute
 
+// today is when the tests began: the same date to the end, though midnight passes.
+var today = time.Now()
+
 // day is an instant so many days ahead, at the hour of the Norwegian clock.
 func day(ahead, hour int) time.Time {
-	y, m, d := oslo.In(time.Now()).Date()
+	y, m, d := oslo.In(today).Date()
 	return oslo.At(y, m, d+ahead, hour, 0, 0).UTC()
 }
 

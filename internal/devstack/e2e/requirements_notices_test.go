@@ -309,7 +309,7 @@ func reminder(c *clinic) {
 
 	// Booked inside the last 24 hours, or so late that the confirmation is reminder
 	// enough: none (F6).
-	for hours, rule := range map[int]string{20: "window-past", 26: "merged-with-confirmation"} {
+	for hours, rule := range map[int]string{20: "window-past", 30: "merged-with-confirmation"} {
 		late := c.inactive(nil)
 		start := time.Now().UTC().Add(time.Duration(hours) * time.Hour).Truncate(time.Minute)
 		id := c.book(late, start, func(b *client.Booking) { b.CalendarID = c.ColleagueCalendarID }).AppointmentID
@@ -350,6 +350,14 @@ func neitherActiveNorConsenting(c *clinic) {
 			require.Len(c, c.told(p), 1, "who is not there is asked about once")
 		}
 	}
+	// What the clinic may tell by itself it tells.
+	here := c.patient(dissenting)
+	own := c.book(here, day(7, 9), func(b *client.Booking) { b.TypeID = c.ControlID }).AppointmentID
+	c.settle(own)
+	c.given(own, contract.PurposeConfirmation, here, day(7, 9))
+	require.Equal(c, "no-consent", c.whyClinic(own, contract.PurposeConfirmation))
+	require.Empty(c, c.told(here))
+
 	// Active through another is active; and both make a notice.
 	for i, p := range []patient{c.patient(nil), c.patient(nil)} {
 		c.active(p, i == 0, i == 1)

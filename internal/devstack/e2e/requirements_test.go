@@ -47,9 +47,7 @@ func TestRequirements(t *testing.T) {
 	for i, r := range requirements {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			c := w.clinic(t, i)
-			defer c.dump()
-			r.holds(c)
+			r.holds(w.clinic(t, i))
 		})
 	}
 }

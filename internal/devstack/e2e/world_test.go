@@ -35,7 +35,7 @@ import (
 )
 
 // patience bounds every wait for something that must come.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // world is a stack with the demonstration clinic and what tests look at it with.
 type world struct {

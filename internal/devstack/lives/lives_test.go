@@ -639,7 +639,7 @@ func (l *life) Send(_ context.Context, m transport.Message) error {
 	l.told = append(l.told, l.now())
 	settles := &pg.Settlement{OriginalTransportID: m.ID, Outcome: contract.OutcomeAcknowledged}
 	if !l.active {
-		settles.Outcome, settles.Codes = contract.OutcomeRejected, []string{pg.CodeInactive}
+		settles.Outcome, settles.Codes = contract.OutcomeRejected, []string{contract.CodeInactive}
 	}
 	l.mu.Unlock()
 	if l.storm && l.chance(15) {
