@@ -230,7 +230,7 @@ func lateReports(c *clinic) {
 		return nil
 	})
 	n := confirmation()
-	c.skip(c.temporal, contract.NoticeWorkflowID(n.ID), 31*time.Minute)
+	c.skip(contract.NoticeWorkflowID(n.ID), 31*time.Minute)
 	c.settled(id)
 	c.outcome(id, contract.PurposeConfirmation, contract.OutcomeSent, "taken-is-final")
 	require.Equal(c, []sink.Way{sink.SMS, sink.Mail}, ways(c.sent(p)))
