@@ -159,10 +159,12 @@ func (w *world) replayer() worker.WorkflowReplayer {
 	return r
 }
 
-// skip moves one execution ahead in time.
-func (w *world) skip(id string, d time.Duration) {
+// skip moves one execution ahead in time. It returns the id of what it began.
+func (w *world) skip(id string, d time.Duration) string {
 	w.Helper()
-	require.NoError(w, w.Temporal.MoveAhead(w.Context(), id, d))
+	forward, err := w.Temporal.MoveAhead(w.Context(), id, d)
+	require.NoError(w, err)
+	return forward
 }
 
 // ended tells whether the newest run has completed by itself.

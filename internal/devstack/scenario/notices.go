@@ -188,7 +188,8 @@ func (p *play) moveAhead(ctx context.Context, v *Visit, due func(pg.Appointment)
 		return nil
 	}
 	v.ahead += d
-	return p.stack.Temporal.MoveAhead(ctx, v.WorkflowID, d)
+	_, err := p.stack.Temporal.MoveAhead(ctx, v.WorkflowID, d)
+	return err
 }
 
 // notice waits until the notice of the newest revision has its outcome.
