@@ -397,8 +397,7 @@ func (s *Store) delivered(ctx context.Context, tx pgx.Tx, n givenNotice, state c
 		map[string]any{"owner": contract.OwnerClinic, "reason": notice.DoneReceipt, "before": n.outcome}); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $3 WHERE message_id = $1 AND kind = ANY ($2) AND resolved_at IS NULL",
-		n.id, []contract.CaseKind{contract.CaseNoticeFailed, contract.CaseNoticeExpired}, s.now())
+	_, err := tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $2 WHERE message_id = $1 AND resolved_at IS NULL", n.id, s.now())
 	return err
 }
 

@@ -123,6 +123,13 @@ func (g guard) open() (bool, string) {
 	return booking.Guard(g.owned)
 }
 
+// onPortal is the guard of the clinic's own portal and app, to which Helsenorge's switch
+// and registration do not apply (S93).
+func (g guard) onPortal() guard {
+	g.online, g.offered = true, true
+	return g
+}
+
 // broken tells whether people expect to book and cannot: somebody must look. Who has
 // left and owns nothing any more is no matter.
 func (g guard) broken() (bool, string) {

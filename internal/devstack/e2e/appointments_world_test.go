@@ -71,7 +71,7 @@ func (c *clinic) pass(id string, d time.Duration) {
 func (c *clinic) passing(id string, d time.Duration) (passed func()) {
 	c.Helper()
 	execution := &common.WorkflowExecution{WorkflowId: contract.AppointmentWorkflowID(id)}
-	forward := c.skip(c.temporal, execution.WorkflowId, d)
+	forward := c.skip(execution.WorkflowId, d)
 	return func() {
 		c.Helper()
 		c.eventually("time has passed for appointment "+id, func() error {

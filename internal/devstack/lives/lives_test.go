@@ -200,6 +200,10 @@ type life struct {
 	left   int
 	active bool
 	status contract.Status
+	// down is until when somebody cannot be reached.
+	down struct{ provider, database, helsenorge time.Time }
+	// told are the instants at which Helsenorge's queue took a message.
+	told []time.Time
 }
 
 // life makes patient n a life that begins at an instant, in calm weather: every
@@ -448,24 +452,45 @@ func (l *life) employ(told bool) {
 
 // late registers an activity whose task, now and then, waits in its queue for up to
 // most before it is done, and whose result takes its time after.
-func late[I, O any](l *life, name string, most time.Duration, do func(context.Context, I) (O, error)) {
-	l.env.RegisterActivityWithOptions(func(ctx context.Context, in I) (O, error) {
-		if most == 0 || !l.storm && !l.slow || l.chance(60) {
-			return do(ctx, in)
+func late[I, O any](l *life, name string, most time.Duration, act func(context.Context, I) (O, error)) {
+	do := func(ctx context.Context, in I) (O, error) {
+		if l.now().Before(l.down.database) {
+			var none O
+			return none, apperr.ToTemporal(apperr.New(apperr.Unavailable, "the database is down"))
 		}
-		info, queued := activity.GetInfo(ctx), context.WithoutCancel(ctx)
+		return act(ctx, in)
+	}
+	l.env.RegisterActivityWithOptions(func(ctx context.Context, in I) (O, error) {
+		info, queued, began, pause := activity.GetInfo(ctx), context.WithoutCancel(ctx), l.now(), time.Second
+		// The environment's own retries end after ten: these go on as the server's do.
+		again := func(err error, try func()) bool {
+			var failed *temporal.ApplicationError
+			if !errors.As(err, &failed) || failed.NonRetryable() || l.now().Add(pause).After(began.Add(info.ScheduleToCloseTimeout)) {
+				return false
+			}
+			l.env.RegisterDelayedCallback(try, pause)
+			pause = min(2*pause, time.Minute)
+			return true
+		}
 		var try func()
 		try = func() {
 			// The environment's clock stands still meanwhile.
 			out, err := do(queued, in)
-			var failed *temporal.ApplicationError
-			switch {
-			case errors.Is(err, activity.ErrResultPending): // it completes itself
-			case errors.As(err, &failed) && !failed.NonRetryable():
-				l.env.RegisterDelayedCallback(try, l.between(time.Second, time.Minute))
-			default:
-				l.env.RegisterDelayedCallback(func() { l.complete(info, out, err) }, l.between(time.Millisecond, 20*time.Second))
+			if errors.Is(err, activity.ErrResultPending) || again(err, try) {
+				return // it completes itself
 			}
+			wait := time.Duration(0)
+			if l.storm || l.slow {
+				wait = l.between(time.Millisecond, 20*time.Second)
+			}
+			l.env.RegisterDelayedCallback(func() { l.complete(info, out, err) }, wait)
+		}
+		if most == 0 || !l.storm && !l.slow || l.chance(60) {
+			out, err := do(ctx, in)
+			if again(err, try) {
+				err = activity.ErrResultPending
+			}
+			return out, err
 		}
 		l.env.RegisterDelayedCallback(try, l.between(time.Millisecond, most))
 		var none O
@@ -528,7 +553,7 @@ func (p provider) Send(ctx context.Context, m channel.Message) (channel.Result, 
 		of = contract.ChannelEmail
 	}
 	switch {
-	case p.storm && p.chance(10):
+	case p.now().Before(p.down.provider) || p.storm && p.chance(10):
 		return channel.Result{}, &channel.Refused{Code: "http 503"}
 	case p.storm && p.chance(10):
 		p.wait(ctx)
@@ -607,13 +632,14 @@ func (l *life) Active(context.Context, string) (self, other bool, err error) {
 // Send is Helsenorge's queue: what it takes is accepted, refused because the patient is
 // not there, or never heard of again.
 func (l *life) Send(_ context.Context, m transport.Message) error {
-	if l.storm && l.chance(20) {
+	if l.now().Before(l.down.helsenorge) || l.storm && l.chance(20) {
 		return apperr.New(apperr.Unavailable, "the queue is down")
 	}
 	l.mu.Lock()
+	l.told = append(l.told, l.now())
 	settles := &pg.Settlement{OriginalTransportID: m.ID, Outcome: contract.OutcomeAcknowledged}
 	if !l.active {
-		settles.Outcome, settles.Codes = contract.OutcomeRejected, []string{pg.CodeInactive}
+		settles.Outcome, settles.Codes = contract.OutcomeRejected, []string{contract.CodeInactive}
 	}
 	l.mu.Unlock()
 	if l.storm && l.chance(15) {
