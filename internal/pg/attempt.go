@@ -59,6 +59,9 @@ func (c Channels) waits() map[notice.Channel]time.Duration {
 	return waits
 }
 
+// mayHave are the states of an attempt by which the patient may have the notice.
+var mayHave = []contract.AttemptState{contract.AttemptClaimed, contract.AttemptAccepted, contract.AttemptDelivered, contract.AttemptUnknown}
+
 // givenNotice is a notice's row.
 type givenNotice struct {
 	id, clinicID, appointmentID string
