@@ -361,7 +361,7 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 // onlineSlot reads a slot that a citizen names, with whose calendar it is in. A slot
 // of a calendar or type that is not in use, or of a hidden type, is not known.
 func (s *Store) onlineSlot(ctx context.Context, tx pgx.Tx, clinicID, id string) (slot Slot, owner string, known bool, err error) {
-	if uuid.Validate(id) != nil {
+	if len(id) != len(uuid.Nil.String()) || uuid.Validate(id) != nil { // other spellings of a UUID are no id of ours
 		return Slot{}, "", false, nil
 	}
 	var available *time.Time

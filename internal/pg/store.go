@@ -163,7 +163,7 @@ func failure(err error) error {
 	var pe *pgconn.PgError
 	if errors.As(err, &pe) {
 		switch pe.Code {
-		case "22P02": // invalid text representation: an id that is no uuid
+		case "22P02", "22021": // invalid text representation, or bytes that are no text: an id that is no uuid
 			return apperr.New(apperr.NotFound, "no such thing: the id is not one of ours")
 		case "40001", "40P01", "53300", "57P01", "57P02", "57P03", "25006":
 			return apperr.New(apperr.Unavailable, "the database asks to try again (%s)", pe.Code)

@@ -426,3 +426,22 @@ func TestThreeWaysToOneSlot(t *testing.T) {
 		require.Equal(t, <-won, k.sql("SELECT origin FROM appointment WHERE slot_id = '%s' AND status = 'booked'", n.ID))
 	}
 }
+
+// TestAnOddSlotIsNoSlot: whatever a message names as the slot is answered.
+func TestAnOddSlotIsNoSlot(t *testing.T) {
+	k := newDesk(t)
+	n := k.offer(now.Add(72 * time.Hour))
+	for _, uid := range []string{"urn:uuid:" + n.ID, "{" + n.ID + "}", strings.ReplaceAll(n.ID, "-", ""), "91095 ", "' OR true --", strings.Repeat("x", 255), "ÆØÅ"} {
+		b := reserve(n)
+		b.UID = uid
+		_, out := k.take(message(contract.FunctionReserve, line, b))
+		require.Equal(t, contract.AppointmentNotAvailable, out.Code, uid)
+		require.Equal(t, "unknown-slot", out.Rule, uid)
+		_, out = k.take(message(contract.FunctionCancel, line, &pg.Booking{UID: "other", RelatedTo: uid}))
+		require.Contains(t, []string{contract.AppointmentNotCancelled, contract.AppointmentCancelled}, out.Code, uid)
+	}
+	b := reserve(n)
+	b.UID = strings.ToUpper(n.ID)
+	_, out := k.take(message(contract.FunctionReserve, line, b))
+	require.Equal(t, contract.AppointmentConfirmed, out.Code, "an id is the same in capital letters")
+}
