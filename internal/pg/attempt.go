@@ -122,6 +122,11 @@ func (s *Store) NextHop(ctx context.Context, in contract.NextHopInput, configure
 		if err != nil {
 			return err
 		}
+		for _, c := range in.Tried {
+			if !slices.ContainsFunc(attempts, func(a notice.Attempt) bool { return a.Channel == notice.Channel(c) }) {
+				attempts = append(attempts, notice.Attempt{Channel: notice.Channel(c), State: notice.TimedOut, At: v.Now})
+			}
+		}
 		next := notice.NextHop(notice.HopInput{
 			Now: v.Now, LatestHop: n.latestAt, Reachable: v.Reachable, Preference: v.Preference, Attempts: attempts, Waits: configured.waits(),
 		})

@@ -144,7 +144,14 @@ func (s *Store) publish(ctx context.Context, tx pgx.Tx, a *standing, counterpart
 	if err != nil {
 		return in, err
 	}
+	settings, err := s.settings(ctx, tx, a.clinicID)
+	if err != nil {
+		return in, err
+	}
 	out.Code, out.OutboundID = code, newID()
+	if out.Purpose != "" {
+		out.HandOverAt = settings.handOver(s.now(), a.startsAt)
+	}
 	if _, err := tx.Exec(ctx, `INSERT INTO outbound_message (id, clinic_id, kind, dialogue_id, code, key_id, from_her_id, to_her_id, process, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		out.OutboundID, a.clinicID, KindAppointment, a.id, code, a.keyID, in.FromHerID, counterpart, in.Process, s.now()); err != nil {
@@ -183,6 +190,25 @@ func (s *Store) supersedeUnsent(ctx context.Context, tx pgx.Tx, appointmentID st
 		}
 	}
 	return nil
+}
+
+// useless says with which outcome a message that has not left never does: the start has
+// come since it was decided, the patient does not want to be told there any more, or has
+// died. "" is for what may leave.
+func (s *Store) useless(ctx context.Context, tx pgx.Tx, outboundID string) (contract.Outcome, error) {
+	var late, unwanted bool
+	err := tx.QueryRow(ctx, `SELECT (p.snapshot ->> 'starts_at')::timestamptz BETWEEN p.at AND $3, NOT c.consents OR c.deceased_at IS NOT NULL
+		FROM publication p JOIN outbound_message o ON o.id = p.outbound_id JOIN appointment a ON a.id = p.appointment_id JOIN patient c ON c.id = a.patient_id
+		WHERE p.outbound_id = $1 AND o.kind = $2 AND o.sent_at IS NULL`, outboundID, KindAppointment, s.now()).Scan(&late, &unwanted)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return "", nil
+	case late:
+		return contract.OutcomeExpired, nil
+	case unwanted:
+		return contract.OutcomeSuppressed, nil
+	}
+	return "", err
 }
 
 // pair links the two halves of a move that was done as cancel and new.

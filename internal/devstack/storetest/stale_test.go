@@ -74,3 +74,88 @@ func TestTheDeadAreToldNothing(t *testing.T) { // D14
 	require.NoError(t, k.s.PutPatientStatus(t.Context(), demo.Service, demo.ClinicID, k.patientID, pg.PatientStatus{}))
 	require.Equal(t, contract.PublishOutput{Rule: "deceased"}, k.publish(id, cancelled.Facts.Revision), "an error that is corrected brings nothing old")
 }
+
+func TestWhatCannotLeaveInTimeNeverLeaves(t *testing.T) { // F17, D11, S88, D14
+	for name, c := range map[string]struct {
+		meanwhile func(*desk)
+		outcome   string
+		owner     contract.Owner
+		reason    string
+	}{
+		"the appointment has begun": {func(k *desk) { k.clock = now.Add(72 * time.Hour) }, "expired", contract.OwnerNobody, "expired"},
+		"consent is withdrawn": {func(k *desk) {
+			require.NoError(k, k.s.PutPatientStatus(k.Context(), demo.Service, demo.ClinicID, k.patientID, pg.PatientStatus{NoConsent: true}))
+		}, "suppressed", contract.OwnerClinic, "no-consent"},
+		"the patient has died": {func(k *desk) {
+			require.NoError(k, k.s.PutPatientStatus(k.Context(), demo.Service, demo.ClinicID, k.patientID, pg.PatientStatus{Deceased: true}))
+		}, "suppressed", contract.OwnerNobody, "deceased"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newDesk(t)
+			k.gates(true, true, true)
+			k.contacts(email)
+			active := pg.ActivityReading{At: now, Self: true}
+			require.NoError(t, k.s.RecordActivity(t.Context(), demo.ClinicID, k.patientID, true, false, pg.ActivityCheck, now))
+			id := k.made(now.Add(72 * time.Hour))
+			first := k.publish(id, 1)
+			c.meanwhile(k)
+			p, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, first.OutboundID, build("never"))
+			require.NoError(t, err)
+			require.True(t, p.Superseded)
+			require.Equal(t, c.outcome, k.sql("SELECT outcome FROM ledger WHERE key = 'publication/%s'", first.OutboundID))
+			out := k.decide(id, 1, contract.PurposeConfirmation, active)
+			require.Equal(t, []any{c.owner, c.reason}, []any{out.Owner, out.Reason})
+			require.Empty(t, k.cases())
+		})
+	}
+}
+
+// A message that cannot leave is not waited for without end: the clinic tells the
+// patient itself, if it can (F3).
+func TestHelsenorgeIsWaitedForAsLongAsTheClinicCanStillTell(t *testing.T) {
+	active := pg.ActivityReading{At: now, Self: true}
+	for name, c := range map[string]struct {
+		gates bool
+		after time.Duration
+		owner contract.Owner
+	}{
+		"within the patience":              {true, time.Hour, contract.OwnerPending},
+		"past it":                          {true, 2 * time.Hour, contract.OwnerClinic},
+		"past it, and nobody else to tell": {false, 2 * time.Hour, contract.OwnerPending},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newDesk(t)
+			k.gates(c.gates, true, true)
+			k.contacts(email)
+			id := k.made(now.Add(72 * time.Hour))
+			first := k.publish(id, 1)
+			require.True(t, first.HandOverAt.Equal(now.Add(2*time.Hour)), "%s", first.HandOverAt)
+			k.clock = now.Add(c.after)
+			require.Equal(t, c.owner, k.decide(id, 1, contract.PurposeConfirmation, active).Owner)
+			load, err := k.s.LoadAppointment(t.Context(), contract.LoadAppointmentInput{ClinicID: demo.ClinicID, AppointmentID: id})
+			require.NoError(t, err)
+			require.Len(t, load.Open, 1)
+		})
+	}
+	k := newDesk(t)
+	id := k.made(now.Add(72 * time.Hour))
+	first := k.publish(id, 1)
+	load, err := k.s.LoadAppointment(t.Context(), contract.LoadAppointmentInput{ClinicID: demo.ClinicID, AppointmentID: id})
+	require.NoError(t, err)
+	require.Equal(t, []contract.PendingNotice{{Purpose: contract.PurposeConfirmation, Revision: 1, At: first.HandOverAt, Asked: true}}, load.Notices, "a new run knows, too")
+}
+
+// A provider's queue that nobody serves is no reason to leave out the other channels.
+func TestAChannelThatNeverHadItsTurnIsPassed(t *testing.T) { // S90
+	k := newDesk(t)
+	_, id := k.due(email, sms)
+	in := contract.NextHopInput{ClinicID: demo.ClinicID, NoticeID: id, Now: k.clock, Tried: []contract.Channel{contract.ChannelEmail}}
+	out, err := k.s.NextHop(t.Context(), in, allChannels)
+	require.NoError(t, err)
+	require.Equal(t, []any{contract.ChannelSMS, "previous-hop-failed"}, []any{out.Channel, out.Reason})
+	in.Tried = append(in.Tried, contract.ChannelSMS)
+	out, err = k.s.NextHop(t.Context(), in, allChannels)
+	require.NoError(t, err)
+	require.Equal(t, contract.NextHopOutput{Done: true, Outcome: contract.OutcomeFailed, Reason: "all-failed"}, out)
+	require.Equal(t, []contract.CaseKind{contract.CaseNoticeFailed}, k.cases())
+}
