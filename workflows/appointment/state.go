@@ -89,12 +89,10 @@ func (r *run) card() string {
 	f := r.state.Facts
 	fmt.Fprintf(&b, "**%s**\n\n- appointment `%s`, revision %d\n", inWords[r.status()], r.in.AppointmentID, f.Revision)
 	if !f.StartsAt.IsZero() {
-		fmt.Fprintf(&b, "- %s to %s\n", f.StartsAt.UTC().Format(instant), f.EndsAt.UTC().Format(instant))
+		fmt.Fprintf(&b, "- from %s to %s\n", f.StartsAt.UTC().Format(instant), f.EndsAt.UTC().Format(instant))
 	}
 	if r.state.Told < f.Revision {
-		fmt.Fprintf(&b, "- Helsenorge is told of revision %d at %s, unless it changes again\n", f.Revision, f.TellAt.UTC().Format(instant))
-	} else if f.Revision > 0 {
-		b.WriteString("- told as it stands\n")
+		fmt.Fprintf(&b, "- what Helsenorge is told of revision %d is decided at %s, unless it changes again\n", f.Revision, f.TellAt.UTC().Format(instant))
 	}
 	for _, d := range r.state.Open {
 		if d.SentAt.IsZero() {
@@ -113,7 +111,22 @@ func (r *run) card() string {
 	if r.state.Cases > 0 {
 		fmt.Fprintf(&b, "- operator cases: %d\n", r.state.Cases)
 	}
+	r.latest(&b)
 	return b.String()
+}
+
+// onCard is how many decisions the card shows: those of a change and its notices.
+const onCard = 8
+
+// latest lists the latest decisions, the newest first.
+func (r *run) latest(b *strings.Builder) {
+	if len(r.state.Decisions) == 0 {
+		return
+	}
+	b.WriteString("\nLatest decisions, newest first\n\n")
+	for _, d := range slices.Backward(r.state.Decisions[max(0, len(r.state.Decisions)-onCard):]) {
+		fmt.Fprintf(b, "- %s, revision %d: %s by rule `%s`, decided %s\n", d.About, d.Revision, d.Decided, d.Rule, d.At.UTC().Format(instant))
+	}
 }
 
 // inWords says each status in words.

@@ -33,6 +33,9 @@ func (s step) String() string {
 func (r *run) next(ctx workflow.Context) (step, time.Time) {
 	f, now := r.state.Facts, workflow.Now(ctx)
 	if f.Status == contract.StatusBooked && r.state.Planned < f.Revision && f.StartsAt.After(now) {
+		if !workflow.AllHandlersFinished(ctx) {
+			return nothing, time.Time{} // changes come in a row: the last of them is planned
+		}
 		return plan, now
 	}
 	untold := r.state.Told < f.Revision

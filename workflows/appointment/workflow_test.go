@@ -314,6 +314,28 @@ func TestMovesWithinTheGraceAreOneChange(t *testing.T) { // D1, F5
 	require.Equal(t, 3, s.Told)
 }
 
+// Changes that wait for each other are planned and waited for once.
+func TestChangesInARowArePlannedOnce(t *testing.T) {
+	b := setup(t)
+	b.changes(map[string]contract.ApplyChangeOutput{
+		"made": b.moved(1, 0, 5*time.Minute), "moved": b.moved(2, time.Hour, 5*time.Minute), "again": b.moved(3, 2*time.Hour, 5*time.Minute),
+	})
+	timers := 0
+	b.env.SetOnTimerScheduledListener(func(string, time.Duration) { timers++ })
+	b.at(0, func() {
+		for _, id := range []string{"made", "moved", "again"} {
+			b.change(id, nil)
+		}
+	})
+	b.at(4*time.Minute, func() {
+		require.Equal(t, []string{"PlanReminder 3"}, b.calls("PlanReminder"))
+		require.Equal(t, 1, timers, "until Helsenorge is told")
+	})
+	b.run()
+	b.requireDone()
+	require.Equal(t, []string{"PlanReminder 3", "Publish 3"}, b.calls("PlanReminder", "Publish"))
+}
+
 func TestMoveAfterBeingToldIsAChangeAndANewReminder(t *testing.T) { // S85, D1
 	b := setup(t)
 	b.booked()
@@ -432,7 +454,9 @@ func TestRefusedAvtaleIsHandedOverOnce(t *testing.T) { // F3: E35
 	for i := range 3 {
 		b.at(time.Hour+time.Duration(i)*time.Minute, func() { b.receipt(out, contract.OutcomeRejected, "E35") })
 	}
-	b.at(2*time.Hour, func() { require.Equal(t, contract.StatusBooked, b.state().Status, "the clinic tells him itself: nobody need look") })
+	b.at(2*time.Hour, func() {
+		require.Equal(t, contract.StatusBooked, b.state().Status, "the clinic tells him itself: nobody need look")
+	})
 	s := b.run()
 	b.requireDone()
 	require.Zero(t, s.Cases)

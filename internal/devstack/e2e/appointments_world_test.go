@@ -63,24 +63,40 @@ func (c *clinic) step(id, step string) client.Changed {
 // pass lets so much time pass for one appointment, and waits until it has.
 func (c *clinic) pass(id string, d time.Duration) {
 	c.Helper()
+	c.passing(id, d)()
+}
+
+// passing lets so much time pass for one appointment; what it returns waits until it
+// has.
+func (c *clinic) passing(id string, d time.Duration) (passed func()) {
+	c.Helper()
 	execution := &common.WorkflowExecution{WorkflowId: contract.AppointmentWorkflowID(id)}
 	forward := c.skip(execution.WorkflowId, d)
-	c.eventually("time has passed for appointment "+id, func() error {
-		if c.ended(c.temporal, execution.WorkflowId) == nil {
-			return nil
-		}
-		p, err := c.temporal.WorkflowService().PollWorkflowExecutionTimeSkipping(c.Context(), &workflowservice.PollWorkflowExecutionTimeSkippingRequest{
-			Namespace: c.Temporal.Namespace(), WorkflowExecution: execution, FastForwardId: forward,
+	return func() {
+		c.Helper()
+		c.eventually("time has passed for appointment "+id, func() error {
+			if c.ended(c.temporal, execution.WorkflowId) == nil {
+				return nil
+			}
+			p, err := c.temporal.WorkflowService().PollWorkflowExecutionTimeSkipping(c.Context(), &workflowservice.PollWorkflowExecutionTimeSkippingRequest{
+				Namespace: c.Temporal.Namespace(), WorkflowExecution: execution, FastForwardId: forward,
+			})
+			if err == nil && p.FastForwardPollingResult != enums.FAST_FORWARD_POLLING_RESULT_FAST_FORWARD_COMPLETED {
+				err = fmt.Errorf("%s %s", p.FastForwardPollingResult, p.FailedReason)
+			}
+			return err
 		})
-		if err == nil && p.FastForwardPollingResult != enums.FAST_FORWARD_POLLING_RESULT_FAST_FORWARD_COMPLETED {
-			err = fmt.Errorf("%s %s", p.FastForwardPollingResult, p.FailedReason)
-		}
-		return err
-	})
+	}
 }
 
 // passTo lets time pass for one appointment until an instant, which has not come for it.
 func (c *clinic) passTo(id string, at time.Time) {
+	c.Helper()
+	c.passingTo(id, at)()
+}
+
+// passingTo is passing until an instant.
+func (c *clinic) passingTo(id string, at time.Time) (passed func()) {
 	c.Helper()
 	d, err := c.temporal.DescribeWorkflowExecution(c.Context(), contract.AppointmentWorkflowID(id), "")
 	require.NoError(c, err)
@@ -89,18 +105,24 @@ func (c *clinic) passTo(id string, at time.Time) {
 		now = skipped.CurrentTime.AsTime()
 	}
 	require.Truef(c, at.After(now), "%s has passed: it is %s", at, now)
-	c.pass(id, at.Sub(now))
+	return c.passing(id, at.Sub(now))
 }
 
 // grace is a little more than the clinic waits for further changes.
 const grace = 90 * time.Second
 
-// settle lets the grace pass and waits until the appointment is told as it stands and
-// nothing about it is under way.
-func (c *clinic) settle(id string) {
+// settle lets the grace pass and waits until the appointments are told as they stand and
+// nothing about them is under way.
+func (c *clinic) settle(ids ...string) {
 	c.Helper()
-	c.pass(id, grace)
-	c.settled(id)
+	var passed []func()
+	for _, id := range ids {
+		passed = append(passed, c.passing(id, grace))
+	}
+	for i, id := range ids {
+		passed[i]()
+		c.settled(id)
+	}
 }
 
 // settled waits until the appointment is told as it stands and nothing about it is
@@ -298,6 +320,25 @@ func (c *clinic) told(p patient) []told {
 		}
 	}
 	return all
+}
+
+// conforms demands that the standard and its schemas have nothing to say against any
+// message that the clinic has sent, and that a retry has changed none.
+func (c *clinic) conforms() {
+	c.Helper()
+	book, err := c.Simulator.Book(c.Context())
+	require.NoError(c, err)
+	var documents [][]byte
+	for _, r := range book.Received {
+		if r.From == c.GPHerID || r.From == c.ColleagueHerID {
+			require.Empty(c, r.Problems)
+			require.Zero(c, r.Changed)
+			documents = append(documents, r.XML)
+		}
+	}
+	if _, ok := published(); ok && len(documents) > 0 {
+		requireSchemaValid(c.T, documents...)
+	}
 }
 
 // codesOf are the codes of messages.

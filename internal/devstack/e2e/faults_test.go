@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +50,9 @@ func (p processes) owner(point failpoint.Point) *supervise.Process {
 	switch {
 	case strings.HasPrefix(string(point), "listen."):
 		return p.listener
-	case point == failpoint.AnswerDrafted || point == failpoint.AnswerAccepted:
+	case slices.Contains([]failpoint.Point{
+		failpoint.AnswerDrafted, failpoint.AnswerAccepted, failpoint.ChangeDrafted, failpoint.ChangeAccepted, failpoint.ReportStored, failpoint.ReportSignalled,
+	}, point):
 		return p.api
 	}
 	return p.worker

@@ -33,30 +33,11 @@ const renewAfter = 60
 // fixtures, among them runs that continue as new with messages under way, and
 // replays each with today's code. With HELSEBRO_RECORD=1 it writes them down.
 func TestRecordHistories(t *testing.T) {
-	_, here, _, _ := runtime.Caller(0)
-	product := filepath.Join(filepath.Dir(here), "..", "..", "..", "workflows")
-	key, err := os.ReadFile(filepath.Join(product, "testdata", "replay-codec-key"))
-	require.NoError(t, err)
-	w := running(t, stack.Config{CodecKeys: strings.TrimSpace(string(key)), SuggestContinueAsNewAfter: renewAfter})
+	w := running(t, stack.Config{CodecKeys: replayKey(t), SuggestContinueAsNewAfter: renewAfter})
 	c, err := w.Client()
 	require.NoError(t, err)
 	defer c.Close()
-
-	keep := func(process, name, id, run string) {
-		h := w.history(c, id, run)
-		replayer := w.replayer()
-		require.NoErrorf(t, replayer.ReplayWorkflowHistory(nil, h), "%s %s", process, name)
-		if os.Getenv("HELSEBRO_RECORD") == "" {
-			return
-		}
-		raw, err := protojson.MarshalOptions{Indent: " "}.Marshal(h)
-		require.NoError(t, err)
-		// Who recorded it is nobody's business, and replay does not look.
-		raw = regexp.MustCompile(`("identity": *)"[^"]*"`).ReplaceAll(raw, []byte(`$1"recorded"`))
-		file := filepath.Join(product, process, "testdata", "replay", name+".json")
-		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-		require.NoError(t, os.WriteFile(file, append(raw, '\n'), 0o644))
-	}
+	keep := func(process, name, id, run string) { w.keep(c, process, name, id, run) }
 	status := func(id string, want contract.Status) {
 		w.eventually(id+" is "+string(want), func() error {
 			v, err := c.QueryWorkflow(t.Context(), id, "", contract.QueryState)
@@ -146,6 +127,43 @@ func TestRecordHistories(t *testing.T) {
 	keep("prescription", "continued-duplicates", id, w.firstContinued(c, id))
 	w.answer(dialogueID, uuid.NewString(), contract.AnswerCannotRenew, "Svar.")
 	w.eventually("the request is done", func() error { return w.ended(c, id) })
+}
+
+// product is the directory of the workflows, which fixtures are kept in.
+func product() string {
+	_, here, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(here), "..", "..", "..", "workflows")
+}
+
+// replayKey is the codec key that fixtures are encrypted with.
+func replayKey(t *testing.T) string {
+	t.Helper()
+	key, err := os.ReadFile(filepath.Join(product(), "testdata", "replay-codec-key"))
+	require.NoError(t, err)
+	return strings.TrimSpace(string(key))
+}
+
+// keep replays a run's history with today's code, and with HELSEBRO_RECORD=1 writes it
+// down as a fixture of the process.
+func (w *world) keep(c client.Client, process, name, id, run string) {
+	w.Helper()
+	h := w.history(c, id, run)
+	require.NoErrorf(w, w.replayer().ReplayWorkflowHistory(nil, h), "%s %s", process, name)
+	if os.Getenv("HELSEBRO_RECORD") == "" {
+		return
+	}
+	// Who recorded it, and where, is nobody's business, and replay does not look.
+	for _, e := range h.Events {
+		if q := e.GetWorkflowTaskScheduledEventAttributes().GetTaskQueue(); q.GetKind() == enums.TASK_QUEUE_KIND_STICKY {
+			q.Name = "recorded"
+		}
+	}
+	raw, err := protojson.MarshalOptions{Indent: " "}.Marshal(h)
+	require.NoError(w, err)
+	raw = regexp.MustCompile(`("identity": *)"[^"]*"`).ReplaceAll(raw, []byte(`$1"recorded"`))
+	file := filepath.Join(product(), process, "testdata", "replay", name+".json")
+	require.NoError(w, os.MkdirAll(filepath.Dir(file), 0o755))
+	require.NoError(w, os.WriteFile(file, append(raw, '\n'), 0o644))
 }
 
 // replayer carries histories on with today's code and the stack's converters.

@@ -234,10 +234,10 @@ func cancelledAndMovedIsTold(c *clinic) {
 
 	// Cancelled and made anew is a move, in whichever order, said or not: one message,
 	// about the one that was.
-	for i, move := range []func(was string, make func(replaces string) string) string{
-		func(was string, make func(string) string) string { c.step(was, "cancel"); return make("") },
-		func(was string, make func(string) string) string { id := make(""); c.step(was, "cancel"); return id },
-		func(was string, make func(string) string) string { id := make(was); c.step(was, "cancel"); return id },
+	for i, move := range []func(was string, renew func(replaces string) string) string{
+		func(was string, renew func(string) string) string { c.step(was, "cancel"); return renew("") },
+		func(was string, renew func(string) string) string { id := renew(""); c.step(was, "cancel"); return id },
+		func(was string, renew func(string) string) string { id := renew(was); c.step(was, "cancel"); return id },
 	} {
 		q, slot, start := c.patient(nil), c.slots(day(3, 13+i), 1, nil)[0], day(6, 13+i)
 		was := c.reserved(q, slot)
@@ -245,8 +245,7 @@ func cancelledAndMovedIsTold(c *clinic) {
 		is := move(was, func(replaces string) string {
 			return c.book(q, start, func(b *client.Booking) { b.Replaces = replaces }).AppointmentID
 		})
-		c.settle(is)
-		c.settle(was)
+		c.settle(is, was)
 		require.Equal(c, []string{"05", "07"}, codesOf(c.told(q)))
 		event := c.told(q)[1].Message.Events[0]
 		require.Equal(c, is, event.UID)
@@ -281,9 +280,7 @@ func overviewOfAll(c *clinic) {
 	atDesk := c.book(p, day(4, 9), nil).AppointmentID
 	cancelled := c.book(p, day(4, 10), nil).AppointmentID
 	hidden := c.book(p, day(4, 11), func(b *client.Booking) { b.TypeID = c.HiddenID }).AppointmentID
-	for _, id := range []string{inPortal, inApp, atDesk, cancelled, hidden} {
-		c.settle(id)
-	}
+	c.settle(inPortal, inApp, atDesk, cancelled, hidden)
 	c.step(cancelled, "cancel")
 	c.settle(cancelled)
 

@@ -92,11 +92,17 @@ func requireWindow(c *clinic, start, at time.Time) {
 	require.GreaterOrEqual(c, before, 24*time.Hour)
 }
 
-// toReminder lets time pass until the last instant of an appointment's reminder.
-func (c *clinic) toReminder(id string, start time.Time) {
+// toReminder lets time pass until the last instant of the appointments' reminders.
+func (c *clinic) toReminder(ids ...string) {
 	c.Helper()
-	c.passTo(id, start.Add(-24*time.Hour))
-	c.settled(id)
+	var passed []func()
+	for _, id := range ids {
+		passed = append(passed, c.passingTo(id, c.appointment(id).StartsAt.Add(-24*time.Hour)))
+	}
+	for i, id := range ids {
+		passed[i]()
+		c.settled(id)
+	}
 }
 
 // fourNoticesFromHelsenorge: an active patient gets all four there, and none from the
@@ -109,7 +115,7 @@ func fourNoticesFromHelsenorge(c *clinic) {
 	c.move(id, start)
 	c.settle(id)
 	c.delegated(id, contract.PurposeChange, p)
-	c.toReminder(id, start)
+	c.toReminder(id)
 	requireWindow(c, start, c.delegated(id, contract.PurposeReminder, p).DecidedAt)
 	c.step(id, "cancel")
 	c.settle(id)
@@ -178,13 +184,11 @@ func confirmation(c *clinic) {
 func change(c *clinic) {
 	p, here := c.patient(nil), c.inactive(nil)
 	a, b := c.book(p, day(4, 9), nil).AppointmentID, c.book(here, day(4, 10), nil).AppointmentID
-	c.settle(a)
-	c.settle(b)
+	c.settle(a, b)
 	c.move(a, day(5, 9))
 	c.move(b, day(5, 10))
 	c.move(b, day(5, 11)) // the last within the grace counts
-	c.settle(a)
-	c.settle(b)
+	c.settle(a, b)
 	c.delegated(a, contract.PurposeChange, p)
 	require.Equal(c, []string{simulator.NoticeConfirmation, simulator.NoticeChange}, tells(c.seen(p)[0]))
 	_, mail := c.given(b, contract.PurposeChange, here, day(5, 11))
@@ -195,8 +199,8 @@ func change(c *clinic) {
 	place := "Storgata 1"
 	for _, id := range []string{a, b} {
 		c.amend(id, client.Amendment{Place: &place})
-		c.settle(id)
 	}
+	c.settle(a, b)
 	c.delegated(a, contract.PurposeChange, p)
 	_, mail = c.given(b, contract.PurposeChange, here, day(5, 11))
 	require.Contains(c, mail.Text, place)
@@ -204,12 +208,14 @@ func change(c *clinic) {
 
 	for _, id := range []string{a, b} { // to a type that is the same to the patient, and there and back
 		c.amend(id, client.Amendment{TypeID: c.ControlID})
-		c.settle(id)
+	}
+	c.settle(a, b)
+	for _, id := range []string{a, b} {
 		start := c.appointment(id).StartsAt
 		c.move(id, start.Add(24*time.Hour))
 		c.move(id, start)
-		c.settle(id)
 	}
+	c.settle(a, b)
 	require.Len(c, c.told(p), 3)
 	require.Len(c, c.sent(here), 3)
 	require.Equal(c, []string{simulator.NoticeConfirmation, simulator.NoticeChange, simulator.NoticeChange}, tells(c.seen(p)[0]))
@@ -219,21 +225,21 @@ func change(c *clinic) {
 func cancellation(c *clinic) {
 	p, here := c.patient(nil), c.inactive(nil)
 	a, b := c.book(p, day(4, 9), nil).AppointmentID, c.book(here, day(4, 10), nil).AppointmentID
-	c.settle(a)
-	c.settle(b)
+	c.settle(a, b)
 	for _, id := range []string{a, b} { // taken back before anybody was told
 		c.step(id, "cancel")
 		c.step(id, "restore")
-		c.settle(id)
 	}
+	c.settle(a, b)
 	require.Equal(c, []string{"05"}, codesOf(c.told(p)))
 	require.Len(c, c.sent(here), 1)
 
 	for _, id := range []string{a, b} {
 		c.step(id, "cancel")
-		c.settle(id)
-		c.over(id)
 	}
+	c.settle(a, b)
+	c.over(a)
+	c.over(b)
 	c.delegated(a, contract.PurposeCancellation, p)
 	require.Equal(c, []string{simulator.NoticeConfirmation, simulator.NoticeCancellation}, tells(c.seen(p)[0]))
 	_, mail := c.given(b, contract.PurposeCancellation, here, day(4, 10))
@@ -269,8 +275,8 @@ func reminder(c *clinic) {
 			require.NotEqual(c, contract.PurposeReminder, n.Purpose)
 		}
 	}
+	c.settle(a, b)
 	for id, start := range starts {
-		c.settle(id)
 		at := c.appointment(id).RemindAt
 		requireWindow(c, start, at)
 		require.Equal(c, at.UTC().Format(time.RFC3339), c.decided(id, contract.AboutReminderPlan).Decided)
@@ -278,9 +284,7 @@ func reminder(c *clinic) {
 		none(id)
 	}
 	require.Len(c, c.sent(here), 1, "the confirmation")
-	for id, start := range starts {
-		c.toReminder(id, start)
-	}
+	c.toReminder(a, b)
 	requireWindow(c, start, c.delegated(a, contract.PurposeReminder, p).DecidedAt)
 	n, mail := c.given(b, contract.PurposeReminder, here, starts[b])
 	requireWindow(c, starts[b], n.DecidedAt)
@@ -301,7 +305,7 @@ func reminder(c *clinic) {
 	requireWindow(c, will, c.appointment(id).RemindAt)
 	c.passTo(id, was)
 	none(id)
-	c.toReminder(id, will)
+	c.toReminder(id)
 	n, _ = c.given(id, contract.PurposeReminder, moved, will)
 	requireWindow(c, will, n.DecidedAt)
 	requireWindow(c, will, n.Attempts[0].ClaimedAt)
@@ -334,7 +338,7 @@ func neitherActiveNorConsenting(c *clinic) {
 		c.suppressed(id, contract.PurposeConfirmation, "gate-type")
 		c.move(id, start.Add(24*time.Hour))
 		c.settle(id)
-		c.toReminder(id, start.Add(24*time.Hour))
+		c.toReminder(id)
 		c.suppressed(id, contract.PurposeReminder, "gate-type")
 		c.step(id, "cancel")
 		c.settle(id)
@@ -367,7 +371,7 @@ func neitherActiveNorConsenting(c *clinic) {
 		require.Equal(c, []string{simulator.NoticeConfirmation}, tells(c.seen(p)[0]))
 		if i == 0 { // who leaves Helsenorge meanwhile is not reminded there (F2)
 			c.active(p, false, false)
-			c.toReminder(id, day(6, 14))
+			c.toReminder(id)
 			c.suppressed(id, contract.PurposeReminder, "gate-type")
 		}
 	}
@@ -383,11 +387,18 @@ func threeSwitches(c *clinic) {
 	hour := 8
 	for _, onClinic := range []bool{true, false} {
 		c.settings(func(s *pg.Settings) { s.Notify = onClinic })
+		type combination struct {
+			patient
+			id, gates string
+			start     time.Time
+		}
+		var all []combination
+		var ids []string
 		for _, onCalendar := range []bool{true, false} {
 			for _, onType := range []bool{true, false} {
-				p, start := c.inactive(nil), day(6, hour)
 				hour++
-				id := c.book(p, start, func(b *client.Booking) {
+				one := combination{patient: c.inactive(nil), start: day(6, hour), gates: closedGates(onClinic, onCalendar, onType)}
+				one.id = c.book(one.patient, one.start, func(b *client.Booking) {
 					if !onCalendar {
 						b.CalendarID = c.ColleagueCalendarID
 					}
@@ -395,27 +406,21 @@ func threeSwitches(c *clinic) {
 						b.TypeID = c.ControlID
 					}
 				}).AppointmentID
-				c.settle(id)
-				c.toReminder(id, start)
-				if onClinic && onCalendar && onType {
-					c.given(id, contract.PurposeConfirmation, p, start)
-					c.given(id, contract.PurposeReminder, p, start)
-					require.Len(c, c.sent(p), 2)
-					continue
-				}
-				var gates []string
-				for _, g := range []struct {
-					on   bool
-					name string
-				}{{onClinic, "gate-clinic"}, {onCalendar, "gate-calendar"}, {onType, "gate-type"}} {
-					if !g.on {
-						gates = append(gates, g.name)
-					}
-				}
-				c.suppressed(id, contract.PurposeConfirmation, strings.Join(gates, "+"))
-				c.suppressed(id, contract.PurposeReminder, strings.Join(gates, "+"))
-				require.Empty(c, c.sent(p))
+				all, ids = append(all, one), append(ids, one.id)
 			}
+		}
+		c.settle(ids...)
+		c.toReminder(ids...)
+		for _, one := range all {
+			if one.gates == "" {
+				c.given(one.id, contract.PurposeConfirmation, one.patient, one.start)
+				c.given(one.id, contract.PurposeReminder, one.patient, one.start)
+				require.Len(c, c.sent(one.patient), 2)
+				continue
+			}
+			c.suppressed(one.id, contract.PurposeConfirmation, one.gates)
+			c.suppressed(one.id, contract.PurposeReminder, one.gates)
+			require.Empty(c, c.sent(one.patient))
 		}
 	}
 	// The switches are read when the notice is due, not when it was booked.
@@ -427,7 +432,7 @@ func threeSwitches(c *clinic) {
 	shut := c.calendar()
 	shut.Notify = false
 	c.calendars(shut)
-	c.toReminder(id, day(7, 9))
+	c.toReminder(id)
 	c.suppressed(id, contract.PurposeReminder, "gate-calendar")
 	require.Len(c, c.sent(p), 1)
 	// And they are the clinic's own: Helsenorge's notices need none of them.
@@ -435,6 +440,20 @@ func threeSwitches(c *clinic) {
 	id = c.book(active, day(7, 10), nil).AppointmentID
 	c.settle(id)
 	c.delegated(id, contract.PurposeConfirmation, active)
+}
+
+// closedGates names the switches that are off, as a decision does.
+func closedGates(onClinic, onCalendar, onType bool) string {
+	var off []string
+	for _, g := range []struct {
+		on   bool
+		name string
+	}{{onClinic, "gate-clinic"}, {onCalendar, "gate-calendar"}, {onType, "gate-type"}} {
+		if !g.on {
+			off = append(off, g.name)
+		}
+	}
+	return strings.Join(off, "+")
 }
 
 // emailSMSOrPush: by e-mail, else by SMS, and by push in addition, as the patient has

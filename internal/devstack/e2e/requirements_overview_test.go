@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -61,9 +63,7 @@ func noOriginInTheCalendar(c *clinic) {
 		}
 	}
 	check() // at once
-	for _, id := range ids {
-		c.settle(id)
-	}
+	c.settle(slices.Collect(maps.Values(ids))...)
 	check() // and when everything is told
 	for origin, id := range ids {
 		var a map[string]any

@@ -47,7 +47,9 @@ func TestRequirements(t *testing.T) {
 	for i, r := range requirements {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			r.holds(w.clinic(t, i))
+			c := w.clinic(t, i)
+			r.holds(c)
+			c.conforms()
 		})
 	}
 }

@@ -301,19 +301,26 @@ func requireSchemaValid(t *testing.T, documents ...[]byte) {
 // part of the project.
 func shared(t *testing.T) string {
 	t.Helper()
+	dir, ok := published()
+	if !ok {
+		t.Skip("the published schemas and samples are not there: set HELSEBRO_SHARED to the directory with xsd/ and samples/")
+	}
+	return dir
+}
+
+// published is shared for who has more to do than to look at it.
+func published() (dir string, ok bool) {
 	_, here, _, _ := runtime.Caller(0)
 	root := filepath.Join(filepath.Dir(here), "..", "..", "..")
-	dir := os.Getenv("HELSEBRO_SHARED")
+	dir = os.Getenv("HELSEBRO_SHARED")
 	switch {
 	case dir == "":
 		dir = filepath.Join(root, "..", "shared")
 	case !filepath.IsAbs(dir):
 		dir = filepath.Join(root, dir)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "xsd")); err != nil {
-		t.Skip("the published schemas and samples are not there: set HELSEBRO_SHARED to the directory with xsd/ and samples/")
-	}
-	return dir
+	_, err := os.Stat(filepath.Join(dir, "xsd"))
+	return dir, err == nil
 }
 
 // scaled is a count at the size that HELSEBRO_SCALE asks for, at least least.

@@ -40,7 +40,7 @@ type Result struct {
 	// Booked is the appointment that a citizen booked on Helsenorge, Made the one that
 	// the clinic made for who is not there.
 	Booked, Made *Visit
-	// PatientID is who Made is for, Free are slots that nobody has taken.
+	// PatientID is who Made is for, Free are two slots or more that nobody has taken.
 	PatientID string
 	Free      []pg.Slot
 }

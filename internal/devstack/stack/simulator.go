@@ -2,6 +2,8 @@ package stack
 
 import (
 	"context"
+	"net/http"
+	"strings"
 
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/simulator"
@@ -19,5 +21,17 @@ func (s *Stack) startSimulator(context.Context) error {
 	}
 	s.onStop("Helsenorge's simulator", server.Close)
 	s.Simulator = simulator.NewClient(s.SimulatorURL())
-	return s.serve("the queues of Helsenorge's simulator", s.Ports.Simulator, server.Handler())
+	handler := server.Handler()
+	return s.serve("the queues of Helsenorge's simulator", s.Ports.Simulator, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.cut.Load() && !strings.HasPrefix(r.URL.Path, "/simulator/") {
+			http.Error(w, "Helsenorge is down", http.StatusServiceUnavailable)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
 }
+
+// CutHelsenorge takes Helsenorge from the clinic, or gives it back: meanwhile no queue
+// takes a message and no check is answered. What tests tell the simulator gets through,
+// and so does what comes on links that are open.
+func (s *Stack) CutHelsenorge(cut bool) { s.cut.Store(cut) }

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/helsebro/helsebro/internal/channel/sink"
@@ -92,6 +93,8 @@ type Stack struct {
 	parts []namedPart
 	// failed gets the first part that ended by itself.
 	failed chan error
+	// cut is CutHelsenorge.
+	cut atomic.Bool
 }
 
 // stopper ends something that was started.
