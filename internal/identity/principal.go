@@ -53,6 +53,15 @@ const (
 	RightAuditRead      Right = "audit:read"
 	RightQuarantineRead Right = "quarantine:read"
 	RightMetricsRead    Right = "metrics:read"
+
+	RightSettingsRead     Right = "settings:read"
+	RightSettingsWrite    Right = "settings:write"
+	RightCalendarRead     Right = "calendar:read"
+	RightCalendarWrite    Right = "calendar:write"
+	RightAppointmentRead  Right = "appointment:read"
+	RightAppointmentWrite Right = "appointment:write"
+	RightPortalRead       Right = "portal:read"
+	RightPortalBook       Right = "portal:book"
 )
 
 // Grant is one row of the table of rights.
@@ -67,8 +76,8 @@ type Grant struct {
 // grants is the table. Content (titles, texts, files, names) is read by those who
 // treat patients and by the record system; who runs the installation or sets up a
 // clinic sees codes, ids and instants. A service reads and writes for the record
-// system, but an answer to a citizen has a person as its author. The portal has no
-// right until its features exist.
+// system, but an answer to a citizen has a person as its author. The portal acts for
+// patients and has its own rights only: what it shows is less than what staff see.
 var grants = []Grant{
 	{RightDialogueRead, "list dialogues and read their state", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightDialogueAnswer, "answer and end dialogues", []Role{RolePractitioner, RoleStaff}},
@@ -88,6 +97,14 @@ var grants = []Grant{
 	{RightAuditRead, "read who did what", []Role{RoleAuditor}},
 	{RightQuarantineRead, "list messages in quarantine", []Role{RoleOperator}},
 	{RightMetricsRead, "read metrics", []Role{RoleOperator}},
+	{RightSettingsRead, "read what a clinic has chosen about appointments", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService, RoleOperator}},
+	{RightSettingsWrite, "change what a clinic has chosen about appointments", []Role{RoleClinicAdministrator}},
+	{RightCalendarRead, "read calendars, types and slots", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService, RoleOperator}},
+	{RightCalendarWrite, "change calendars, types and slots", []Role{RoleClinicAdministrator, RoleService}},
+	{RightAppointmentRead, "read appointments", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightAppointmentWrite, "make and change appointments", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightPortalRead, "read a patient's own appointments and notices", []Role{RolePortal}},
+	{RightPortalBook, "book and cancel for a patient", []Role{RolePortal}},
 }
 
 // Rights returns the table of rights: every right once, with who has it. It is a

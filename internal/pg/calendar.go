@@ -7,7 +7,7 @@ import (
 )
 
 // Settings is what a clinic has chosen about appointments and notices. The zero
-// value of a number means its default, see Settings.withDefaults.
+// value of a number means its default, see Settings.WithDefaults.
 type Settings struct {
 	// OnlineBooking is the clinic's switch for booking through Helsenorge (S69).
 	OnlineBooking bool `json:"onlineBooking"`
@@ -60,7 +60,7 @@ type Calendar struct {
 }
 
 // CalendarState is a calendar with whether it can be booked on Helsenorge, and why
-// not (S72): no-practitioner, several-calendars, switched-off, not-offered.
+// not (S72).
 type CalendarState struct {
 	Calendar
 	BookingOpen bool   `json:"bookingOpen"`

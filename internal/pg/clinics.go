@@ -50,7 +50,7 @@ type Party struct {
 // PutClinic writes a clinic with its staff and parties. Idempotent. Staff that the
 // clinic no longer names stay, inactive: their answers have an author; so do its
 // parties, which then offer what they offered. What belongs to another clinic is a
-// conflict.
+// conflict. A practitioner who can no longer be booked gets an operator case (F16).
 func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO clinic (id, name, organisation_number, her_id, created_at) VALUES ($1, $2, $3, $4, $5)
@@ -92,6 +92,9 @@ func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) 
 				}
 			}
 		}
+		if err := s.guardCases(ctx, tx, c.ID); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, by, c.ID, "clinic.put", "clinic/"+c.ID, "")
 	})
 }
@@ -99,7 +102,7 @@ func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) 
 // owned refuses to change what belongs to another clinic.
 func owned(tag pgconn.CommandTag, err error) error {
 	if err == nil && tag.RowsAffected() == 0 {
-		return apperr.New(apperr.Conflict, "a staff id or a HER-id belongs to another clinic")
+		return apperr.New(apperr.Conflict, "an id or a HER-id belongs to another clinic: choose another")
 	}
 	return err
 }

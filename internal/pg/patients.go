@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -70,33 +71,93 @@ func (s *Store) patient(ctx context.Context, tx pgx.Tx, clinicID string, p Patie
 	return id, blocked, key, err
 }
 
-// PutPatient writes a patient of the clinic's record system: identity, own
-// practitioner, and whether he is blocked from the service (answered with 30).
-// Idempotent by clinic and national id. It returns the patient's id.
+// PutPatient is PutPatients for one patient of whom nothing else is written. It
+// returns the patient's id.
 func (s *Store) PutPatient(ctx context.Context, by identity.Principal, clinicID string, p Patient, practitionerID string, blocked bool) (string, error) {
-	var id string
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		var key sealingKey
-		var err error
-		if id, _, key, err = s.patient(ctx, tx, clinicID, p); err != nil {
-			return err
-		}
-		sealed, err := key.seal("patient.identity", id, p)
-		if err != nil {
-			return err
-		}
-		if practitionerID != "" {
-			if err := tx.QueryRow(ctx, "SELECT id FROM staff WHERE id = $1 AND clinic_id = $2", practitionerID, clinicID).Scan(&practitionerID); err != nil {
-				return notFound(err, "the clinic has no such practitioner")
+	ids, err := s.PutPatients(ctx, by, clinicID, []PatientRecord{{Patient: p, PractitionerID: practitionerID, Blocked: blocked}})
+	if err != nil {
+		return "", err
+	}
+	return ids[0], nil
+}
+
+// PatientRecord is a patient as the clinic's record system writes him. What is nil
+// stays as it is.
+type PatientRecord struct {
+	Patient
+	// PractitionerID is the staff id of his own practitioner, or "".
+	PractitionerID string `json:"practitionerId,omitempty"`
+	// Blocked patients are answered with 30.
+	Blocked         bool              `json:"blocked,omitempty"`
+	Status          *PatientStatus    `json:"status,omitempty"`
+	Contacts        *[]Contact        `json:"contacts,omitempty"`
+	Preference      *Preference       `json:"preference,omitempty"`
+	Representations *[]Representation `json:"representations,omitempty"`
+}
+
+// PutPatients writes patients of the clinic's record system, at most MaxBulk. All or
+// none, idempotent by clinic and national id. It returns the patients' ids in the
+// order of the records.
+func (s *Store) PutPatients(ctx context.Context, by identity.Principal, clinicID string, records []PatientRecord) ([]string, error) {
+	var f fields
+	for i, r := range records {
+		f.patient(fmt.Sprintf("patients[%d].", i), r, s.now())
+	}
+	if err := bulk(len(records), f, "a patient has invalid fields"); err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(records))
+	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		for i, r := range records {
+			if ids[i], err = s.putPatient(ctx, tx, by, clinicID, r); err != nil {
+				return err
 			}
 		}
-		if _, err := tx.Exec(ctx, "UPDATE patient SET identity = $2, practitioner_id = $3, blocked = $4 WHERE id = $1",
-			id, sealed, nullable(practitionerID), blocked); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, by, clinicID, "patient.put", "patient/"+id, id)
+		return nil
 	})
-	return id, err
+	return ids, err
+}
+
+func (s *Store) putPatient(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID string, r PatientRecord) (string, error) {
+	id, _, key, err := s.patient(ctx, tx, clinicID, r.Patient)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := key.seal("patient.identity", id, r.Patient)
+	if err != nil {
+		return "", err
+	}
+	if r.PractitionerID != "" {
+		if err := s.staffOf(ctx, tx, clinicID, r.PractitionerID); err != nil {
+			return "", err
+		}
+	}
+	if _, err := tx.Exec(ctx, "UPDATE patient SET identity = $2, practitioner_id = $3, blocked = $4 WHERE id = $1",
+		id, sealed, nullable(r.PractitionerID), r.Blocked); err != nil {
+		return "", err
+	}
+	card := card{clinicID, id, key}
+	if r.Status != nil {
+		if err := s.putStatus(ctx, tx, card, *r.Status); err != nil {
+			return "", err
+		}
+	}
+	if r.Contacts != nil {
+		if err := s.putContacts(ctx, tx, card, *r.Contacts); err != nil {
+			return "", err
+		}
+	}
+	if r.Preference != nil {
+		if err := s.putPreference(ctx, tx, card, *r.Preference); err != nil {
+			return "", err
+		}
+	}
+	if r.Representations != nil {
+		if err := s.putRepresentations(ctx, tx, card, *r.Representations); err != nil {
+			return "", err
+		}
+	}
+	return id, s.audit(ctx, tx, by, clinicID, "patient.put", "patient/"+id, id)
 }
 
 // PatientByNationalID finds a patient's id without reading who he is. A search that
@@ -118,9 +179,9 @@ func (s *Store) PatientByNationalID(ctx context.Context, by identity.Principal, 
 }
 
 // ErasePatient destroys the patient's key: identity, messages, answers, files,
-// titles and journal entries become unreadable at once, in every copy of the
-// database that is made from now on. Idempotent. The ledger, the audit and the
-// codes stay, since they name nobody.
+// titles, journal entries, contacts, comments and notices become unreadable at once,
+// in every copy of the database that is made from now on. Idempotent. The ledger, the
+// audit, the codes and the times of appointments stay, since they name nobody.
 func (s *Store) ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
 		var index []byte
@@ -139,11 +200,19 @@ func (s *Store) ErasePatient(ctx context.Context, by identity.Principal, clinicI
 				return err
 			}
 		}
-		if _, err := tx.Exec(ctx, "UPDATE patient SET national_id_index = NULL, identity = NULL, erased_at = coalesce(erased_at, $2) WHERE id = $1", patientID, s.now()); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE patient SET national_id_index = NULL, identity = NULL, born_on = NULL, active_self = NULL, active_other = NULL,
+			active_at = NULL, active_by = '', erased_at = coalesce(erased_at, $2) WHERE id = $1`, patientID, s.now()); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "DELETE FROM data_key WHERE patient_id = $1", patientID); err != nil {
-			return err
+		for _, statement := range []string{
+			"DELETE FROM contact WHERE patient_id = $1",
+			"DELETE FROM notice_preference WHERE patient_id = $1",
+			"DELETE FROM representation WHERE patient_id = $1 OR representative_id = $1",
+			"DELETE FROM data_key WHERE patient_id = $1",
+		} {
+			if _, err := tx.Exec(ctx, statement, patientID); err != nil {
+				return err
+			}
 		}
 		return s.audit(ctx, tx, by, clinicID, "patient.erase", "patient/"+patientID, patientID)
 	})

@@ -58,6 +58,14 @@ func Open(cfg config.Database, v *vault.Vault) (*Store, error) {
 	return &Store{pool: pool, vault: v, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}, nil
 }
 
+// At returns the store with another clock, over the same connections: closing one
+// closes both. It is for tests and for time travel of the development stack.
+func (s *Store) At(clock func() time.Time) *Store {
+	moved := *s
+	moved.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
+	return &moved
+}
+
 // Close returns all connections.
 func (s *Store) Close() { s.pool.Close() }
 
@@ -166,6 +174,10 @@ func failure(err error) error {
 		switch pe.Code {
 		case "23505": // unique violation
 			return apperr.New(apperr.Conflict, "something of that identity exists already (%s)", pe.ConstraintName)
+		case "23P01": // exclusion violation
+			if words := overlaps[pe.ConstraintName]; words != "" {
+				return apperr.New(apperr.Conflict, "%s", words)
+			}
 		case "23503": // foreign key violation
 			return apperr.New(apperr.Invalid, "it refers to something that does not exist (%s)", pe.ConstraintName)
 		}
@@ -179,6 +191,12 @@ func failure(err error) error {
 		return apperr.New(apperr.Unavailable, "the database does not answer")
 	}
 	return apperr.Wrap(apperr.Internal, err, "a statement could not be understood")
+}
+
+// overlaps says what the calendar's exclusion constraints mean.
+var overlaps = map[string]string{
+	"slot_overlaps":        "the calendar has another slot then",
+	"appointment_overlaps": "the calendar is taken then",
 }
 
 // notFound replaces "no rows" by a sentence about the thing.

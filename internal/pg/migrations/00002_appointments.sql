@@ -23,6 +23,7 @@ CREATE TABLE calendar (
 );
 CREATE INDEX calendar_by_owner ON calendar (owner_id) WHERE active;
 CREATE INDEX calendar_by_clinic ON calendar (clinic_id);
+CREATE INDEX party_by_staff ON party (staff_id);
 
 CREATE TABLE appointment_type (
     id        uuid PRIMARY KEY,
@@ -48,7 +49,8 @@ CREATE TABLE slot (
     available_at timestamptz,
     place        text NOT NULL DEFAULT '',
     CHECK (starts_at < ends_at),
-    CONSTRAINT slot_overlaps EXCLUDE USING gist (calendar_id WITH =, tstzrange(starts_at, ends_at) WITH &&)
+    -- Checked at the end of a statement: a whole day can be moved at once.
+    CONSTRAINT slot_overlaps EXCLUDE USING gist (calendar_id WITH =, tstzrange(starts_at, ends_at) WITH &&) DEFERRABLE
 );
 CREATE INDEX slot_online ON slot (calendar_id, starts_at) WHERE online;
 
@@ -91,6 +93,7 @@ CREATE TABLE representation (
     until             timestamptz,
     PRIMARY KEY (patient_id, representative_id)
 );
+CREATE INDEX representation_by_representative ON representation (representative_id);
 
 -- An appointment has a thread of messages of the same id (dialogue), so that
 -- messages, ledger lines and cases about it are kept as those of any dialogue.
@@ -124,6 +127,7 @@ CREATE TABLE appointment (
 );
 CREATE INDEX appointment_by_calendar ON appointment (calendar_id, starts_at);
 CREATE INDEX appointment_by_patient ON appointment (patient_id, starts_at);
+CREATE INDEX appointment_by_slot ON appointment (slot_id) WHERE slot_id IS NOT NULL;
 
 -- Every state that an appointment had.
 CREATE TABLE appointment_revision (
@@ -247,6 +251,7 @@ CREATE TABLE decision (
 CREATE INDEX decision_by_appointment ON decision (appointment_id, id);
 
 -- +goose Down
+DROP INDEX party_by_staff;
 DROP TABLE decision, delivery_report, notice_attempt, notice, publication, appointment_command, appointment_identifier,
     appointment_revision, appointment, representation, notice_preference, contact, slot, appointment_type, calendar, clinic_settings;
 ALTER TABLE outbound_message DROP COLUMN from_her_id, DROP COLUMN to_her_id, DROP COLUMN process;

@@ -1,0 +1,155 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/domain/representation"
+	"github.com/helsebro/helsebro/internal/identity"
+)
+
+// Reasons that somebody may not see or book for a patient, beside those of
+// domain/representation.
+const (
+	notRepresented = "not-a-representative"
+	birthUnknown   = "date-of-birth-unknown"
+)
+
+// viewer is nil when the viewer is the patient himself, or somebody who represents him
+// at the instant now; else it is apperr.Forbidden with the reason. Both are patients of
+// the clinic. Parents end at 16 (S81), and nobody represents, or is represented, with a
+// protected address (D14).
+func (s *Store) viewer(ctx context.Context, tx pgx.Tx, clinicID, patientID, viewerID string, now time.Time) error {
+	c, err := s.cardOf(ctx, tx, clinicID, patientID)
+	if err != nil {
+		return err
+	}
+	if strings.EqualFold(viewerID, patientID) {
+		return nil
+	}
+	var relation representation.Relation
+	var protected bool
+	var bornOn, sealed []byte
+	err = tx.QueryRow(ctx, `SELECT r.relation, p.protected OR v.protected, p.born_on, p.identity
+		FROM representation r JOIN patient p ON p.id = r.patient_id JOIN patient v ON v.id = r.representative_id
+		WHERE r.patient_id = $1 AND r.representative_id = $2 AND (r.until IS NULL OR r.until > $3)`, patientID, viewerID, now).
+		Scan(&relation, &protected, &bornOn, &sealed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return mayNot(notRepresented)
+	}
+	if err != nil {
+		return err
+	}
+	born, known, err := birthDate(c.key, patientID, bornOn, sealed)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return mayNot(birthUnknown)
+	}
+	if ok, reason := representation.MayAct(relation, born, now, protected); !ok {
+		return mayNot(reason)
+	}
+	return nil
+}
+
+func mayNot(reason string) error {
+	return apperr.New(apperr.Forbidden, "the viewer may not act for the patient: %s", reason)
+}
+
+// onPortal reads for the portal, in one transaction with the audit row that names who
+// looked.
+func (s *Store) onPortal(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, action string, read func(pgx.Tx) error) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := s.viewer(ctx, tx, clinicID, patientID, viewerID, s.now()); err != nil {
+			return err
+		}
+		if err := read(tx); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, by, clinicID, action, "viewer/"+viewerID, patientID)
+	})
+}
+
+// shown is the condition on an appointment a and its type t that the patient sees it:
+// a hidden one is nowhere (S82).
+const shown = "a.status IN ('booked', 'cancelled', 'missed') AND NOT t.hidden"
+
+// PortalAppointments lists the patient's appointments, past and to come, wherever they
+// were booked, as he or who represents him sees them in the clinic's portal and app
+// (S78, S80): the earliest first, hidden ones never.
+func (s *Store) PortalAppointments(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]PatientAppointment, error) {
+	var list []PatientAppointment
+	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.appointments", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT a.id, a.status, a.starts_at, a.ends_at, a.place, t.summary, t.category, o.name
+			FROM appointment a JOIN appointment_type t ON t.id = a.type_id JOIN calendar c ON c.id = a.calendar_id JOIN staff o ON o.id = c.owner_id
+			WHERE a.patient_id = $1 AND `+shown+` ORDER BY a.starts_at, a.id`, patientID)
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (PatientAppointment, error) {
+			var p PatientAppointment
+			err := row.Scan(&p.ID, &p.Status, &p.StartsAt, &p.EndsAt, &p.Place, &p.Summary, &p.Category, &p.Practitioner)
+			p.StartsAt, p.EndsAt = p.StartsAt.UTC(), p.EndsAt.UTC()
+			return p, err
+		})
+		return err
+	})
+	return list, err
+}
+
+// noticeText is what an attempt seals: the text as it was sent.
+type noticeText struct {
+	Subject string `json:"subject,omitempty"`
+	Body    string `json:"body"`
+}
+
+// noticeRow names an attempt's row for its sealed text.
+func noticeRow(noticeID, channel string) string { return noticeID + "/" + channel }
+
+// PortalFeed lists what the clinic itself has told the patient, in the words that were
+// sent, each notice once, the newest first; at most 200. A notice of an appointment
+// that is hidden by now is gone from it (D10).
+func (s *Store) PortalFeed(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]FeedItem, error) {
+	var feed []FeedItem
+	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.feed", func(tx pgx.Tx) error {
+		c, err := s.cardOf(ctx, tx, clinicID, patientID)
+		if err != nil {
+			return err
+		}
+		// The words of the push message are made for this place; any other will do.
+		rows, err := tx.Query(ctx, `SELECT DISTINCT ON (n.id) n.id, n.appointment_id, n.purpose, t.text, t.channel, t.claimed_at
+			FROM appointment a JOIN appointment_type ty ON ty.id = a.type_id AND NOT ty.hidden
+			JOIN notice n ON n.appointment_id = a.id JOIN notice_attempt t ON t.notice_id = n.id AND t.state <> 'withheld'
+			WHERE a.patient_id = $1 ORDER BY n.id, t.channel = 'push' DESC, t.claimed_at`, patientID)
+		if err != nil {
+			return err
+		}
+		feed, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (FeedItem, error) {
+			var f FeedItem
+			var sealed []byte
+			var channel string
+			if err := row.Scan(&f.NoticeID, &f.AppointmentID, &f.Purpose, &sealed, &channel, &f.At); err != nil {
+				return f, err
+			}
+			f.At = f.At.UTC()
+			var text noticeText
+			err := c.key.open("notice_attempt.text", noticeRow(f.NoticeID, channel), sealed, &text)
+			f.Subject, f.Body = text.Subject, text.Body
+			return f, err
+		})
+		slices.SortFunc(feed, func(a, b FeedItem) int { return b.At.Compare(a.At) })
+		feed = feed[:min(len(feed), maxFeed)]
+		return err
+	})
+	return feed, err
+}
+
+// maxFeed is how many notices the feed goes back.
+const maxFeed = 200
