@@ -1,5 +1,5 @@
 // Package workflows holds the lifecycles, deterministic and nothing else: see
-// dialogue and prescription.
+// dialogue, prescription, appointment and notice.
 package workflows
 
 import (
@@ -7,18 +7,22 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/workflows/appointment"
 	"github.com/helsebro/helsebro/workflows/dialogue"
+	"github.com/helsebro/helsebro/workflows/notice"
 	"github.com/helsebro/helsebro/workflows/prescription"
 )
 
 // Register registers every workflow by its explicit name: with a worker, the test
 // environment, the replayer.
 //
-// Every one is AutoUpgrade: lifecycles sleep for weeks and must be carried on by
+// Every one is AutoUpgrade: lifecycles sleep for months and must be carried on by
 // the version that is deployed now, whose commands GetVersion keeps compatible.
 func Register(r worker.WorkflowRegistry) {
 	register(r, contract.DialogueWorkflow, dialogue.Workflow)
 	register(r, contract.PrescriptionWorkflow, prescription.Workflow)
+	register(r, contract.AppointmentWorkflow, appointment.Workflow)
+	register(r, contract.NoticeWorkflow, notice.Workflow)
 }
 
 func register(r worker.WorkflowRegistry, name string, w any) {

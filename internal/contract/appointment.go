@@ -166,13 +166,23 @@ type PendingNotice struct {
 	Revision int     `json:"revision"`
 	// At is when it is decided.
 	At time.Time `json:"at"`
+	// Asked is true once it was due and could not be decided (OwnerPending): then it
+	// is asked for again when a delivery closes, too.
+	Asked bool `json:"asked,omitempty"`
 }
+
+// What a Decision is about, beside a Purpose.
+const (
+	AboutMessage      = "message"       // what a citizen's message asks for
+	AboutPublication  = "publication"   // whether Helsenorge is told
+	AboutReminderPlan = "reminder-plan" // when the reminder is due
+)
 
 // Decision is one decision of the rules, for explain.
 type Decision struct {
 	At       time.Time `json:"at"`
 	Revision int       `json:"revision"`
-	// About is publication, reminder-plan or a Purpose.
+	// About is one of the About constants or a Purpose.
 	About string `json:"about"`
 	// Decided is the code, owner or instant that was chosen; Rule is what decided.
 	Decided string `json:"decided"`
@@ -180,7 +190,7 @@ type Decision struct {
 }
 
 // MaxDecisions bounds the decisions that a state carries; all are in PostgreSQL.
-const MaxDecisions = 50
+const MaxDecisions = 40
 
 // AppointmentState is an appointment's whole memory in Temporal. It is the answer
 // of QueryState and travels over continue-as-new.

@@ -200,6 +200,10 @@ type Delivery struct {
 	SentAt time.Time `json:"sentAt,omitzero"`
 	// ReceiptDue is the instant at which a missing receipt becomes a case.
 	ReceiptDue time.Time `json:"receiptDue,omitzero"`
+	// Revision is the appointment's that the message speaks of, and Purpose the
+	// notice that is decided once the message has its outcome, "" for none.
+	Revision int     `json:"revision,omitempty"`
+	Purpose  Purpose `json:"purpose,omitempty"`
 }
 
 // DialogueState is a dialogue's whole memory in Temporal. It is the answer of
@@ -255,6 +259,7 @@ func AnswerCodes(p Process) []string {
 		return []string{AnswerToEnquiry, AnswerRefused, AnswerNoAccess}
 	case ProcessPrescription:
 		return []string{AnswerRenewed, AnswerPartlyRenewed, AnswerCannotRenew, AnswerRefused, AnswerNoAccess}
+	case ProcessAppointment, ProcessNotice: // what the calendar decides is the answer
 	}
 	return nil
 }

@@ -33,11 +33,12 @@ func samples() map[string]any {
 		AnswerID: id(4), AnswerCode: AnswerCannotRenew, Troubled: id(4), Open: open,
 	}
 	facts := AppointmentFacts{Status: StatusBooked, Revision: 3, StartsAt: at, EndsAt: at, TellAt: at}
-	pending := []PendingNotice{{Purpose: PurposeReminder, Revision: 3, At: at}}
+	pending := []PendingNotice{{Purpose: PurposeReminder, Revision: 3, At: at, Asked: true}}
+	pushed := []Delivery{{OutboundID: id(4), Code: AppointmentChanged, SentAt: at, ReceiptDue: at.Add(4 * time.Hour), Revision: 3, Purpose: PurposeChange}}
 	appointment := AppointmentState{
 		Status: StatusBooked, Facts: facts, Told: 2, Planned: 3, Notices: pending,
-		Decisions: []Decision{{At: at, Revision: 3, About: "reminder-plan", Decided: "2026-11-25T12:00:00Z", Rule: "window"}},
-		Seen:      []string{id(3)}, Accepted: []string{id(4)}, Open: open, Troubled: id(4), Cases: 1,
+		Decisions: []Decision{{At: at, Revision: 3, About: AboutReminderPlan, Decided: "2026-11-25T12:00:00Z", Rule: "window"}},
+		Seen:      []string{id(3)}, Accepted: []string{id(4)}, Open: pushed, Troubled: id(4), Cases: 1,
 	}
 	return map[string]any{
 		"appointment-input":           AppointmentInput{ClinicID: id(1), AppointmentID: id(5), Resume: true, State: &appointment},
@@ -51,7 +52,7 @@ func samples() map[string]any {
 		"apply-change-input":          ApplyChangeInput{ClinicID: id(1), AppointmentID: id(5), CommandID: id(4), Now: at},
 		"apply-change-output":         ApplyChangeOutput{Facts: facts, Code: AppointmentConfirmed, OutboundID: id(4), CaseOpened: true},
 		"load-appointment-input":      LoadAppointmentInput{ClinicID: id(1), AppointmentID: id(5)},
-		"load-appointment-output":     LoadAppointmentOutput{Facts: facts, Told: 2, Planned: 3, Notices: pending, Seen: []string{id(3)}, Accepted: []string{id(4)}, Open: open, Untaken: []MessageReceived{{MessageID: id(2), MsgID: id(3), Function: FunctionReserve, ReceivedAt: at}}},
+		"load-appointment-output":     LoadAppointmentOutput{Facts: facts, Told: 2, Planned: 3, Notices: pending, Seen: []string{id(3)}, Accepted: []string{id(4)}, Open: pushed, Untaken: []MessageReceived{{MessageID: id(2), MsgID: id(3), Function: FunctionReserve, ReceivedAt: at}}},
 		"publish-input":               PublishInput{ClinicID: id(1), AppointmentID: id(5), Revision: 3, Now: at},
 		"publish-output":              PublishOutput{Code: AppointmentChanged, OutboundID: id(4), Purpose: PurposeChange, Rule: "moved"},
 		"plan-reminder-input":         PlanReminderInput{ClinicID: id(1), AppointmentID: id(5), Revision: 3, Now: at},
@@ -149,7 +150,11 @@ func TestPayloadsStaySmall(t *testing.T) {
 	require.Less(t, len(b), MaxPayloadBytes)
 
 	now := time.Now().UTC()
-	a := AppointmentState{Seen: s.Seen, Accepted: s.Accepted, Open: s.Open}
+	a := AppointmentState{Seen: s.Seen, Accepted: s.Accepted}
+	for _, d := range s.Open {
+		d.Revision, d.Purpose = 1000, PurposeCancellation
+		a.Open = append(a.Open, d)
+	}
 	for range MaxDecisions {
 		a.Decisions = append(a.Decisions, Decision{At: now, Revision: 1000, About: "reminder-plan", Decided: now.Format(time.RFC3339Nano), Rule: "cancellation-deadline"})
 	}

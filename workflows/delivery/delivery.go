@@ -4,7 +4,8 @@
 //
 //	accepted ──send──▶ sent ──receipt──▶ acknowledged | rejected | error-queue
 //	    │                └──clock────▶ overdue  (operator case)
-//	    └──gives up──▶ failed          (operator case)
+//	    ├──gives up──▶ failed          (operator case)
+//	    └──a later message says it all──▶ superseded
 package delivery
 
 import (
@@ -26,10 +27,10 @@ const ReasonCancelled = "cancelled-by-operator"
 type Deliveries struct {
 	clinicID, dialogueID string
 	open                 *[]contract.Delivery
-	// sent runs once Helsenorge's queue has accepted a message, closed once it has
-	// its terminal outcome. Both run in the delivery's own coroutine.
+	// sent runs once Helsenorge's queue has accepted a message, in the delivery's own
+	// coroutine; closed runs once it has its terminal outcome, and must not block.
 	sent   func(workflow.Context, contract.Delivery)
-	closed func(contract.Delivery, contract.Outcome)
+	closed func(workflow.Context, contract.Delivery, contract.Outcome)
 	// sending makes messages leave in the order in which they were accepted.
 	sending workflow.Mutex
 	busy    int
@@ -38,7 +39,7 @@ type Deliveries struct {
 // New follows the deliveries in *open, which belongs to the lifecycle's state.
 // sent may be nil.
 func New(ctx workflow.Context, clinicID, dialogueID string, open *[]contract.Delivery,
-	sent func(workflow.Context, contract.Delivery), closed func(contract.Delivery, contract.Outcome),
+	sent func(workflow.Context, contract.Delivery), closed func(workflow.Context, contract.Delivery, contract.Outcome),
 ) *Deliveries {
 	return &Deliveries{
 		clinicID: clinicID, dialogueID: dialogueID, open: open,
@@ -46,11 +47,14 @@ func New(ctx workflow.Context, clinicID, dialogueID string, open *[]contract.Del
 	}
 }
 
-// Add takes on a message. It returns at once; the message is followed in a
-// coroutine of its own.
-func (d *Deliveries) Add(ctx workflow.Context, outboundID, code string) {
-	*d.open = append(*d.open, contract.Delivery{OutboundID: outboundID, Code: code})
-	d.start(ctx, outboundID)
+// Add takes on a message that is not under way already. It returns at once; the
+// message is followed in a coroutine of its own.
+func (d *Deliveries) Add(ctx workflow.Context, message contract.Delivery) {
+	if d.find(message.OutboundID) >= 0 {
+		return
+	}
+	*d.open = append(*d.open, message)
+	d.start(ctx, message.OutboundID)
 }
 
 // Resume follows again what the last run left open.
@@ -60,22 +64,37 @@ func (d *Deliveries) Resume(ctx workflow.Context) {
 	}
 }
 
-// Receipt closes the delivery that the receipt is for, and tells whether it was
-// open. The ledger has the outcome already, and the operator case where there is
-// one; an unknown or closed delivery is therefore left alone.
-func (d *Deliveries) Receipt(r contract.ReceiptReceived) bool {
-	i := d.find(r.OutboundID)
-	if i >= 0 {
-		d.close(i, r.Outcome)
+// TakeReceipts closes the deliveries whose receipts have come. The ledger has the
+// outcome already, and the operator case where there is one; an unknown or closed
+// delivery is therefore left alone. troubled is the lifecycle's delivery that
+// failed last: its late receipt ends the trouble. It tells whether any came.
+func (d *Deliveries) TakeReceipts(ctx workflow.Context, signals *flow.Signals, troubled *string) (came bool) {
+	for r, ok := signals.Receipt(); ok; r, ok = signals.Receipt() {
+		came = true
+		if i := d.find(r.OutboundID); i >= 0 {
+			d.close(ctx, i, r.Outcome)
+		} else if r.Outcome == contract.OutcomeAcknowledged && r.OutboundID == *troubled {
+			*troubled = "" // it came late, but it came
+		}
 	}
-	return i >= 0
+	return came
 }
 
-// Abandon gives up every delivery that has no outcome: an operator cancelled the
-// lifecycle. ctx must be disconnected from the cancelled one.
-func (d *Deliveries) Abandon(ctx workflow.Context) {
-	for len(*d.open) > 0 {
-		d.giveUp(ctx, (*d.open)[0].OutboundID, contract.OutcomeFailed, ReasonCancelled)
+// WindDown is an operator's cancellation of the lifecycle: take takes what still
+// comes, every delivery gets its outcome, and nothing is under way when it returns.
+// ctx must be disconnected from the cancelled one.
+func (d *Deliveries) WindDown(ctx workflow.Context, signals *flow.Signals, take func(workflow.Context)) error {
+	for {
+		take(ctx)
+		for len(*d.open) > 0 {
+			d.giveUp(ctx, (*d.open)[0].OutboundID, contract.OutcomeFailed, ReasonCancelled)
+		}
+		if !signals.Waiting() && len(*d.open) == 0 && d.Idle(ctx) {
+			return nil
+		}
+		if err := workflow.Await(ctx, func() bool { return signals.Waiting() || len(*d.open) > 0 || d.Idle(ctx) }); err != nil {
+			return err
+		}
 	}
 }
 
@@ -87,6 +106,14 @@ func (d *Deliveries) Unsent() bool {
 // Busy tells whether an activity is under way. A run must not end or continue as
 // new while one is: its result would be lost.
 func (d *Deliveries) Busy() bool { return d.busy > 0 }
+
+// Idle tells whether neither an activity nor a handler of the lifecycle is under way.
+func (d *Deliveries) Idle(ctx workflow.Context) bool {
+	return !d.Busy() && workflow.AllHandlersFinished(ctx)
+}
+
+// MayRenew tells whether the run should and can continue as new.
+func (d *Deliveries) MayRenew(ctx workflow.Context) bool { return flow.ShouldRenew(ctx) && d.Idle(ctx) }
 
 func (d *Deliveries) start(ctx workflow.Context, outboundID string) {
 	workflow.GoNamed(ctx, "delivery "+outboundID, func(ctx workflow.Context) { d.follow(ctx, outboundID) })
@@ -124,7 +151,11 @@ func (d *Deliveries) send(ctx workflow.Context, id string) bool {
 	}
 	delivery := (*d.open)[i]
 	d.busy++
-	out, err := flow.Do(ctx, flow.SendToHelsenorge, "send answer "+delivery.Code+" to Helsenorge",
+	summary := "send answer " + delivery.Code + " to Helsenorge"
+	if delivery.Revision > 0 {
+		summary = "tell Helsenorge of the appointment: " + delivery.Code
+	}
+	out, err := flow.Do(ctx, flow.SendToHelsenorge, summary,
 		contract.HelsenorgeActivities.SendMessage,
 		contract.SendMessageInput{ClinicID: d.clinicID, OutboundID: id})
 	d.busy--
@@ -133,6 +164,12 @@ func (d *Deliveries) send(ctx workflow.Context, id string) bool {
 	}
 	if err != nil {
 		d.giveUp(ctx, id, contract.OutcomeFailed, string(apperr.KindOf(err)))
+		return false
+	}
+	if out.Superseded {
+		if i = d.find(id); i >= 0 {
+			d.close(ctx, i, contract.OutcomeSuperseded)
+		}
 		return false
 	}
 	delivery.SentAt, delivery.ReceiptDue = out.SentAt, out.ReceiptDue
@@ -159,21 +196,19 @@ func (d *Deliveries) giveUp(ctx workflow.Context, id string, outcome contract.Ou
 	if err != nil {
 		// The ledger does not know the answer: then at least an operator does.
 		out.Outcome = outcome
-		if _, err := flow.Do(ctx, flow.Record, "open operator case "+string(contract.CaseNotSent), contract.LedgerActivities.OpenCase, contract.OpenCaseInput{
+		flow.OpenCase(ctx, contract.OpenCaseInput{
 			ClinicID: d.clinicID, DialogueID: d.dialogueID, MessageID: id, Kind: contract.CaseNotSent, Reason: string(apperr.KindOf(err)),
-		}); err != nil {
-			workflow.GetLogger(ctx).Error("a delivery could not be closed", "outbound", id, "kind", string(apperr.KindOf(err)))
-		}
+		})
 	}
 	if i := d.find(id); i >= 0 {
-		d.close(i, out.Outcome)
+		d.close(ctx, i, out.Outcome)
 	}
 }
 
-func (d *Deliveries) close(i int, outcome contract.Outcome) {
+func (d *Deliveries) close(ctx workflow.Context, i int, outcome contract.Outcome) {
 	delivery := (*d.open)[i]
 	*d.open = slices.Delete(*d.open, i, i+1)
-	d.closed(delivery, outcome)
+	d.closed(ctx, delivery, outcome)
 }
 
 func (d *Deliveries) find(id string) int {

@@ -69,7 +69,7 @@ func (r *run) answer(ctx workflow.Context, cmd contract.AnswerCommand) (contract
 		r.state.AnswerOwed = false
 		r.state.Troubled = ""
 		r.state.Ended = contract.Ends(cmd.Code)
-		r.deliveries.Add(ctx, cmd.AnswerID, cmd.Code)
+		r.deliveries.Add(ctx, contract.Delivery{OutboundID: cmd.AnswerID, Code: cmd.Code})
 	}
 	return contract.AnswerAccepted{AnswerID: cmd.AnswerID, Status: r.status()}, nil
 }

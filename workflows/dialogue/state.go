@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/workflows/flow"
 )
 
 // status derives what the dialogue waits for.
@@ -33,12 +34,7 @@ func (r *run) status() contract.Status {
 // show makes a changed status visible: search attribute and status card.
 func (r *run) show(ctx workflow.Context) error {
 	r.state.Status = r.status()
-	workflow.SetCurrentDetails(ctx, r.card())
-	if r.state.Status == r.shown {
-		return nil
-	}
-	r.shown = r.state.Status
-	return workflow.UpsertTypedSearchAttributes(ctx, contract.AttrState.ValueSet(string(r.shown)))
+	return flow.Show(ctx, r.card(), r.state.Status, &r.shown)
 }
 
 // card is the status card of the Temporal UI, in Markdown and without a patient.
@@ -56,9 +52,6 @@ func (r *run) card() string {
 	}
 	if r.state.Cases > 0 {
 		fmt.Fprintf(&b, "- operator cases: %d\n", r.state.Cases)
-	}
-	if len(b.String()) > contract.MaxDetailsBytes {
-		return b.String()[:contract.MaxDetailsBytes]
 	}
 	return b.String()
 }

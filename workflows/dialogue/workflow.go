@@ -25,12 +25,9 @@ type run struct {
 	in    contract.DialogueInput
 	state contract.DialogueState
 
-	messages workflow.ReceiveChannel
-	receipts workflow.ReceiveChannel
+	signals *flow.Signals
 	// loaded is false while a resumed run reads its state: commands wait for it.
 	loaded bool
-	// unplaced are messages that the last run left behind.
-	unplaced []contract.MessageReceived
 	// ending is true once an operator has cancelled: no command is taken any more.
 	ending     bool
 	deliveries *delivery.Deliveries
@@ -39,8 +36,7 @@ type run struct {
 
 // setup registers the handlers before anything can block, then restores state.
 func (r *run) setup(ctx workflow.Context) error {
-	r.messages = workflow.GetSignalChannel(ctx, contract.SignalMessageReceived)
-	r.receipts = workflow.GetSignalChannel(ctx, contract.SignalReceiptReceived)
+	r.signals = flow.Listen(ctx)
 	r.state.Status = contract.StatusReceived
 	if r.in.State != nil {
 		r.state = *r.in.State
@@ -71,26 +67,24 @@ func (r *run) load(ctx workflow.Context) error {
 		Status: contract.StatusReceived, Seen: out.Seen, LatestMessageID: out.LatestMessageID,
 		LatestAt: out.LatestAt, Messages: out.Messages, Answers: out.Answers, AnswerOwed: out.AnswerOwed, Ended: out.Ended, Open: out.Open,
 	}
-	r.unplaced = out.Unplaced
+	r.signals.TakeFirst(out.Unplaced)
 	return nil
 }
 
 // live is the dialogue: do what has come, show it, wait for more.
 func (r *run) live(ctx workflow.Context) error {
 	for {
-		for r.takeMessage(ctx) {
-		}
-		r.takeReceipts()
-		if r.waiting() {
+		r.take(ctx)
+		if r.signals.Waiting() {
 			continue
 		}
 		if err := r.show(ctx); err != nil {
 			return err
 		}
-		if r.mayRenew(ctx) {
+		if r.deliveries.MayRenew(ctx) {
 			return r.renew(ctx)
 		}
-		happened := func() bool { return r.waiting() || r.status() != r.shown || r.mayRenew(ctx) }
+		happened := func() bool { return r.signals.Waiting() || r.status() != r.shown || r.deliveries.MayRenew(ctx) }
 		if r.owes() {
 			if err := workflow.Await(ctx, func() bool { return happened() || !r.owes() }); err != nil {
 				return r.cancelled(ctx, err)
@@ -110,18 +104,9 @@ func (r *run) live(ctx workflow.Context) error {
 	}
 }
 
-// waiting tells whether a signal has come that is not yet taken.
-func (r *run) waiting() bool { return r.messages.Len() > 0 || r.receipts.Len() > 0 }
-
 // owes tells whether somebody is owed something: then the run must not end.
 func (r *run) owes() bool {
 	return r.state.AnswerOwed || len(r.state.Open) > 0 || r.deliveries.Busy()
-}
-
-// mayRenew tells whether the run should and can continue as new: never while an
-// activity or a handler is under way, whose result would be lost.
-func (r *run) mayRenew(ctx workflow.Context) bool {
-	return flow.ShouldRenew(ctx) && !r.deliveries.Busy() && workflow.AllHandlersFinished(ctx)
 }
 
 // renew continues as new with the state. live calls it with empty channels:
@@ -143,18 +128,8 @@ func (r *run) cancelled(ctx workflow.Context, cause error) error {
 	r.ending = true
 	clean, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
-	idle := func() bool { return !r.deliveries.Busy() && workflow.AllHandlersFinished(ctx) }
-	for {
-		for r.takeMessage(clean) {
-		}
-		r.takeReceipts()
-		r.deliveries.Abandon(clean)
-		if !r.waiting() && len(r.state.Open) == 0 && idle() {
-			break
-		}
-		if err := workflow.Await(clean, func() bool { return r.waiting() || len(r.state.Open) > 0 || idle() }); err != nil {
-			return err
-		}
+	if err := r.deliveries.WindDown(clean, r.signals, r.take); err != nil {
+		return err
 	}
 	if r.state.AnswerOwed {
 		r.openCase(clean, contract.CaseCancelled, r.state.LatestMessageID, delivery.ReasonCancelled)
@@ -162,21 +137,23 @@ func (r *run) cancelled(ctx workflow.Context, cause error) error {
 	return cause
 }
 
-// takeMessage handles one message of the citizen and tells whether there was one.
-func (r *run) takeMessage(ctx workflow.Context) bool {
-	var m contract.MessageReceived
-	if len(r.unplaced) > 0 {
-		m, r.unplaced = r.unplaced[0], r.unplaced[1:]
-	} else if !r.messages.ReceiveAsync(&m) {
-		return false
+// take handles the messages and receipts that have come.
+func (r *run) take(ctx workflow.Context) {
+	for m, ok := r.signals.Message(); ok; m, ok = r.signals.Message() {
+		r.takeMessage(ctx, m)
 	}
+	r.deliveries.TakeReceipts(ctx, r.signals, &r.state.Troubled)
+}
+
+// takeMessage handles one message of the citizen.
+func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 	// Once taken, a message goes all the way: a cancellation must not leave it
 	// between the signal and the inbox.
 	ctx, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
 	var fresh bool
 	if r.state.Seen, fresh = flow.Remember(r.state.Seen, m.MsgID); !fresh {
-		return true
+		return
 	}
 	r.state.Messages++
 	// Both are started in one workflow task: one is no reason to wait for the other.
@@ -195,24 +172,13 @@ func (r *run) takeMessage(ctx workflow.Context) bool {
 		r.state.Cases++
 	}
 	if m.Function == contract.FunctionUnread {
-		return true
+		return
 	}
 	if !m.ReceivedAt.Before(r.state.LatestAt) {
 		r.state.LatestMessageID, r.state.LatestAt = m.MessageID, m.ReceivedAt
 	}
 	r.state.AnswerOwed = true
 	r.state.Ended = false
-	return true
-}
-
-// takeReceipts handles Helsenorge's receipts.
-func (r *run) takeReceipts() {
-	var receipt contract.ReceiptReceived
-	for r.receipts.ReceiveAsync(&receipt) {
-		if !r.deliveries.Receipt(receipt) && receipt.Outcome == contract.OutcomeAcknowledged && receipt.OutboundID == r.state.Troubled {
-			r.state.Troubled = "" // it came late, but it came
-		}
-	}
 }
 
 // journal starts the journal entry of an e-consultation's message; other
@@ -238,7 +204,7 @@ func (r *run) sent(ctx workflow.Context, d contract.Delivery) {
 }
 
 // closed takes note of a delivery's terminal outcome.
-func (r *run) closed(d contract.Delivery, outcome contract.Outcome) {
+func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome) {
 	if outcome != contract.OutcomeAcknowledged {
 		r.state.Cases++
 		r.state.Troubled = d.OutboundID
@@ -247,9 +213,7 @@ func (r *run) closed(d contract.Delivery, outcome contract.Outcome) {
 
 func (r *run) openCase(ctx workflow.Context, kind contract.CaseKind, messageID, reason string) {
 	r.state.Cases++
-	if _, err := flow.Do(ctx, flow.Record, "open operator case "+string(kind), contract.LedgerActivities.OpenCase, contract.OpenCaseInput{
+	flow.OpenCase(ctx, contract.OpenCaseInput{
 		ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: messageID, Kind: kind, Reason: reason,
-	}); err != nil {
-		workflow.GetLogger(ctx).Error("operator case could not be opened", "case", string(kind), "kind", string(apperr.KindOf(err)))
-	}
+	})
 }

@@ -17,6 +17,8 @@ type Activities struct {
 	mu    sync.Mutex
 	calls []string
 	fail  map[string]error
+	// appointments is changed by Set only.
+	appointments Appointments
 	// Loaded is what LoadDialogue answers.
 	Loaded contract.LoadDialogueOutput
 	// Stands is the outcome that CloseDelivery answers, when not the one asked for.
@@ -75,7 +77,7 @@ func (a *Activities) SendMessage(ctx context.Context, in contract.SendMessageInp
 	if due == 0 {
 		due = 10 * 24 * time.Hour
 	}
-	return contract.SendMessageOutput{SentAt: at, ReceiptDue: at.Add(due)}, a.called("SendMessage", in.OutboundID)
+	return contract.SendMessageOutput{SentAt: at, ReceiptDue: at.Add(due), Superseded: a.superseded(in.OutboundID)}, a.called("SendMessage", in.OutboundID)
 }
 
 // SendReceipt implements contract.HelsenorgeActivities.

@@ -20,6 +20,8 @@ type Policy struct {
 	startToClose    time.Duration
 	scheduleToClose time.Duration
 	maximumInterval time.Duration
+	// fairness shares a busy queue between those who use it; "" for none.
+	fairness string
 }
 
 // Policies by intent.
@@ -42,9 +44,30 @@ var (
 	}
 )
 
+// SendToProvider hands a notice to the provider of a channel, for at most
+// patience. The queue is shared fairly between clinics.
+func SendToProvider(channel contract.Channel, clinicID string, patience time.Duration) Policy {
+	const startToClose = 30 * time.Second
+	return Policy{
+		queue:           channel.Queue(),
+		startToClose:    startToClose,
+		scheduleToClose: max(patience, startToClose),
+		maximumInterval: time.Minute,
+		fairness:        clinicID,
+	}
+}
+
 // IdleBeforeEnd is how long a dialogue in which nothing is owed stays open for
 // the citizen's next message before its run ends.
 const IdleBeforeEnd = 30 * 24 * time.Hour
+
+// EmptyBeforeEnd is how long a run that knows of nothing (the command that started
+// it was refused) stays open.
+const EmptyBeforeEnd = time.Minute
+
+// AskAgain is the least pause before a decision that was left open is asked for
+// again: no answer makes a run spin.
+const AskAgain = time.Minute
 
 // Future is the typed result of Start.
 type Future[O any] struct{ future workflow.Future }
@@ -67,6 +90,7 @@ func Start[G, I, O any](ctx workflow.Context, p Policy, summary string, method f
 		ScheduleToCloseTimeout: p.scheduleToClose,
 		Summary:                summary,
 		RetryPolicy:            &temporal.RetryPolicy{MaximumInterval: p.maximumInterval},
+		Priority:               temporal.Priority{FairnessKey: p.fairness},
 	})
 	return Future[O]{workflow.ExecuteActivity(ctx, method, in)}
 }

@@ -64,7 +64,7 @@ func (r *run) answer(ctx workflow.Context, cmd contract.AnswerCommand) (contract
 	if r.state.AnswerID != cmd.AnswerID {
 		r.state.AnswerID, r.state.AnswerCode = cmd.AnswerID, cmd.Code
 		r.state.Troubled = ""
-		r.deliveries.Add(ctx, cmd.AnswerID, cmd.Code)
+		r.deliveries.Add(ctx, contract.Delivery{OutboundID: cmd.AnswerID, Code: cmd.Code})
 	}
 	return contract.AnswerAccepted{AnswerID: cmd.AnswerID, Status: r.status()}, nil
 }

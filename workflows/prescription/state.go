@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/workflows/flow"
 )
 
 // status derives what the request waits for.
@@ -29,12 +30,7 @@ func (r *run) status() contract.Status {
 // show makes a changed status visible: search attribute and status card.
 func (r *run) show(ctx workflow.Context) error {
 	r.state.Status = r.status()
-	workflow.SetCurrentDetails(ctx, r.card())
-	if r.state.Status == r.shown {
-		return nil
-	}
-	r.shown = r.state.Status
-	return workflow.UpsertTypedSearchAttributes(ctx, contract.AttrState.ValueSet(string(r.shown)))
+	return flow.Show(ctx, r.card(), r.state.Status, &r.shown)
 }
 
 // card is the status card of the Temporal UI, in Markdown and without a patient.

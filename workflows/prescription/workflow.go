@@ -25,12 +25,9 @@ type run struct {
 	in    contract.PrescriptionInput
 	state contract.PrescriptionState
 
-	messages workflow.ReceiveChannel
-	receipts workflow.ReceiveChannel
+	signals *flow.Signals
 	// loaded is false while a resumed run reads its state: commands wait for it.
 	loaded bool
-	// unplaced are messages that the last run left behind.
-	unplaced []contract.MessageReceived
 	// ending is true once an operator has cancelled: no command is taken any more.
 	ending     bool
 	deliveries *delivery.Deliveries
@@ -39,8 +36,7 @@ type run struct {
 
 // setup registers the handlers before anything can block, then restores state.
 func (r *run) setup(ctx workflow.Context) error {
-	r.messages = workflow.GetSignalChannel(ctx, contract.SignalMessageReceived)
-	r.receipts = workflow.GetSignalChannel(ctx, contract.SignalReceiptReceived)
+	r.signals = flow.Listen(ctx)
 	r.state.Status = contract.StatusReceived
 	if r.in.State != nil {
 		r.state = *r.in.State
@@ -71,17 +67,15 @@ func (r *run) load(ctx workflow.Context) error {
 		Status: contract.StatusReceived, Seen: out.Seen, LatestMessageID: out.LatestMessageID,
 		Messages: out.Messages, AnswerID: out.AnswerID, AnswerCode: out.AnswerCode, Open: out.Open,
 	}
-	r.unplaced = out.Unplaced
+	r.signals.TakeFirst(out.Unplaced)
 	return nil
 }
 
 // live is the request: do what has come, show it, wait for more.
 func (r *run) live(ctx workflow.Context) error {
 	for {
-		for r.takeMessage(ctx) {
-		}
-		r.takeReceipts()
-		if r.waiting() {
+		r.take(ctx)
+		if r.signals.Waiting() {
 			continue
 		}
 		if err := r.show(ctx); err != nil {
@@ -91,29 +85,20 @@ func (r *run) live(ctx workflow.Context) error {
 		if done() {
 			return nil
 		}
-		if r.mayRenew(ctx) {
+		if r.deliveries.MayRenew(ctx) {
 			return r.renew(ctx)
 		}
 		if err := workflow.Await(ctx, func() bool {
-			return r.waiting() || r.status() != r.shown || done() || r.mayRenew(ctx)
+			return r.signals.Waiting() || r.status() != r.shown || done() || r.deliveries.MayRenew(ctx)
 		}); err != nil {
 			return r.cancelled(ctx, err)
 		}
 	}
 }
 
-// waiting tells whether a signal has come that is not yet taken.
-func (r *run) waiting() bool { return r.messages.Len() > 0 || r.receipts.Len() > 0 }
-
 // finished tells whether the one answer has its terminal outcome.
 func (r *run) finished() bool {
 	return r.state.AnswerID != "" && len(r.state.Open) == 0 && !r.deliveries.Busy()
-}
-
-// mayRenew tells whether the run should and can continue as new: never while an
-// activity or a handler is under way, whose result would be lost.
-func (r *run) mayRenew(ctx workflow.Context) bool {
-	return flow.ShouldRenew(ctx) && !r.deliveries.Busy() && workflow.AllHandlersFinished(ctx)
 }
 
 // renew continues as new with the state. live calls it with empty channels:
@@ -135,18 +120,8 @@ func (r *run) cancelled(ctx workflow.Context, cause error) error {
 	r.ending = true
 	clean, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
-	idle := func() bool { return !r.deliveries.Busy() && workflow.AllHandlersFinished(ctx) }
-	for {
-		for r.takeMessage(clean) {
-		}
-		r.takeReceipts()
-		r.deliveries.Abandon(clean)
-		if !r.waiting() && len(r.state.Open) == 0 && idle() {
-			break
-		}
-		if err := workflow.Await(clean, func() bool { return r.waiting() || len(r.state.Open) > 0 || idle() }); err != nil {
-			return err
-		}
+	if err := r.deliveries.WindDown(clean, r.signals, r.take); err != nil {
+		return err
 	}
 	if r.state.AnswerID == "" && r.state.Messages > 0 {
 		r.openCase(clean, contract.CaseCancelled, r.state.LatestMessageID, delivery.ReasonCancelled)
@@ -154,21 +129,23 @@ func (r *run) cancelled(ctx workflow.Context, cause error) error {
 	return cause
 }
 
-// takeMessage handles one message of the citizen and tells whether there was one.
-func (r *run) takeMessage(ctx workflow.Context) bool {
-	var m contract.MessageReceived
-	if len(r.unplaced) > 0 {
-		m, r.unplaced = r.unplaced[0], r.unplaced[1:]
-	} else if !r.messages.ReceiveAsync(&m) {
-		return false
+// take handles the messages and receipts that have come.
+func (r *run) take(ctx workflow.Context) {
+	for m, ok := r.signals.Message(); ok; m, ok = r.signals.Message() {
+		r.takeMessage(ctx, m)
 	}
+	r.deliveries.TakeReceipts(ctx, r.signals, &r.state.Troubled)
+}
+
+// takeMessage handles one message of the citizen.
+func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 	// Once taken, a request goes all the way: a cancellation must not leave it
 	// between the signal and the inbox.
 	ctx, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
 	var fresh bool
 	if r.state.Seen, fresh = flow.Remember(r.state.Seen, m.MsgID); !fresh {
-		return true
+		return
 	}
 	r.state.Messages++
 	placed, err := flow.Do(ctx, flow.Record, "put the request in the inbox", contract.InboxActivities.DeliverToInbox,
@@ -182,21 +159,10 @@ func (r *run) takeMessage(ctx workflow.Context) bool {
 	if m.Function != contract.FunctionUnread {
 		r.state.LatestMessageID = m.MessageID
 	}
-	return true
-}
-
-// takeReceipts handles Helsenorge's receipts.
-func (r *run) takeReceipts() {
-	var receipt contract.ReceiptReceived
-	for r.receipts.ReceiveAsync(&receipt) {
-		if !r.deliveries.Receipt(receipt) && receipt.Outcome == contract.OutcomeAcknowledged && receipt.OutboundID == r.state.Troubled {
-			r.state.Troubled = "" // it came late, but it came
-		}
-	}
 }
 
 // closed takes note of the answer's terminal outcome.
-func (r *run) closed(d contract.Delivery, outcome contract.Outcome) {
+func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome) {
 	if outcome == contract.OutcomeAcknowledged {
 		return
 	}
@@ -210,9 +176,7 @@ func (r *run) closed(d contract.Delivery, outcome contract.Outcome) {
 
 func (r *run) openCase(ctx workflow.Context, kind contract.CaseKind, messageID, reason string) {
 	r.state.Cases++
-	if _, err := flow.Do(ctx, flow.Record, "open operator case "+string(kind), contract.LedgerActivities.OpenCase, contract.OpenCaseInput{
+	flow.OpenCase(ctx, contract.OpenCaseInput{
 		ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: messageID, Kind: kind, Reason: reason,
-	}); err != nil {
-		workflow.GetLogger(ctx).Error("operator case could not be opened", "case", string(kind), "kind", string(apperr.KindOf(err)))
-	}
+	})
 }
