@@ -134,7 +134,9 @@ type Serve struct {
 	Codec    Codec
 	Identity Identity
 	HTTP     HTTP
-	Log      Log
+	// SMSCallback is empty where no gateway reports.
+	SMSCallback SMSCallback
+	Log         Log
 }
 
 // Load reads T from the environment and checks it.
@@ -162,7 +164,7 @@ func (c *Listen) Validate() error {
 // Validate names every setting that is missing or wrong, with what would be right.
 func (c *Serve) Validate() error {
 	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Codec.check(), c.Identity.check(),
-		checkAddr("HELSEBRO_HTTP_ADDR", c.HTTP.Addr), c.Log.check())
+		checkAddr("HELSEBRO_HTTP_ADDR", c.HTTP.Addr), c.SMSCallback.Validate(), c.Log.check())
 }
 
 func (c Database) check() error {

@@ -1,7 +1,8 @@
 // Package api is the HTTP API: what a record system and the CLI call.
 //
 // Every route but the few open ones needs a bearer token with the right that the
-// route declares, for the clinic in its path; see secured. Errors are
+// route declares, for the clinic in its path; see secured. What a provider of text
+// messages reports is proven by its signature instead; see signed. Errors are
 // application/problem+json (RFC 9457): 401 without a valid token, 403 naming the
 // missing right, 404 for what does not exist or is another clinic's, 409 with the
 // state that stands in the way, 410 for what is erased, 413, 422 naming each
@@ -47,6 +48,10 @@ type Service interface {
 	ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error
 	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
 	Quarantine(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
+	DeliveryReported(ctx context.Context, r client.DeliveryReport) error
+	Calendars
+	Patients
+	Appointments
 }
 
 var _ Service = (*client.Client)(nil)
@@ -66,14 +71,16 @@ type Route struct {
 	Method string
 	// Path has its parameters in braces.
 	Path string
-	// Right is what a caller must have; "" for an open route.
+	// Right is what a caller must have; "" for an open or signed route.
 	Right identity.Right
+	// Signed is true for a route that is proven by a signature over its body.
+	Signed bool
 }
 
 // New makes the API. checks are what /readyz asks, by name.
-func New(service Service, verifier identity.Verifier, checks map[string]health.Check, logger *slog.Logger) *API {
+func New(service Service, verifier identity.Verifier, checks map[string]health.Check, logger *slog.Logger, options ...Option) *API {
 	config := huma.DefaultConfig("Helsebro", "1")
-	config.Info.Description = "Digital dialogue between a clinic and Helsenorge."
+	config.Info.Description = "Digital dialogue and appointments between a clinic, its patients and Helsenorge."
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
 	}
@@ -83,7 +90,13 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	config.RejectUnknownQueryParameters = true
 	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, logger: logger}
 	a.huma = humago.New(a.mux, config)
-	a.register(service)
+	a.registerDialogues(service)
+	a.registerCalendars(service)
+	a.registerPatients(service)
+	a.registerAppointments(service)
+	for _, add := range options {
+		add(a, service)
+	}
 	a.open("/healthz", health.Handler(checks))
 	a.open("/readyz", health.Handler(checks))
 	a.open("/openapi.json", a.description())

@@ -30,14 +30,15 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 		fx.Provide(
 			verifier,
 			func(s *pg.Store, c sdkclient.Client) *client.Client { return client.New(s, c) },
-			func(s *pg.Store, c sdkclient.Client, service *client.Client, v identity.Verifier, logger *slog.Logger) *API {
+			callbacks,
+			func(s *pg.Store, c sdkclient.Client, service *client.Client, v identity.Verifier, logger *slog.Logger, extra []Option) *API {
 				return New(service, v, map[string]health.Check{
 					"postgresql": s.Ping,
 					"temporal": func(ctx context.Context) error {
 						_, err := c.CheckHealth(ctx, &sdkclient.CheckHealthRequest{})
 						return err
 					},
-				}, logger)
+				}, logger, extra...)
 			},
 		),
 		fx.Invoke(serve),
@@ -53,6 +54,15 @@ func verifier(lc fx.Lifecycle, cfg config.Identity) (identity.Verifier, error) {
 	}
 	lc.Append(fx.StartHook(v.Load))
 	return v, nil
+}
+
+// callbacks are the routes for providers that report.
+func callbacks(cfg config.Serve) ([]Option, error) {
+	keys, err := cfg.SMSCallback.Secrets()
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	return []Option{WithSMSReports(gateway(keys))}, nil
 }
 
 // serve runs both servers from start to stop. One that cannot go on ends the

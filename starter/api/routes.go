@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"errors"
 	"mime"
 	"net/http"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gabriel-vasile/mimetype"
@@ -48,10 +46,6 @@ type (
 		InClinic
 		Process contract.Process `path:"process" doc:"e-consultation, e-contact or prescription"`
 	}
-	patientIn struct {
-		InClinic
-		Patient string `path:"patient" doc:"The patient's id in Helsebro"`
-	}
 )
 
 // AnswerRequest is staff's answer.
@@ -64,15 +58,7 @@ type AnswerRequest struct {
 }
 
 // PatientRequest is a patient of the clinic's record system.
-type PatientRequest struct {
-	GivenName      string `json:"givenName"`
-	MiddleName     string `json:"middleName,omitempty"`
-	FamilyName     string `json:"familyName"`
-	NationalID     string `json:"nationalId" doc:"Birth number or D number, eleven digits"`
-	Phone          string `json:"phone,omitempty"`
-	PractitionerID string `json:"practitionerId,omitempty" doc:"Staff id of the patient's own practitioner"`
-	Blocked        bool   `json:"blocked,omitempty" doc:"What a blocked patient sends is answered with 30"`
-}
+type PatientRequest = client.Patient
 
 // FindPatientRequest finds a patient. It is a body, because URLs end up in logs.
 type FindPatientRequest struct {
@@ -102,15 +88,20 @@ type attachmentOut struct {
 	Body        []byte
 }
 
-func (a *API) register(s Service) {
-	const clinic = "/v1/clinics/{clinic}"
-	op := func(method, path, id, summary string, status int) huma.Operation {
-		return huma.Operation{OperationID: id, Method: method, Path: clinic + path, Summary: summary, DefaultStatus: status}
-	}
-	get := func(path, id, summary string) huma.Operation {
-		return op(http.MethodGet, path, id, summary, http.StatusOK)
-	}
+// op is an operation below a clinic.
+func op(method, path, id, summary string, status int) huma.Operation {
+	return huma.Operation{OperationID: id, Method: method, Path: "/v1/clinics/{clinic}" + path, Summary: summary, DefaultStatus: status}
+}
 
+func get(path, id, summary string) huma.Operation {
+	return op(http.MethodGet, path, id, summary, http.StatusOK)
+}
+
+func put(path, id, summary string) huma.Operation {
+	return op(http.MethodPut, path, id, summary, http.StatusNoContent)
+}
+
+func (a *API) registerDialogues(s Service) {
 	secured(a, identity.RightInboxRead, get("/inbox", "read-inbox", "Dialogues in the caller's inboxes, latest first"),
 		func(ctx context.Context, c caller, in *listIn) (*listOut[pg.InboxItem], error) {
 			return list(s.Inbox(ctx, c.Principal, c.clinic, in.Limit))
@@ -159,14 +150,14 @@ func (a *API) register(s Service) {
 			}
 			return body(rule, err)
 		})
-	secured(a, identity.RightRoutingWrite, op(http.MethodPut, "/routing/{process}", "write-routing-rule", "Change the routing rule of one process", http.StatusNoContent),
+	secured(a, identity.RightRoutingWrite, put("/routing/{process}", "write-routing-rule", "Change the routing rule of one process"),
 		func(ctx context.Context, c caller, in *struct {
 			InProcess
 			Body routing.Rule
 		}) (*noContent, error) {
 			return done(s.PutRouting(ctx, c.Principal, c.clinic, in.Process, in.Body))
 		})
-	secured(a, identity.RightClinicWrite, op(http.MethodPut, "", "write-clinic", "Write a clinic's master data with staff and parties, the whole of it", http.StatusNoContent),
+	secured(a, identity.RightClinicWrite, put("", "write-clinic", "Write a clinic's master data with staff and parties, the whole of it"),
 		func(ctx context.Context, c caller, in *struct {
 			InClinic
 			Body pg.Clinic
@@ -181,7 +172,7 @@ func (a *API) register(s Service) {
 			InClinic
 			Body PatientRequest
 		}) (*bodyOut[PatientID], error) {
-			id, err := s.PutPatient(ctx, c.Principal, c.clinic, client.Patient(in.Body))
+			id, err := s.PutPatient(ctx, c.Principal, c.clinic, in.Body)
 			return body(PatientID{id}, err)
 		})
 	secured(a, identity.RightPatientRead, op(http.MethodPost, "/patients/find", "find-patient", "The id of the patient with a national id", http.StatusOK),
@@ -193,7 +184,7 @@ func (a *API) register(s Service) {
 			return body(PatientID{id}, err)
 		})
 	secured(a, identity.RightPatientErase, op(http.MethodDelete, "/patients/{patient}", "erase-patient", "Make everything of a patient unreadable, for good", http.StatusNoContent),
-		func(ctx context.Context, c caller, in *patientIn) (*noContent, error) {
+		func(ctx context.Context, c caller, in *InPatient) (*noContent, error) {
 			return done(s.ErasePatient(ctx, c.Principal, c.clinic, in.Patient))
 		})
 	secured(a, identity.RightAuditRead, get("/audit", "read-audit", "Who did what, newest first"),
@@ -232,23 +223,6 @@ func done(err error) (*noContent, error) {
 		return nil, err
 	}
 	return &noContent{}, nil
-}
-
-// renamed names a field of the service as HTTP callers know it.
-func renamed(err error, from, to string) error {
-	var e *apperr.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	fields := slices.Clone(e.Fields)
-	for i := range fields {
-		if fields[i].Path == from {
-			fields[i].Path = to
-		}
-	}
-	copied := *e
-	copied.Fields = fields
-	return &copied
 }
 
 // download is a citizen's file as a browser may have it: saved, never rendered,

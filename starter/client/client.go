@@ -7,12 +7,14 @@
 // for what does not exist and for what is another clinic's (so that nobody learns
 // which ids exist), unavailable when PostgreSQL or Temporal does not answer.
 //
-// Reads come from PostgreSQL alone, so they work while Temporal is down. The one
-// command to a lifecycle is Answer.
+// Reads come from PostgreSQL alone, so they work while Temporal is down. The commands
+// to a lifecycle are Answer and Change with its variants: what is said is stored, then
+// given to the lifecycle, which accepts or refuses it while the caller waits.
 package client
 
 import (
 	"context"
+	"time"
 
 	sdkclient "go.temporal.io/sdk/client"
 
@@ -39,6 +41,48 @@ type Store interface {
 	ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error
 	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
 	Quarantined(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
+	Calendar
+	Appointments
+	Patients
+}
+
+// Calendar is what the client needs of the database to set calendars up.
+type Calendar interface {
+	Settings(ctx context.Context, by identity.Principal, clinicID string) (pg.Settings, error)
+	PutSettings(ctx context.Context, by identity.Principal, clinicID string, s pg.Settings) error
+	Calendars(ctx context.Context, by identity.Principal, clinicID string) ([]pg.CalendarState, error)
+	PutCalendars(ctx context.Context, by identity.Principal, clinicID string, all []pg.Calendar) error
+	AppointmentTypes(ctx context.Context, by identity.Principal, clinicID string) ([]pg.AppointmentType, error)
+	PutAppointmentTypes(ctx context.Context, by identity.Principal, clinicID string, all []pg.AppointmentType) error
+	Slots(ctx context.Context, by identity.Principal, clinicID, calendarID string, from, to time.Time) ([]pg.Slot, error)
+	PutSlots(ctx context.Context, by identity.Principal, clinicID string, all []pg.Slot) error
+	DeleteSlots(ctx context.Context, by identity.Principal, clinicID string, ids []string) error
+}
+
+// Patients is what the client needs of the database to know how patients are reached
+// and who acts for them.
+type Patients interface {
+	PutPatients(ctx context.Context, by identity.Principal, clinicID string, all []pg.PatientRecord) ([]string, error)
+	PutPatientStatus(ctx context.Context, by identity.Principal, clinicID, patientID string, s pg.PatientStatus) error
+	Contacts(ctx context.Context, by identity.Principal, clinicID, patientID string) ([]pg.Contact, error)
+	PutContacts(ctx context.Context, by identity.Principal, clinicID, patientID string, all []pg.Contact) error
+	Preference(ctx context.Context, by identity.Principal, clinicID, patientID string) (pg.Preference, error)
+	PutPreference(ctx context.Context, by identity.Principal, clinicID, patientID string, p pg.Preference) error
+	PutRepresentations(ctx context.Context, by identity.Principal, clinicID, patientID string, all []pg.Representation) error
+}
+
+// Appointments is what the client needs of the database to read and change
+// appointments.
+type Appointments interface {
+	CalendarEntries(ctx context.Context, by identity.Principal, clinicID, calendarID string, from, to time.Time) ([]pg.CalendarEntry, error)
+	PatientAppointments(ctx context.Context, by identity.Principal, clinicID, patientID string) ([]pg.CalendarEntry, error)
+	PortalAppointments(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]pg.PatientAppointment, error)
+	PortalFeed(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]pg.FeedItem, error)
+	Appointment(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Appointment, error)
+	ExplainAppointment(ctx context.Context, by identity.Principal, clinicID, id string) (pg.AppointmentExplanation, error)
+	DraftChange(ctx context.Context, by identity.Principal, clinicID string, ch pg.Change) (pg.DraftedChange, error)
+	DropChange(ctx context.Context, clinicID, id string, attempt int) error
+	RecordDeliveryReport(ctx context.Context, channel contract.Channel, key, eventID string, state contract.AttemptState, at time.Time) (contract.NoticeInput, bool, error)
 }
 
 var _ Store = (*pg.Store)(nil)
@@ -47,6 +91,7 @@ var _ Store = (*pg.Store)(nil)
 type Temporal interface {
 	NewWithStartWorkflowOperation(options sdkclient.StartWorkflowOptions, workflow any, args ...any) sdkclient.WithStartWorkflowOperation
 	UpdateWithStartWorkflow(ctx context.Context, options sdkclient.UpdateWithStartWorkflowOptions) (sdkclient.WorkflowUpdateHandle, error)
+	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 	QueryWorkflowWithOptions(ctx context.Context, request *sdkclient.QueryWorkflowWithOptionsRequest) (*sdkclient.QueryWorkflowWithOptionsResponse, error)
 }
 

@@ -43,15 +43,16 @@ const (
 	LifecycleUnavailable LifecycleStatus = "unavailable"
 )
 
-// Lifecycle is what Temporal says of the dialogue's workflow.
+// Lifecycle is what Temporal says of a workflow.
 type Lifecycle struct {
 	WorkflowID string          `json:"workflowId,omitempty"`
 	Status     LifecycleStatus `json:"status"`
 	// Note says the status in words.
 	Note string `json:"note"`
-	// Dialogue or Prescription is the state of a running workflow.
+	// Dialogue, Prescription or Appointment is the state of a running workflow.
 	Dialogue     *contract.DialogueState     `json:"dialogue,omitempty"`
 	Prescription *contract.PrescriptionState `json:"prescription,omitempty"`
+	Appointment  *contract.AppointmentState  `json:"appointment,omitempty"`
 }
 
 // Explain reads the dialogue's ledger, and the state of its workflow where it can
@@ -64,30 +65,37 @@ func (c *Client) Explain(ctx context.Context, by identity.Principal, clinicID, d
 	if err != nil {
 		return Explanation{}, err
 	}
-	return Explanation{DialogueID: dialogueID, Lines: lines, Lifecycle: c.lifecycle(ctx, dialogueID)}, nil
+	// The ledger does not tell the process: a dialogue can have either workflow.
+	var dialogue contract.DialogueState
+	var prescription contract.PrescriptionState
+	return Explanation{DialogueID: dialogueID, Lines: lines, Lifecycle: c.lifecycle(ctx,
+		asked{contract.DialogueWorkflowID(dialogueID), &dialogue, func(l *Lifecycle) { l.Dialogue = &dialogue }},
+		asked{contract.PrescriptionWorkflowID(dialogueID), &prescription, func(l *Lifecycle) { l.Prescription = &prescription }},
+	)}, nil
 }
 
-// lifecycle asks Temporal. The ledger does not tell the process, so both workflow
-// ids that a dialogue can have are tried.
-func (c *Client) lifecycle(ctx context.Context, dialogueID string) Lifecycle {
+// asked is a workflow that may be asked for its state.
+type asked struct {
+	workflowID string
+	// state is what its answer is read into, told puts that into the lifecycle.
+	state any
+	told  func(*Lifecycle)
+}
+
+// lifecycle asks Temporal for the state of the first of the workflows that it knows.
+func (c *Client) lifecycle(ctx context.Context, all ...asked) Lifecycle {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	var dialogue contract.DialogueState
-	l := c.state(ctx, contract.DialogueWorkflowID(dialogueID), &dialogue)
-	if l.Status == LifecycleRunning {
-		l.Dialogue = &dialogue
+	var l Lifecycle
+	for _, a := range all {
+		if l = c.state(ctx, a.workflowID, a.state); l.Status == LifecycleRunning {
+			a.told(&l)
+		}
+		if l.Status != LifecycleUnknown {
+			return l
+		}
 	}
-	if l.Status != LifecycleUnknown {
-		return l
-	}
-	var prescription contract.PrescriptionState
-	l = c.state(ctx, contract.PrescriptionWorkflowID(dialogueID), &prescription)
-	if l.Status == LifecycleRunning {
-		l.Prescription = &prescription
-	}
-	if l.Status == LifecycleUnknown {
-		l.WorkflowID = ""
-	}
+	l.WorkflowID = ""
 	return l
 }
 
@@ -104,7 +112,7 @@ func (c *Client) state(ctx context.Context, workflowID string, into any) Lifecyc
 	switch {
 	case errors.As(err, &none):
 		l.Status = LifecycleUnknown
-		l.Note = "Temporal has no workflow of this dialogue: it is not started yet, or ended so long ago that its history is deleted; the ledger stands"
+		l.Note = "Temporal has no workflow of this: it is not started yet, or ended so long ago that its history is deleted; the ledger stands"
 	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
 		l.Status = LifecycleUnavailable
 		l.Note = fmt.Sprintf("neither Temporal nor a worker has told the workflow's state within %s; the ledger stands", queryTimeout)
@@ -113,7 +121,7 @@ func (c *Client) state(ctx context.Context, workflowID string, into any) Lifecyc
 		l.Note = "Temporal could not tell the workflow's state; the ledger stands"
 	case out.QueryRejected != nil:
 		l.Status = LifecycleEnded
-		l.Note = fmt.Sprintf("the workflow's last run is %s; the citizen's next message or a follow-up starts a new one", out.QueryRejected.GetStatus())
+		l.Note = fmt.Sprintf("the workflow's last run is %s; the next message or command starts a new one", out.QueryRejected.GetStatus())
 	case out.QueryResult == nil || !out.QueryResult.HasValue() || out.QueryResult.Get(into) != nil:
 		l.Status = LifecycleUnavailable
 		l.Note = "the workflow's state cannot be read by this version; the ledger stands"

@@ -3,8 +3,6 @@ package client
 import (
 	"context"
 
-	"github.com/google/uuid"
-
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
@@ -96,6 +94,3 @@ func (c *Client) ErasePatient(ctx context.Context, by identity.Principal, clinic
 	}
 	return c.store.ErasePatient(ctx, by, clinicID, patientID)
 }
-
-// isID tells whether s has the form of the ids that Helsebro gives.
-func isID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }

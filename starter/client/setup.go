@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
@@ -114,17 +112,25 @@ var staffRoles = []identity.Role{identity.RoleClinicAdministrator, identity.Role
 
 // Patient is a patient as the clinic's record system knows him.
 type Patient struct {
-	GivenName  string
-	MiddleName string
-	FamilyName string
-	// NationalID is a birth number or D number, eleven digits.
-	NationalID string
-	// Phone is the mobile number, with or without country code; optional.
-	Phone string
-	// PractitionerID is the staff id of the patient's own practitioner; optional.
-	PractitionerID string
+	GivenName  string `json:"givenName"`
+	MiddleName string `json:"middleName,omitempty"`
+	FamilyName string `json:"familyName"`
+	NationalID string `json:"nationalId" doc:"Birth number or D number, eleven digits"`
+	// Phone is the mobile number, with or without country code.
+	Phone          string `json:"phone,omitempty"`
+	PractitionerID string `json:"practitionerId,omitempty" doc:"Staff id of the patient's own practitioner"`
 	// Blocked patients get code 30 for what they send.
-	Blocked bool
+	Blocked bool `json:"blocked,omitempty" doc:"What a blocked patient sends is answered with 30"`
+}
+
+// PatientRecord is a patient with what else the record system knows of him, for
+// writing in bulk. What is not there stays as it is.
+type PatientRecord struct {
+	Patient
+	Status          *pg.PatientStatus    `json:"status,omitempty"`
+	Contacts        *[]pg.Contact        `json:"contacts,omitempty"`
+	Preference      *pg.Preference       `json:"preference,omitempty"`
+	Representations *[]pg.Representation `json:"representations,omitempty"`
 }
 
 // PutPatient writes a patient of the clinic and returns the patient's id.
@@ -134,24 +140,49 @@ func (c *Client) PutPatient(ctx context.Context, by identity.Principal, clinicID
 		return "", err
 	}
 	var f faults
-	f.name("givenName", p.GivenName)
-	f.name("familyName", p.FamilyName)
-	if p.MiddleName != "" {
-		f.name("middleName", p.MiddleName)
-	}
-	id, err := parseNationalID(p.NationalID)
-	if err != nil {
-		f.check(false, "nationalId", "%s", err.Error())
-	}
-	f.check(isPhone(p.Phone), "phone", "digits, with + before the country code if there is one")
-	f.check(p.PractitionerID == "" || isID(p.PractitionerID), "practitionerId", "the id of one of the clinic's staff")
+	record := f.patient("", p)
 	if len(f) > 0 {
 		return "", apperr.InvalidFields("the patient has invalid fields", f...)
 	}
-	return c.store.PutPatient(ctx, by, clinicID, pg.Patient{
+	return c.store.PutPatient(ctx, by, clinicID, record.Patient, record.PractitionerID, record.Blocked)
+}
+
+// PutPatients writes patients of the clinic, all or none, and returns their ids in the
+// same order. Idempotent by clinic and national id. Invalid names each field, never
+// its value.
+func (c *Client) PutPatients(ctx context.Context, by identity.Principal, clinicID string, all []PatientRecord) ([]string, error) {
+	if err := allow(by, identity.RightPatientWrite, clinicID); err != nil {
+		return nil, err
+	}
+	var f faults
+	records := make([]pg.PatientRecord, len(all))
+	for i, r := range all {
+		records[i] = f.patient(fmt.Sprintf("patients[%d].", i), r.Patient)
+		records[i].Status, records[i].Contacts, records[i].Preference, records[i].Representations = r.Status, r.Contacts, r.Preference, r.Representations
+	}
+	if len(f) > 0 {
+		return nil, apperr.InvalidFields("the patients have invalid fields", f...)
+	}
+	return c.store.PutPatients(ctx, by, clinicID, records)
+}
+
+// patient checks a patient, whose fields are below path, and is how it is stored.
+func (f *faults) patient(path string, p Patient) pg.PatientRecord {
+	f.name(path+"givenName", p.GivenName)
+	f.name(path+"familyName", p.FamilyName)
+	if p.MiddleName != "" {
+		f.name(path+"middleName", p.MiddleName)
+	}
+	id, err := parseNationalID(p.NationalID)
+	if err != nil {
+		f.check(false, path+"nationalId", "%s", err.Error())
+	}
+	f.check(isPhone(p.Phone), path+"phone", "digits, with + before the country code if there is one")
+	f.check(p.PractitionerID == "" || isID(p.PractitionerID), path+"practitionerId", "the id of one of the clinic's staff")
+	return pg.PatientRecord{Patient: pg.Patient{
 		GivenName: p.GivenName, MiddleName: p.MiddleName, FamilyName: p.FamilyName,
 		NationalID: id.Number, IDType: string(id.Form), Phone: p.Phone,
-	}, p.PractitionerID, p.Blocked)
+	}, PractitionerID: p.PractitionerID, Blocked: p.Blocked}
 }
 
 // parseNationalID reads a birth number or D number, with the marks of the test
@@ -165,28 +196,4 @@ func parseNationalID(s string) (nationalid.ID, error) {
 		return id, apperr.New(apperr.Invalid, "a birth number or a D number: digital dialogue knows no other (HITS 1217 §2.3)")
 	}
 	return id, nil
-}
-
-// faults collects the invalid fields of one input.
-type faults []apperr.Field
-
-func (f *faults) check(ok bool, path, rule string, args ...any) {
-	if !ok {
-		*f = append(*f, apperr.Field{Path: path, Rule: fmt.Sprintf(rule, args...)})
-	}
-}
-
-func (f *faults) name(path, s string) {
-	f.check(strings.TrimSpace(s) != "", path, "required")
-	f.check(utf8.RuneCountInString(s) <= maxNameRunes, path, "at most %d characters", maxNameRunes)
-	f.check(utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl), path, "one line without control characters")
-}
-
-func isDigits(s string, n int) bool {
-	return len(s) == n && strings.Trim(s, "0123456789") == ""
-}
-
-func isPhone(s string) bool {
-	digits := strings.TrimPrefix(s, "+")
-	return s == "" || (len(digits) >= 5 && len(digits) <= 15 && isDigits(digits, len(digits)))
 }

@@ -63,7 +63,7 @@ ALTER TABLE patient
     ADD COLUMN active_self  boolean,                      -- on Helsenorge; null: never asked
     ADD COLUMN active_other boolean,                      -- through a representative
     ADD COLUMN active_at    timestamptz,                  -- when that was known
-    ADD COLUMN active_by    text NOT NULL DEFAULT '';     -- check, refused (E35), record-system
+    ADD COLUMN active_by    text NOT NULL DEFAULT '';     -- check, message, refused (E35), record-system
 
 CREATE TABLE contact (
     id           uuid PRIMARY KEY,
@@ -237,15 +237,19 @@ CREATE TABLE delivery_report (
     PRIMARY KEY (channel, event_id)
 );
 
--- Every decision of the rules, with its inputs: what explain shows.
+-- Every decision of the rules, with its inputs: what explain shows. A decision that
+-- is made once has its business key, and what followed from it: whoever asks again
+-- is told the same.
 CREATE TABLE decision (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key            text UNIQUE,               -- effect + "/" + what it is about
     appointment_id uuid NOT NULL REFERENCES appointment,
     revision       integer NOT NULL,
     about          text NOT NULL,
     decided        text NOT NULL,
     rule           text NOT NULL,
     inputs         jsonb NOT NULL,
+    output         jsonb,                     -- of what has a key
     at             timestamptz NOT NULL
 );
 CREATE INDEX decision_by_appointment ON decision (appointment_id, id);
