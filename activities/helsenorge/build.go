@@ -10,49 +10,34 @@ import (
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/transport"
 )
 
 // subjectReceipt is the transport's message function of a receipt (HITS 1216).
 const subjectReceipt = "APPREC"
 
-// answer builds staff's answer: a Notat in the thread of the message that it
-// answers (HITS 1217 §2.3.3, §2.4.1).
+// answer builds what answers a citizen's message: a Notat in its thread (HITS 1217
+// §2.3.3, §2.4.1), with the appointment where there is one to name.
 func (a *Activities) answer(ctx context.Context, job pg.Job) ([]byte, error) {
 	original, err := read(job)
 	if err != nil {
 		return nil, err
 	}
-	note := &helsenorge.Note{
+	head, err := registry.ReplyHead(ctx, a.registry, original, job.MsgID, job.Now, job.Conversation)
+	if err != nil {
+		return nil, err
+	}
+	m := &helsenorge.Message{Head: head, Dialog: &helsenorge.Dialog{Note: &helsenorge.Note{
 		Topic:   answerCode(job.Code),
 		Subject: job.Subject,
 		Text:    helsenorge.Text{Plain: job.Text},
 		Roles:   author(original.Head.Process, job.Author),
+	}}}
+	if job.Appointment != nil {
+		appointment(m, job.Code, *job.Appointment)
 	}
-	head, err := a.replyHead(ctx, original.Head, job)
-	if err != nil {
-		return nil, err
-	}
-	return helsenorge.WriteMessage(&helsenorge.Message{Head: head, Dialog: &helsenorge.Dialog{Note: note}})
-}
-
-// replyHead swaps the parties of the message that is answered. A received message
-// may name an enterprise by its organisation number only; a sent one must have
-// HER-ids on both levels (HITS 1217 §2.3.4), which the address registry knows.
-func (a *Activities) replyHead(ctx context.Context, original helsenorge.Head, job pg.Job) (helsenorge.Head, error) {
-	head := helsenorge.ReplyHead(original, job.MsgID, job.Now, job.Conversation)
-	for _, p := range []*helsenorge.Party{&head.Sender, &head.Receiver} {
-		party, err := a.registry.Party(ctx, p.HerID())
-		if err != nil {
-			return head, err
-		}
-		organisation := party.ParentHerID
-		if organisation == 0 {
-			organisation = party.HerID
-		}
-		*p = p.WithHerIDs(organisation, party.HerID)
-	}
-	return head, nil
+	return helsenorge.WriteMessage(m)
 }
 
 // answerCode is a code of 7602 with its name.
@@ -60,42 +45,36 @@ func answerCode(v string) helsenorge.Code {
 	return helsenorge.Code{V: v, S: codes.Answers.OID(), DN: codes.Name(codes.Answers, v)}
 }
 
-// author names who answered. An e-contact shows the author's name; the other
-// processes name the health professional, which needs an HPR number (HITS 1217
-// §2.4.5, §3.3.2).
+// author names who answered. An e-contact shows the author's name, an answer about an
+// appointment not the author but whom it is with, and the other processes the health
+// professional (HITS 1217 §2.4.5, §3.3.2, §3.4.3).
 func author(process string, a pg.Author) []helsenorge.Role {
-	given, family := splitName(a.Name)
-	switch {
-	case family == "":
+	given, family := helsenorge.SplitName(a.Name)
+	switch process {
+	case codes.Timereservasjon, codes.Timeonske, codes.Avtaleavbestilling:
 		return nil
-	case process == codes.EKontakt:
+	case codes.EKontakt:
+		if family == "" {
+			return nil
+		}
 		return []helsenorge.Role{{
 			RolleNotat: &helsenorge.Code{V: "1", S: codes.NoteRoles.OID(), DN: "Forfatter"},
 			Person:     &helsenorge.Person{GivenName: given, FamilyName: family},
 		}}
-	case a.HPR == "":
-		return nil
 	}
-	role := helsenorge.Code{V: "6", S: codes.PatientRoles.OID(), DN: "Fastlege"}
-	if a.Role != string(identity.RolePractitioner) {
+	return practitioner(a)
+}
+
+// practitioner names a practitioner as the citizen's GP, who needs an HPR number.
+func practitioner(a pg.Author) []helsenorge.Role {
+	professional, ok := helsenorge.Named(a.Name, a.HPR)
+	if !ok || a.Role != string(identity.RolePractitioner) {
 		return nil
 	}
 	return []helsenorge.Role{{
-		RoleToPatient: &role,
-		Professional: &helsenorge.HealthcareProfessional{
-			GivenName: given, FamilyName: family,
-			Idents: []helsenorge.Ident{{ID: a.HPR, Type: helsenorge.Code{V: "HPR", S: codes.PersonIDs.OID(), DN: "HPR-nummer"}}},
-		},
+		RoleToPatient: &helsenorge.Code{V: "6", S: codes.PatientRoles.OID(), DN: "Fastlege"},
+		Professional:  &professional,
 	}}
-}
-
-// splitName takes the last word as the family name.
-func splitName(name string) (given, family string) {
-	words := strings.Fields(name)
-	if len(words) < 2 {
-		return "", strings.Join(words, " ")
-	}
-	return strings.Join(words[:len(words)-1], " "), words[len(words)-1]
 }
 
 // refusalTexts is what a citizen reads when no lifecycle takes the message. They
@@ -106,15 +85,20 @@ var refusalTexts = map[string]string{
 }
 
 // refusal builds the answer 26 or 30 that follows a positive receipt when no
-// lifecycle takes the message (HITS 1217 §2.13.3).
+// lifecycle takes the message (HITS 1217 §2.13.3). A communication test is answered so
+// too: with the code that says that it arrived (§3.10).
 func (a *Activities) refusal(ctx context.Context, job pg.Job) ([]byte, error) {
 	original, err := read(job)
 	if err != nil {
 		return nil, err
 	}
-	head, err := a.replyHead(ctx, original.Head, job)
+	head, err := registry.ReplyHead(ctx, a.registry, original, job.MsgID, job.Now, job.Conversation)
 	if err != nil {
 		return nil, err
+	}
+	if job.Code == codes.TestAnswer {
+		topic := helsenorge.Code{V: job.Code, S: codes.TestCodes.OID(), DN: codes.Name(codes.TestCodes, job.Code)}
+		return helsenorge.WriteMessage(&helsenorge.Message{Head: head, Dialog: &helsenorge.Dialog{Note: &helsenorge.Note{Topic: topic}}})
 	}
 	return helsenorge.WriteMessage(&helsenorge.Message{
 		Head: head,

@@ -49,7 +49,7 @@ func New(store Store, sender Sender, sealer transport.Sealer, r registry.Registr
 
 // SendMessage implements contract.HelsenorgeActivities.
 func (a *Activities) SendMessage(ctx context.Context, in contract.SendMessageInput) (contract.SendMessageOutput, error) {
-	p, err := a.store.PrepareAnswer(ctx, in.ClinicID, in.OutboundID, a.answer)
+	p, err := a.store.PrepareAnswer(ctx, in.ClinicID, in.OutboundID, a.build)
 	if err != nil {
 		return contract.SendMessageOutput{}, apperr.ToTemporal(err)
 	}

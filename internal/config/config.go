@@ -74,6 +74,12 @@ type Transport struct {
 	// ReceiptDue is how long a receipt of Helsenorge may take before an operator is
 	// asked (HITS 1216 §2.2.4: normally minutes, at most a few hours).
 	ReceiptDue time.Duration `env:"HELSEBRO_RECEIPT_DUE" envDefault:"4h"`
+	// ActivityURL is where Helsenorge's digitally-active check answers; empty means
+	// that it is never asked, and the last known status of a patient counts.
+	ActivityURL string `env:"HELSEBRO_ACTIVITY_URL" envDefault:""`
+	// HelsenorgeHerID is Helsenorge's own party in the address registry: to whom an
+	// appointment is told that answers nothing.
+	HelsenorgeHerID int `env:"HELSEBRO_HELSENORGE_HER_ID"`
 }
 
 // Identity is who may call.
@@ -214,6 +220,14 @@ func (c Transport) check() error {
 	errs = append(errs, checkFile("HELSEBRO_REGISTRY_FILE", c.RegistryFile, "the address registry (YAML)"))
 	if c.ReceiptDue <= 0 || c.ReceiptDue > 96*time.Hour {
 		errs = append(errs, fmt.Errorf("HELSEBRO_RECEIPT_DUE is %s: set more than 0 and at most 96h", c.ReceiptDue))
+	}
+	// National ids go there: the loopback transport alone, with invented patients, may
+	// do without TLS.
+	if u, err := url.Parse(c.ActivityURL); c.ActivityURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || c.Kind != "loopback")) {
+		errs = append(errs, fmt.Errorf("HELSEBRO_ACTIVITY_URL must be an https URL, or empty"))
+	}
+	if c.HelsenorgeHerID <= 0 {
+		errs = append(errs, missing("HELSEBRO_HELSENORGE_HER_ID", "Helsenorge's HER-id in the address registry"))
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +17,7 @@ func TestValidateNamesEverySetting(t *testing.T) {
 	t.Setenv("HELSEBRO_DATABASE_URL", "")
 	_, err := Load[Worker]()
 	require.Error(t, err)
-	for _, name := range []string{"HELSEBRO_DATABASE_URL", "HELSEBRO_VAULT_KEYS", "HELSEBRO_VAULT_INDEX_KEY", "HELSEBRO_CODEC_KEYS", "HELSEBRO_REGISTRY_FILE"} {
+	for _, name := range []string{"HELSEBRO_DATABASE_URL", "HELSEBRO_VAULT_KEYS", "HELSEBRO_VAULT_INDEX_KEY", "HELSEBRO_CODEC_KEYS", "HELSEBRO_REGISTRY_FILE", "HELSEBRO_HELSENORGE_HER_ID"} {
 		require.ErrorContains(t, err, name)
 	}
 	_, err = Load[Serve]()
@@ -31,4 +32,16 @@ func TestHealthListensOnTheLoopbackUnlessTold(t *testing.T) {
 	t.Setenv("HELSEBRO_HEALTH_ADDR", "nowhere")
 	_, err = Load[Worker]()
 	require.ErrorContains(t, err, `HELSEBRO_HEALTH_ADDR is "nowhere": give host:port`)
+}
+
+// TestActivityCheckIsAskedOverTLS: national ids go there.
+func TestActivityCheckIsAskedOverTLS(t *testing.T) {
+	t.Parallel()
+	for url, right := range map[string]bool{
+		"": true, "https://helsenorge.example": true, "http://127.0.0.1:8236": true, "ftp://helsenorge.example": false, "helsenorge": false,
+	} {
+		err := Transport{Kind: "loopback", ActivityURL: url}.check()
+		require.Equal(t, !right, strings.Contains(err.Error(), "HELSEBRO_ACTIVITY_URL"), url)
+	}
+	require.ErrorContains(t, Transport{Kind: "amqp", ActivityURL: "http://helsenorge.example"}.check(), "HELSEBRO_ACTIVITY_URL must be an https URL")
 }

@@ -135,6 +135,10 @@ type Job struct {
 	// Appointment is set for a message about one: a pushed Avtale, whose Original is
 	// empty, and an answer that names a time.
 	Appointment *AppointmentJob
+	// FromHerID, ToHerID and ProcessCode (8279) are a pushed Avtale's, which has no
+	// original to take them from.
+	FromHerID, ToHerID int
+	ProcessCode        string
 	// Conversation is the first MsgId of the thread.
 	Conversation string
 	// MsgID is the new message's id: a UUID that every retry reuses.

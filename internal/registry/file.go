@@ -113,13 +113,14 @@ func (f *File) refresh() error {
 
 // entry is a party in YAML.
 type entry struct {
-	HerID       int      `yaml:"herId"`
-	Name        string   `yaml:"name"`
-	ParentHerID int      `yaml:"parentHerId,omitempty"`
-	AsyncQueue  string   `yaml:"asyncQueue,omitempty"`
-	SyncQueue   string   `yaml:"syncQueue,omitempty"`
-	ErrorQueue  string   `yaml:"errorQueue,omitempty"`
-	Processes   []string `yaml:"processes,omitempty,flow"`
+	HerID          int      `yaml:"herId"`
+	Name           string   `yaml:"name"`
+	ParentHerID    int      `yaml:"parentHerId,omitempty"`
+	AsyncQueue     string   `yaml:"asyncQueue,omitempty"`
+	SyncQueue      string   `yaml:"syncQueue,omitempty"`
+	SyncReplyQueue string   `yaml:"syncReplyQueue,omitempty"`
+	ErrorQueue     string   `yaml:"errorQueue,omitempty"`
+	Processes      []string `yaml:"processes,omitempty,flow"`
 }
 
 // Write writes a file that Open reads, in one step: a reader sees the old one or
@@ -251,17 +252,18 @@ func (p *parser) party(n *yaml.Node) (out Party) {
 				p.add(v, "name is a text")
 			}
 		},
-		"parentHerId": func(v *yaml.Node) { p.number(v, "parentHerId", &out.ParentHerID) },
-		"asyncQueue":  func(v *yaml.Node) { out.AsyncQueue = p.queue(v, "asyncQueue") },
-		"syncQueue":   func(v *yaml.Node) { out.SyncQueue = p.queue(v, "syncQueue") },
-		"errorQueue":  func(v *yaml.Node) { out.ErrorQueue = p.queue(v, "errorQueue") },
-		"processes":   func(v *yaml.Node) { out.Processes = p.processes(v) },
+		"parentHerId":    func(v *yaml.Node) { p.number(v, "parentHerId", &out.ParentHerID) },
+		"asyncQueue":     func(v *yaml.Node) { out.AsyncQueue = p.queue(v, "asyncQueue") },
+		"syncQueue":      func(v *yaml.Node) { out.SyncQueue = p.queue(v, "syncQueue") },
+		"syncReplyQueue": func(v *yaml.Node) { out.SyncReplyQueue = p.queue(v, "syncReplyQueue") },
+		"errorQueue":     func(v *yaml.Node) { out.ErrorQueue = p.queue(v, "errorQueue") },
+		"processes":      func(v *yaml.Node) { out.Processes = p.processes(v) },
 	}, "herId", "name")
 	if n.Kind == yaml.MappingNode {
 		if out.HerID != 0 && out.ParentHerID == out.HerID {
 			p.add(n, "a party is not its own parent")
 		}
-		if (out.AsyncQueue == "") != (out.ErrorQueue == "") || out.SyncQueue != "" && out.AsyncQueue == "" {
+		if (out.AsyncQueue == "") != (out.ErrorQueue == "") || (out.SyncQueue+out.SyncReplyQueue != "") && out.AsyncQueue == "" {
 			p.add(n, "a party that receives has both asyncQueue and errorQueue; an organisation that does not has no queue at all")
 		}
 	}

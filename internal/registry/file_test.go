@@ -13,7 +13,7 @@ import (
 
 var parties = []Party{
 	{HerID: 100, Name: "Solvik legesenter AS"},
-	{HerID: 101, Name: "Fastlege: Solvik", ParentHerID: 100, AsyncQueue: "100_async", SyncQueue: "100_sync", ErrorQueue: "100_error", Processes: []string{"DIALOG_INNBYGGER_EKONTAKT"}},
+	{HerID: 101, Name: "Fastlege: Solvik", ParentHerID: 100, AsyncQueue: "100_async", SyncQueue: "100_sync", SyncReplyQueue: "100_syncreply", ErrorQueue: "100_error", Processes: []string{"DIALOG_INNBYGGER_EKONTAKT"}},
 	{HerID: 102, Name: "102", ParentHerID: 100, AsyncQueue: "100_async", ErrorQueue: "100_error"},
 }
 
@@ -29,7 +29,7 @@ func TestWriteAndOpen(t *testing.T) {
 	f, err := Open(path)
 	require.NoError(t, err)
 	require.Equal(t, parties, f.Parties())
-	require.Equal(t, []string{"100_async", "100_error", "100_sync"}, Queues(f.Parties()))
+	require.Equal(t, []string{"100_async", "100_error", "100_sync", "100_syncreply"}, Queues(f.Parties()))
 	got, err := f.Party(ctx, 101)
 	require.NoError(t, err)
 	require.Equal(t, parties[1], got)

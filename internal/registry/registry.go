@@ -24,7 +24,10 @@ type Party struct {
 	// not. Parties may share them.
 	AsyncQueue string
 	SyncQueue  string
-	ErrorQueue string
+	// SyncReplyQueue is where it wants the answers to its synchronous requests, ""
+	// when the registry does not say.
+	SyncReplyQueue string
+	ErrorQueue     string
 	// Processes are the codes of kodeverk 8279 that it takes part in.
 	Processes []string
 }
@@ -40,7 +43,7 @@ type Registry interface {
 func Queues(parties []Party) []string {
 	var out []string
 	for _, p := range parties {
-		for _, q := range []string{p.AsyncQueue, p.SyncQueue, p.ErrorQueue} {
+		for _, q := range []string{p.AsyncQueue, p.SyncQueue, p.SyncReplyQueue, p.ErrorQueue} {
 			if q != "" {
 				out = append(out, q)
 			}

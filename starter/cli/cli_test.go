@@ -513,6 +513,7 @@ func TestProcesses(t *testing.T) {
 	for name, value := range map[string]string{
 		"HELSEBRO_DATABASE_URL": "postgres://x", "HELSEBRO_VAULT_KEYS": "a:b", "HELSEBRO_VAULT_INDEX_KEY": "b",
 		"HELSEBRO_CODEC_KEYS": "a:b", "HELSEBRO_JWKS_FILE": jwks, "HELSEBRO_REGISTRY_FILE": jwks,
+		"HELSEBRO_HELSENORGE_HER_ID": "800001",
 	} {
 		t.Setenv(name, value)
 	}

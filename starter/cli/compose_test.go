@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/composefile"
+	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/starter/cli"
 )
 
@@ -79,9 +81,9 @@ func TestComposeAddressesAgree(t *testing.T) {
 	t.Parallel()
 	services := compose(t)
 	flag := func(line []string, name string) string { return parsed(t, line).Flag(name).Value.String() }
-	simulator := flag(services["simulator"].Command, "addr")
+	simulated := flag(services["simulator"].Command, "addr")
 	for name, listens := range map[string]string{
-		"simulator":      simulator,
+		"simulator":      simulated,
 		"worker":         services["worker"].Environment["HELSEBRO_HEALTH_ADDR"],
 		"starter":        services["starter"].Environment["HELSEBRO_HTTP_ADDR"],
 		"starter-listen": services["starter-listen"].Environment["HELSEBRO_HEALTH_ADDR"],
@@ -93,7 +95,10 @@ func TestComposeAddressesAgree(t *testing.T) {
 		require.Contains(t, []string{"/healthz", "/readyz"}, asked.Path, name)
 	}
 	for _, name := range []string{"worker", "starter-listen"} {
-		require.Equal(t, "http://simulator:"+port(t, simulator), services[name].Environment["HELSEBRO_LOOPBACK_URL"])
+		for _, asked := range []string{"HELSEBRO_LOOPBACK_URL", "HELSEBRO_ACTIVITY_URL"} {
+			require.Equal(t, "http://simulator:"+port(t, simulated), services[name].Environment[asked], name)
+		}
+		require.Equal(t, strconv.Itoa(simulator.HerID), services[name].Environment["HELSEBRO_HELSENORGE_HER_ID"], name)
 	}
 	for name, initial := range map[string]string{
 		"simulator": parsed(t, []string{binaries + "starter", "simulate", "serve", "--data", "x"}).Flag("addr").DefValue,

@@ -1,6 +1,7 @@
 // Package listen takes Helsenorge's messages in: open, check, store once, tell
 // Temporal, settle — in this order, so that whatever dies in between loses
-// nothing and the broker's redelivery takes the rest up.
+// nothing and the broker's redelivery takes the rest up. What a citizen waits for
+// on the screen comes by the synchronous queues and is answered at once.
 package listen
 
 import (
@@ -26,6 +27,9 @@ type Store interface {
 	StoreArrival(context.Context, pg.Arrival) (pg.Arrived, error)
 	QuarantineArrival(ctx context.Context, a pg.Arrival, reason string) error
 	HandedOver(ctx context.Context, messageID string) error
+	// Offers and OfferedPractitioners answer a citizen who waits, and audit it.
+	Offers(ctx context.Context, q pg.OfferQuery) (pg.Offers, error)
+	OfferedPractitioners(ctx context.Context, q pg.OfferQuery) (pg.Offers, error)
 }
 
 // Listener takes messages in from the queues of every party of every clinic.
@@ -60,12 +64,12 @@ const (
 func (l *Listener) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	known := map[string]bool{}
-	listen := func(queue string, errorQueue bool) {
+	listen := func(queue string, take taker) {
 		if queue == "" || known[queue] {
 			return
 		}
 		known[queue] = true
-		group.Go(func() error { l.queue(ctx, queue, errorQueue); return nil })
+		group.Go(func() error { l.queue(ctx, queue, take); return nil })
 	}
 	group.Go(func() error {
 		for {
@@ -76,8 +80,9 @@ func (l *Listener) Run(ctx context.Context) error {
 					l.logger.Warn("a party of a clinic is not in the address registry: nothing is received for it", "herId", id, "kind", apperr.KindOf(err))
 					continue
 				}
-				listen(p.AsyncQueue, false)
-				listen(p.ErrorQueue, true)
+				listen(p.AsyncQueue, func(ctx context.Context, d transport.Delivery) { l.take(ctx, d, false) })
+				listen(p.SyncQueue, l.answer)
+				listen(p.ErrorQueue, func(ctx context.Context, d transport.Delivery) { l.take(ctx, d, true) })
 			}
 			pause := partiesEvery
 			if err != nil {
@@ -94,11 +99,14 @@ func (l *Listener) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
+// taker brings one delivery to its end.
+type taker func(context.Context, transport.Delivery)
+
 // queue takes messages of one queue in until ctx ends. A queue that cannot be
 // opened is tried again: what is wrong with one must not stop the others.
-func (l *Listener) queue(ctx context.Context, queue string, errorQueue bool) {
+func (l *Listener) queue(ctx context.Context, queue string, take taker) {
 	for {
-		err := l.receive(ctx, queue, errorQueue)
+		err := l.receive(ctx, queue, take)
 		if ctx.Err() != nil {
 			return
 		}
@@ -110,7 +118,7 @@ func (l *Listener) queue(ctx context.Context, queue string, errorQueue bool) {
 }
 
 // receive takes messages in, credit of them at a time.
-func (l *Listener) receive(ctx context.Context, queue string, errorQueue bool) error {
+func (l *Listener) receive(ctx context.Context, queue string, take taker) error {
 	receiver, err := l.transport.Receiver(ctx, queue, credit)
 	if err != nil {
 		return err
@@ -128,7 +136,7 @@ func (l *Listener) receive(ctx context.Context, queue string, errorQueue bool) e
 		if err != nil {
 			return err
 		}
-		inFlight.Go(func() { l.take(ctx, delivery, errorQueue) })
+		inFlight.Go(func() { take(ctx, delivery) })
 	}
 }
 

@@ -71,9 +71,22 @@ func (l *Listener) read(ctx context.Context, a pg.Arrival, m *transport.Message)
 	if a.ErrorQueue {
 		return readReport(a, m)
 	}
+	a, message, problems, err := l.open(ctx, a, m)
+	switch {
+	case err != nil || message == nil:
+		return a, err
+	case message.Receipt != nil:
+		return readReceipt(a, message.Receipt), nil
+	}
+	return judge(withContent(a, message), message, problems), nil
+}
+
+// open checks the envelope, opens the body and reads it. Without a message the
+// verdict stands already: the sender has to be told, or cannot be.
+func (l *Listener) open(ctx context.Context, a pg.Arrival, m *transport.Message) (pg.Arrival, *helsenorge.Message, []helsenorge.Problem, error) {
 	if a.FromHerID == 0 {
 		a.Verdict = pg.Noted // there is nobody to tell
-		return a, nil
+		return a, nil, nil, nil
 	}
 	var missing []string
 	for name, absent := range map[string]bool{"message-id": m.ID == "" || a.TransportID != m.ID, "Label": a.Subject == "", "toHerId": a.ToHerID == 0} {
@@ -85,43 +98,56 @@ func (l *Listener) read(ctx context.Context, a pg.Arrival, m *transport.Message)
 		slices.Sort(missing)
 		a = reported(a, transport.ConditionInvalidFieldValue, "One or more fields are missing")
 		a.Problems[0].Path = strings.Join(missing, ", ")
-		return a, nil
+		return a, nil, nil, nil
 	}
 	xml, err := l.sealer.Open(ctx, m)
 	var fault *transport.Fault
 	if errors.As(err, &fault) {
 		a = reported(a, fault.Condition, fault.Description)
 		a.Problems[0].Path = strings.Join(fault.Data, ", ")
-		return a, nil
+		return a, nil, nil, nil
 	}
 	if err != nil {
-		return a, err
+		return a, nil, nil, err
 	}
 	a.Raw = xml
 	message, problems := helsenorge.Read(xml)
 	if message == nil {
-		return reported(a, transport.ConditionNotWellFormedXML, "the message is not XML with a readable head"), nil
+		return reported(a, transport.ConditionNotWellFormedXML, "the message is not XML with a readable head"), nil, nil, nil
 	}
-	if message.Receipt != nil {
-		return readReceipt(a, message.Receipt), nil
-	}
-	return judge(withContent(a, message), message, problems), nil
+	return a, message, problems, nil
 }
 
-// judge decides on a message whose head is readable.
-func judge(a pg.Arrival, m *helsenorge.Message, problems []helsenorge.Problem) pg.Arrival {
+// intolerable finds what only the sender's error queue can be told, whatever queue
+// the message came by. The condition is empty when there is no such thing.
+func intolerable(a pg.Arrival, m *helsenorge.Message) (condition transport.Condition, rule string) {
 	switch {
 	case m.Head.Sender.HerID() != a.FromHerID:
 		// HITS 1217 would have E10 for the sender too; HITS 1216 names this case, and
 		// a forged sender must not be sent a receipt.
-		return reported(a, transport.ConditionSpoofing, "the sender's HER-id differs between transport and message")
+		return transport.ConditionSpoofing, "the sender's HER-id differs between transport and message"
 	case !codes.Known(m.Head.Process):
-		return reported(a, transport.ConditionUnsupportedMessage, "the process is not one of kodeverk 8279")
-	case m.Head.Receiver.HerID() != a.ToHerID:
-		problems = append([]helsenorge.Problem{{
-			Code: "E10", Path: "MsgHead/MsgInfo/Receiver", Rule: "the receiver's HER-id differs between transport and message",
-		}}, problems...)
+		return transport.ConditionUnsupportedMessage, "the process is not one of kodeverk 8279"
 	}
+	return "", ""
+}
+
+// misdirected finds that the message is for another party than its envelope says.
+func misdirected(a pg.Arrival, m *helsenorge.Message) []helsenorge.Problem {
+	if m.Head.Receiver.HerID() == a.ToHerID {
+		return nil
+	}
+	return []helsenorge.Problem{{
+		Code: codes.BadMessageID, Path: "MsgHead/MsgInfo/Receiver", Rule: "the receiver's HER-id differs between transport and message",
+	}}
+}
+
+// judge decides on a message whose head is readable.
+func judge(a pg.Arrival, m *helsenorge.Message, problems []helsenorge.Problem) pg.Arrival {
+	if condition, rule := intolerable(a, m); condition != "" {
+		return reported(a, condition, rule)
+	}
+	problems = slices.Concat(misdirected(a, m), problems, unusable(a.Function, m))
 	if len(problems) > 0 {
 		a.Verdict = pg.Rejected
 		for _, p := range problems {
@@ -132,31 +158,39 @@ func judge(a pg.Arrival, m *helsenorge.Message, problems []helsenorge.Problem) p
 		}
 		return a
 	}
-	process, ours := processes[m.Head.Process]
-	if !ours || !slices.Contains(functions[process], a.Function) {
+	process := processes[m.Head.Process]
+	switch {
+	case m.Head.Process == codes.Test && a.Function == codes.TestRequest:
+		// Every party answers a communication test (HITS 1217 §3.10), wherever it comes.
+		a.Verdict, a.Codes = pg.Refused, []string{codes.TestAnswer}
+	case !slices.Contains(process.functions, a.Function):
 		// The message was right, the service is not offered, or its code is unknown:
 		// a positive receipt and an answer 26 (HITS 1217 §2.13.3, HIS 80415 §3.3.2).
 		a.Verdict, a.Codes = pg.Refused, []string{contract.AnswerRefused}
-		return a
+	default:
+		a.Verdict, a.Process = pg.Taken, process.lifecycle
 	}
-	a.Verdict, a.Process = pg.Taken, process
 	return a
 }
 
-// processes that a lifecycle takes, by their code of 8279.
-var processes = map[string]contract.Process{
-	codes.EKontakt:        contract.ProcessEContact,
-	codes.EKonsultasjon:   contract.ProcessEConsultation,
-	codes.Reseptfornyelse: contract.ProcessPrescription,
+// taken is a process of 8279 that a lifecycle takes, with the functions that a
+// citizen may send in it.
+type taken struct {
+	lifecycle contract.Process
+	functions []string
 }
 
-// functions that a citizen may send in each process (HITS 1217 §3.1-§3.3). The
+// processes by their code of 8279, with the functions of HITS 1217 §3.1-§3.7. The
 // notice of an unread answer, VUS, is in kodeverk 7601 and in the current pages,
-// though the guide's list of e-contact lacks it.
-var functions = map[contract.Process][]string{
-	contract.ProcessEContact:      {"HE", "22", "26", "31", contract.FunctionUnread},
-	contract.ProcessEConsultation: {"SB", "22", "26", "31", contract.FunctionUnread},
-	contract.ProcessPrescription:  {"RF", "RFER", contract.FunctionUnread},
+// though the guide's list of e-contact lacks it. A wish to change an appointment,
+// OET, was never in production and is gone from the current pages.
+var processes = map[string]taken{
+	codes.EKontakt:           {contract.ProcessEContact, []string{"HE", "22", "26", "31", contract.FunctionUnread}},
+	codes.EKonsultasjon:      {contract.ProcessEConsultation, []string{"SB", "22", "26", "31", contract.FunctionUnread}},
+	codes.Reseptfornyelse:    {contract.ProcessPrescription, []string{"RF", "RFER", contract.FunctionUnread}},
+	codes.Timereservasjon:    {contract.ProcessAppointment, []string{contract.FunctionReserve, contract.FunctionCancel}},
+	codes.Avtaleavbestilling: {contract.ProcessAppointment, []string{contract.FunctionCancel}},
+	codes.Timeonske:          {contract.ProcessAppointment, []string{contract.FunctionWish, contract.FunctionWishCancel}},
 }
 
 // withContent takes over what was read of a message.
@@ -198,28 +232,32 @@ func withContent(a pg.Arrival, m *helsenorge.Message) pg.Arrival {
 	case m.Dialog.Request != nil:
 		r := m.Dialog.Request
 		a.Content.Subject, a.Content.Text, a.Content.XHTML, roles = r.Subject, r.Text.Plain, r.Text.XHTML, r.Roles
-		if r.Coded != nil {
+		if r.Coded != nil && m.Head.Process == codes.Reseptfornyelse {
 			a.Content.DeliveryMode = r.Coded.V
 		}
+		a.Booking = booking(m)
 	case m.Dialog.Note != nil:
 		n := m.Dialog.Note
 		a.Content.Subject, a.Content.Text, a.Content.XHTML, roles = n.Subject, n.Text.Plain, n.Text.XHTML, n.Roles
 	}
-	for _, role := range roles {
-		if role.RoleToPatient == nil || role.RoleToPatient.V != wishedPractitioner || role.Professional == nil {
-			continue
-		}
-		for _, id := range role.Professional.Idents {
-			if id.Type.V == "HPR" {
-				a.Content.WishedHPR = id.ID
-			}
-		}
-	}
+	a.Content.WishedHPR = wished(roles)
 	return a
 }
 
-// wishedPractitioner is the role "Ønsket behandler" (9034).
-const wishedPractitioner = "23"
+// wished is the HPR number of the practitioner whom the citizen asks for, or "".
+func wished(roles []helsenorge.Role) (hpr string) {
+	for _, role := range roles {
+		if role.RoleToPatient == nil || role.RoleToPatient.V != codes.WishedPractitioner || role.Professional == nil {
+			continue
+		}
+		for _, id := range role.Professional.Idents {
+			if id.Type.V == codes.HPR {
+				hpr = id.ID
+			}
+		}
+	}
+	return hpr
+}
 
 // unknownCode stands for a code that is in none of the standard's lists.
 const unknownCode = "unknown-code"

@@ -66,17 +66,32 @@ func (l *Listener) start(ctx context.Context, m pg.Arrived) error {
 		StaticSummary: string(m.Process) + " from Helsenorge",
 	}
 	signal := contract.MessageReceived{MessageID: m.ID, MsgID: m.MsgID, Function: m.Function, ReceivedAt: m.ReceivedAt}
-	var err error
-	if m.Process == contract.ProcessPrescription {
-		options.ID = contract.PrescriptionWorkflowID(m.DialogueID)
-		_, err = l.temporal.SignalWithStartWorkflow(ctx, options.ID, contract.SignalMessageReceived, signal, options, contract.PrescriptionWorkflow,
-			contract.PrescriptionInput{ClinicID: m.ClinicID, DialogueID: m.DialogueID, Resume: resume})
-	} else {
-		options.ID = contract.DialogueWorkflowID(m.DialogueID)
-		_, err = l.temporal.SignalWithStartWorkflow(ctx, options.ID, contract.SignalMessageReceived, signal, options, contract.DialogueWorkflow,
-			contract.DialogueInput{ClinicID: m.ClinicID, DialogueID: m.DialogueID, Process: m.Process, Resume: resume})
+	options.ID = workflowID(m.Process, m.DialogueID)
+	var workflow string
+	var input any
+	switch m.Process {
+	case contract.ProcessPrescription:
+		workflow, input = contract.PrescriptionWorkflow, contract.PrescriptionInput{ClinicID: m.ClinicID, DialogueID: m.DialogueID, Resume: resume}
+	case contract.ProcessAppointment:
+		// An appointment's thread of messages has the appointment's id.
+		workflow, input = contract.AppointmentWorkflow, contract.AppointmentInput{ClinicID: m.ClinicID, AppointmentID: m.DialogueID, Resume: resume}
+	default:
+		workflow, input = contract.DialogueWorkflow, contract.DialogueInput{ClinicID: m.ClinicID, DialogueID: m.DialogueID, Process: m.Process, Resume: resume}
 	}
+	_, err := l.temporal.SignalWithStartWorkflow(ctx, options.ID, contract.SignalMessageReceived, signal, options, workflow, input)
 	return unavailable(err)
+}
+
+// workflowID is the id of the lifecycle that has a thread of messages.
+func workflowID(process contract.Process, threadID string) string {
+	switch process {
+	case contract.ProcessPrescription:
+		return contract.PrescriptionWorkflowID(threadID)
+	case contract.ProcessAppointment:
+		return contract.AppointmentWorkflowID(threadID)
+	default:
+		return contract.DialogueWorkflowID(threadID)
+	}
 }
 
 // settled tells the lifecycle that its message has an outcome. The ledger has it
@@ -86,11 +101,7 @@ func (l *Listener) settled(ctx context.Context, m pg.Arrived) error {
 	if s == nil || s.DialogueID == "" {
 		return nil
 	}
-	id := contract.DialogueWorkflowID(s.DialogueID)
-	if s.Process == contract.ProcessPrescription {
-		id = contract.PrescriptionWorkflowID(s.DialogueID)
-	}
-	err := l.temporal.SignalWorkflow(ctx, id, "", contract.SignalReceiptReceived, contract.ReceiptReceived{
+	err := l.temporal.SignalWorkflow(ctx, workflowID(s.Process, s.DialogueID), "", contract.SignalReceiptReceived, contract.ReceiptReceived{
 		OutboundID: s.OutboundID, Outcome: s.Outcome, Codes: s.Codes, At: m.ReceivedAt,
 	})
 	failpoint.Hit(failpoint.ListenSettled)

@@ -329,7 +329,8 @@ func (s *Stack) transport() config.Transport {
 	if due == 0 {
 		due = 4 * time.Hour
 	}
-	return config.Transport{Kind: "loopback", LoopbackURL: s.SimulatorURL(), RegistryFile: s.path("registry.yaml"), ReceiptDue: due}
+	return config.Transport{Kind: "loopback", LoopbackURL: s.SimulatorURL(), RegistryFile: s.path("registry.yaml"), ReceiptDue: due,
+		ActivityURL: s.SimulatorURL(), HelsenorgeHerID: simulator.HerID}
 }
 
 // Environment is what the three processes need, as child processes of this one.
@@ -344,6 +345,8 @@ func (s *Stack) Environment() []string {
 		"HELSEBRO_LOOPBACK_URL="+t.LoopbackURL,
 		"HELSEBRO_REGISTRY_FILE="+t.RegistryFile,
 		"HELSEBRO_RECEIPT_DUE="+t.ReceiptDue.String(),
+		"HELSEBRO_ACTIVITY_URL="+t.ActivityURL,
+		"HELSEBRO_HELSENORGE_HER_ID="+strconv.Itoa(t.HelsenorgeHerID),
 		"HELSEBRO_TOKEN_ISSUER="+i.Issuer,
 		"HELSEBRO_TOKEN_AUDIENCE="+i.Audience,
 		"HELSEBRO_JWKS_FILE="+i.JWKSFile,
