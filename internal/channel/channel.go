@@ -44,7 +44,7 @@ var key = regexp.MustCompile(`^[A-Za-z0-9_/-]+(\.[A-Za-z0-9_/-]+)*$`)
 func (m Message) Check(now time.Time) error {
 	switch {
 	case len(m.Key) > 200 || !key.MatchString(m.Key):
-		return &Refused{Permanent: true, Code: "key", Cause: errors.New("the key is not 1 to 200 letters, digits and -_/.")}
+		return &Refused{Permanent: true, Code: "key", Cause: errors.New("the key must be 1 to 200 letters, digits and signs of a Message-ID")}
 	case m.To == "":
 		return &Refused{Permanent: true, Code: CodeAddress, Cause: errors.New("there is no address")}
 	case m.Body == "":

@@ -128,6 +128,11 @@ func Rules() []Rule {
 			Reason: "the Temporal server is a dependency of the nested module internal/devstack, never of the product",
 		},
 		{
+			Name: "mail-server", In: []string{"..."}, Except: []string{"internal/channel/sink/..."}, Tests: true,
+			Deny:   []string{"github.com/emersion/..."},
+			Reason: "the product sends mail and receives none: only internal/channel/sink is a mail server",
+		},
+		{
 			Name: "tests", In: []string{"..."}, Tests: true,
 			Deny:   []string{"github.com/stretchr/testify/assert", "github.com/stretchr/testify/mock", "github.com/stretchr/testify/suite", "github.com/golang/mock/...", "go.uber.org/mock/..."},
 			Reason: "tests use testify/require, which stops at the first failure, and fakes, which behave, instead of mocks, which recite",

@@ -89,6 +89,8 @@ func TestRulesRefuse(t *testing.T) {
 		{"internal/devstack/stack.go", Module + "/worker/fleet", ""},
 		{"internal/devstack/stack.go", "go.temporal.io/server/temporal", ""},
 		{"worker/main.go", "go.temporal.io/server/temporal", "embedded-server"},
+		{"internal/channel/smtp/smtp_test.go", "github.com/emersion/go-smtp", "mail-server"},
+		{"internal/channel/sink/mail.go", "github.com/emersion/go-smtp", ""},
 		{"worker/main_test.go", "github.com/stretchr/testify/assert", "tests"},
 	} {
 		t.Run(c.file+" "+c.imported, func(t *testing.T) {

@@ -52,6 +52,7 @@ type session struct {
 
 var _ smtp.AuthSession = (*session)(nil)
 
+// AuthMechanisms implements smtp.AuthSession.
 func (m *session) AuthMechanisms() []string {
 	if m.sink.cfg.User == "" {
 		return nil
@@ -59,6 +60,7 @@ func (m *session) AuthMechanisms() []string {
 	return []string{sasl.Plain}
 }
 
+// Auth implements smtp.AuthSession.
 func (m *session) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, user, password string) error {
 		want, got := m.sink.cfg.User+"\x00"+m.sink.cfg.Password, user+"\x00"+password
@@ -70,6 +72,7 @@ func (m *session) Auth(string) (sasl.Server, error) {
 	}), nil
 }
 
+// Mail implements smtp.Session: it demands the login.
 func (m *session) Mail(string, *smtp.MailOptions) error {
 	if m.sink.cfg.User != "" && !m.user {
 		return smtp.ErrAuthRequired
@@ -77,6 +80,7 @@ func (m *session) Mail(string, *smtp.MailOptions) error {
 	return nil
 }
 
+// Rcpt implements smtp.Session: it is where an address is refused.
 func (m *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	refusal := errBounce
 	if !strings.HasPrefix(strings.ToLower(to), "bounce@") {
@@ -90,6 +94,7 @@ func (m *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return refusal
 }
 
+// Data implements smtp.Session: it is where a message is taken, or its connection ends.
 func (m *session) Data(r io.Reader) error {
 	raw, err := io.ReadAll(r)
 	if err != nil {
@@ -108,7 +113,10 @@ func (m *session) Data(r io.Reader) error {
 	return nil
 }
 
-func (m *session) Reset()        { m.to = "" }
+// Reset implements smtp.Session.
+func (m *session) Reset() { m.to = "" }
+
+// Logout implements smtp.Session.
 func (m *session) Logout() error { return nil }
 
 // readMail reads a message of one part, as the clinic's notices are.

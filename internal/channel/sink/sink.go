@@ -210,12 +210,15 @@ func (s *Sink) Close() error {
 // MailAddr is the mail server's host:port.
 func (s *Sink) MailAddr() string { return s.mail.Addr().String() }
 
-// URL is where the page is, without a slash at its end.
+// HTTPAddr is the host:port of everything else.
+func (s *Sink) HTTPAddr() string { return s.web.Addr().String() }
+
+// URL is where others reach the page, without a slash at its end.
 func (s *Sink) URL() string {
 	if s.cfg.BaseURL != "" {
 		return strings.TrimRight(s.cfg.BaseURL, "/")
 	}
-	return "http://" + s.web.Addr().String()
+	return "http://" + s.HTTPAddr()
 }
 
 // SMSURL is where the gateway takes messages.

@@ -15,7 +15,9 @@ const (
 	// recordBytes is the one record's size: every push service takes it (RFC 8291 §4).
 	recordBytes = 4096
 	// overhead is the record's tag and delimiter, and the header before it.
-	overhead = 16 + 1 + saltBytes + 4 + 1 + 65
+	overhead = 16 + 1 + saltBytes + 4 + 1 + pointBytes
+	// pointBytes is an uncompressed point of P-256.
+	pointBytes = 65
 	// maxPlain is what fits into 4096 bytes, which is all a push service must take
 	// (RFC 8030 §7.2).
 	maxPlain = recordBytes - overhead
@@ -68,7 +70,7 @@ func seal(plain []byte, to Subscription, own *ecdh.PrivateKey, salt []byte) ([]b
 	}
 	body := append(make([]byte, 0, len(plain)+overhead), salt...)
 	body = binary.BigEndian.AppendUint32(body, recordBytes)
-	body = append(body, byte(len(public)))
+	body = append(body, pointBytes)
 	body = append(body, public...)
 	return gcm.Seal(body, nonce, append(append([]byte(nil), plain...), lastRecord), nil), nil
 }

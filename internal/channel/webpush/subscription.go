@@ -37,7 +37,7 @@ type wire struct {
 }
 
 // ParseSubscription reads what a browser's PushSubscription.toJSON() writes. Its
-// endpoint must be an https URL with a name or a public address; local allows http
+// endpoint must be an https URL of a name or a public address; local allows http
 // and any address. A subscription that breaks a rule is apperr.Invalid, not quoted.
 func ParseSubscription(raw string, local bool) (Subscription, error) {
 	var w wire
@@ -79,6 +79,7 @@ func decode(s string) ([]byte, error) {
 	return base64.RawURLEncoding.Strict().DecodeString(strings.TrimRight(s, "="))
 }
 
+// reachable looks at the URL alone: where a name leads is seen when it is connected to.
 func reachable(endpoint string, local bool) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
@@ -90,7 +91,7 @@ func reachable(endpoint string, local bool) bool {
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !public(ip) {
 		return false
 	}
-	return u.Scheme == "https" && u.Hostname() != "localhost"
+	return u.Scheme == "https"
 }
 
 // special are address blocks that lead nowhere on the internet, or through a
