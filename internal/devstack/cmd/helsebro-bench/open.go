@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/helsebro/helsebro/internal/devstack/progress"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+const (
+	// opening is how many are opened at a time.
+	opening = 20
+	// settling bounds how long all of them may take to come to rest.
+	settling = 8 * time.Minute
+	// bookAhead is after how many days the first of them takes place: behind every
+	// slot, so that nobody books the same time.
+	bookAhead = 35
+)
+
+// openReport is what a sleeping appointment costs, beside a bare sleeping workflow.
+type openReport struct {
+	Bare         footprint `json:"bare"`
+	Appointments footprint `json:"appointments"`
+}
+
+// footprint is what each of some open workflows takes, in bytes.
+type footprint struct {
+	Open int `json:"open"`
+	// Temporal and PostgreSQL are the growth of the two databases.
+	Temporal   float64 `json:"temporalBytes"`
+	PostgreSQL float64 `json:"postgresqlBytes"`
+	// Heap is the growth of the live heap and the stacks after a collection, RSS that
+	// of the memory that the process has of the system after giving back what it can.
+	Heap float64 `json:"heapBytes"`
+	RSS  float64 `json:"rssBytes"`
+	// PerS is how many were opened in a second.
+	PerS float64 `json:"openedPerSecond"`
+}
+
+// usage is what is in use at an instant, in bytes.
+type usage struct{ temporal, postgres, heap, rss int64 }
+
+func (b *bench) usage(ctx context.Context) (u usage, err error) {
+	if u.temporal, err = b.stack.Temporal.DatabaseBytes(ctx); err != nil {
+		return u, err
+	}
+	if u.postgres, err = b.store.DatabaseBytes(ctx); err != nil {
+		return u, err
+	}
+	runtime.GC() // finalizers and pools let go of the rest at the second
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	u.heap, u.rss = int64(m.HeapAlloc+m.StackInuse), residentBytes()
+	return u, nil
+}
+
+// residentBytes is the memory that this process has of the system, 0 where the system
+// does not tell.
+func residentBytes() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+func newFootprint(n int, before, after usage, took time.Duration) footprint {
+	each := func(of func(usage) int64) float64 { return float64(of(after)-of(before)) / float64(n) }
+	return footprint{
+		Open:     n,
+		Temporal: each(func(u usage) int64 { return u.temporal }), PostgreSQL: each(func(u usage) int64 { return u.postgres }),
+		Heap: each(func(u usage) int64 { return u.heap }), RSS: each(func(u usage) int64 { return u.rss }),
+		PerS: float64(n) / took.Seconds(),
+	}
+}
+
+// measureOpen opens sleeping workflows of both kinds and looks at what they take.
+func (b *bench) measureOpen(ctx context.Context, cfg config, steps *progress.Steps, r *report) error {
+	measured := &openReport{}
+	r.Open = measured
+	for _, kind := range []struct {
+		name string
+		into *footprint
+		open func(context.Context, int, *progress.Steps) (time.Duration, error)
+	}{{"bare reminders", &measured.Bare, b.openBare}, {"appointments", &measured.Appointments, b.openAppointments}} {
+		// What is bounded, such as the server's cache of histories, is full before it is
+		// counted from.
+		if _, err := kind.open(ctx, cfg.openFirst, steps); err != nil {
+			return err
+		}
+		before, err := b.usage(ctx)
+		if err != nil {
+			return err
+		}
+		took, err := kind.open(ctx, cfg.open, steps)
+		if err != nil {
+			return err
+		}
+		after, err := b.usage(ctx)
+		if err != nil {
+			return err
+		}
+		*kind.into = newFootprint(cfg.open, before, after, took)
+	}
+	return nil
+}
+
+// openBare starts n bare reminders that sleep, and waits until they do.
+func (b *bench) openBare(ctx context.Context, n int, steps *progress.Steps) (took time.Duration, err error) {
+	ids := make([]string, n)
+	err = steps.Do(fmt.Sprintf("opening %d bare reminders", n), func() error {
+		began := time.Now()
+		err := inTurns(ctx, n, func(ctx context.Context, i int) (err error) {
+			ids[i], err = b.bare.remind(ctx, began.Add(asleep))
+			return err
+		})
+		took = time.Since(began)
+		if err != nil {
+			return err
+		}
+		return inTurns(ctx, n, func(ctx context.Context, i int) error { return b.hasTimer(ctx, ids[i]) })
+	})
+	b.bareOpen = append(b.bareOpen, ids...)
+	return took, err
+}
+
+// openAppointments books n appointments as the record system does, and waits until
+// Helsenorge has been told of them and only their reminder is to come.
+func (b *bench) openAppointments(ctx context.Context, n int, steps *progress.Steps) (took time.Duration, err error) {
+	all := make([]appointment, n)
+	if err := steps.Do(fmt.Sprintf("booking %d appointments", n), func() error {
+		began := time.Now()
+		first := len(b.open)
+		err := inTurns(ctx, n, func(ctx context.Context, i int) (err error) {
+			all[i], err = b.book(ctx, first+i)
+			return err
+		})
+		took = time.Since(began)
+		return err
+	}); err != nil {
+		return took, err
+	}
+	b.open = append(b.open, all...)
+	return took, steps.Do(fmt.Sprintf("waiting until Helsenorge has been told of %d appointments (the clinic's minute of grace included)", n), func() error {
+		ctx, cancel := context.WithTimeoutCause(ctx, settling, fmt.Errorf("the appointments did not come to rest within %s", settling))
+		defer cancel()
+		// The ledger is asked first, at leisure: who asks every workflow wakes it.
+		if err := untilEvery(ctx, time.Second, func() (bool, error) {
+			untold, err := b.store.UntoldAppointments(ctx, practiceID)
+			if err != nil || untold > 0 {
+				return false, err
+			}
+			effects, err := b.store.OpenEffects(ctx, practiceID)
+			return effects == 0, err
+		}); err != nil {
+			return reason(ctx, err)
+		}
+		return reason(ctx, inTurns(ctx, n, func(ctx context.Context, i int) error { return b.settled(ctx, &all[i]) }))
+	})
+}
+
+// book books the nth of the appointments that stay open, for a patient in the
+// calendar of his own GP.
+func (b *bench) book(ctx context.Context, n int) (appointment, error) {
+	p := b.practice
+	patient := n % len(p.patients)
+	gp := p.gpOf(patient)
+	// Each GP's appointments follow one another.
+	at := p.workingTime(p.opens.AddDate(0, 0, bookAhead), n/p.gps)
+	done, err := client.New(b.store, b.temporal).BookAppointment(ctx, recordSystem, practiceID, client.Booking{
+		PatientID: p.patients[patient], CalendarID: p.calendarID(gp), TypeID: p.typeID(), StartsAt: at, EndsAt: at.Add(slotLength),
+	})
+	return appointment{id: done.AppointmentID, patient: patient}, err
+}
+
+// inTurns does n things, some at a time.
+func inTurns(ctx context.Context, n int, do func(context.Context, int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range min(opening, n) {
+		group.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return nil
+				}
+				if err := do(ctx, i); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return group.Wait()
+}
