@@ -60,7 +60,7 @@ type Outcome string
 
 // The outcomes. A sender knows of a lost or dropped one that its end is unknown.
 const (
-	// Taken: the sink has it and said so.
+	// Taken: the sink has it and says so, to whoever still waits after its latency.
 	Taken Outcome = "taken"
 	// Lost: the sink has it and the connection ended without a word.
 	Lost Outcome = "lost"
@@ -198,8 +198,10 @@ func (s *Sink) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	// Connections end first: whoever lingers must not answer because of stop.
+	err := errors.Join(s.mail.Close(), s.web.Close())
 	s.stop()
-	err := errors.Join(s.mail.Close(), s.web.Close(), s.serving.Wait())
+	err = errors.Join(err, s.serving.Wait())
 	s.reporting.Wait()
 	s.client.CloseIdleConnections()
 	// Listeners and connections are closed: these wait for the handlers.

@@ -86,3 +86,16 @@ func (d *Database) Dump(ctx context.Context) (string, error) {
 	}
 	return out.String(), nil
 }
+
+// SQL runs statements in one transaction and returns what they print, one row a line
+// with its columns apart by "|".
+func (d *Database) SQL(ctx context.Context, statements string) (string, error) {
+	var out, errs strings.Builder
+	cmd := exec.CommandContext(ctx, "psql", "--dbname", d.Config.URL, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align",
+		"--single-transaction", "--set", "ON_ERROR_STOP=1", "--file", "-")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(statements), &out, &errs
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("psql: %w: %s", err, errs.String())
+	}
+	return strings.TrimSpace(out.String()), nil
+}
