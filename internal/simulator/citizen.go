@@ -23,10 +23,18 @@ const (
 	EContact      Kind = "e-contact"      // HE
 	Renewal       Kind = "renewal"        // RF
 	Reply         Kind = "reply"          // 22, to InReplyTo
+
+	Reserve    Kind = "reserve"     // RT: books Slot, as FreeSlots showed it
+	Cancel     Kind = "cancel"      // ART: cancels Appointment
+	Wish       Kind = "wish"        // OT: wishes for an appointment, in words
+	WishCancel Kind = "wish-cancel" // OAT: wishes Appointment cancelled
+	WishChange Kind = "wish-change" // OET: wishes for another time of Appointment
 )
 
 // Kinds lists what citizens do.
-func Kinds() []Kind { return []Kind{EConsultation, EContact, Renewal, Reply} }
+func Kinds() []Kind {
+	return []Kind{EConsultation, EContact, Renewal, Reply, Reserve, Cancel, Wish, WishCancel, WishChange}
+}
 
 // Action is something a citizen does.
 type Action struct {
@@ -40,6 +48,18 @@ type Action struct {
 	Text    string `json:"text,omitempty"`
 	// InReplyTo is the MsgId that a Reply answers.
 	InReplyTo string `json:"inReplyTo,omitempty"`
+	// Slot is what is reserved. With the kinds that are about an appointment it stands
+	// for one that the citizen does not see.
+	Slot *Slot `json:"slot,omitempty"`
+	// Appointment is any identity of the appointment that is meant, as Appointments
+	// shows it; To may then be left out.
+	Appointment string `json:"appointment,omitempty"`
+	// Alone sends Cancel by the process that has nothing else (AVTALEAVBESTILLING).
+	Alone bool `json:"alone,omitempty"`
+	// HPR is the practitioner whom the citizen asks for; AcceptsOther tells that
+	// another will do.
+	HPR          string `json:"hpr,omitempty"`
+	AcceptsOther bool   `json:"acceptsOther,omitempty"`
 	// By is another citizen who acts for him, as a parent; 0 is nobody.
 	By int `json:"by,omitempty"`
 	// Times is how often the same message is put on the queue; 0 is once.
@@ -76,6 +96,11 @@ var madeUp = map[Kind][2]string{
 	EContact:      {"Attest", "Hei. Jeg trenger en attest til skolen. Kan jeg hente den på fredag?"},
 	Renewal:       {"Fornye resept", "Allergitabletter, samme som sist"},
 	Reply:         {"", "Takk for svaret. Det har ikke blitt bedre."},
+	Reserve:       {"", "Kontroll av blodtrykk."},
+	Cancel:        {"", "Jeg er blitt frisk."},
+	Wish:          {"", "Jeg ønsker en time på ettermiddagen, helst neste uke."},
+	WishCancel:    {"", "Jeg kan ikke komme likevel."},
+	WishChange:    {"", "Kan jeg få timen senere på dagen?"},
 }
 
 // Act does what a citizen does and puts it on the clinic's queue.
@@ -119,8 +144,9 @@ func (h *Helsenorge) compose(ctx context.Context, a *Action) (*helsenorge.Messag
 	if a.Text == "" {
 		a.Text = content[1]
 	}
-	head := helsenorge.Head{MsgID: uuid.NewString(), GenDate: time.Now().UTC().Truncate(time.Second), WantsReceipt: true}
+	var head helsenorge.Head
 	d := &helsenorge.Dialog{}
+	var events []helsenorge.Event
 	text := helsenorge.Text{Plain: a.Text}
 	request := func(v string) *helsenorge.Request {
 		return &helsenorge.Request{Type: helsenorge.Code{V: v, S: codes.Requests.OID(), DN: codes.Name(codes.Requests, v)}, Subject: a.Subject, Text: text}
@@ -141,48 +167,50 @@ func (h *Helsenorge) compose(ctx context.Context, a *Action) (*helsenorge.Messag
 		head.Process, head.RefToParent, head.RefToConversation = process, a.InReplyTo, first.MsgID
 		a.Citizen, a.To = first.Citizen, first.To
 		d.Note = &helsenorge.Note{Topic: helsenorge.Code{V: "22", S: codes.Answers.OID(), DN: codes.Name(codes.Answers, "22")}, Subject: a.Subject, Text: text}
-	}
-	who := Citizen(a.Citizen)
-	head.Patient = &helsenorge.Patient{GivenName: who.GivenName, FamilyName: who.FamilyName, NationalID: who.NationalID, IDType: "FNR"}
-	head.ProcessName = codes.Name(codes.Processes, head.Process)
-	var err error
-	if head.Sender, err = h.party(ctx, HerID); err != nil {
-		return nil, "", err
-	}
-	if head.Receiver, err = h.party(ctx, a.To); err != nil {
-		return nil, "", err
-	}
-	m := &helsenorge.Message{Head: head, Dialog: d}
-	if a.By != 0 {
-		by := Citizen(a.By)
-		m.Relation = &helsenorge.Relation{
-			Kind:   helsenorge.Code{V: "FO", S: codes.Representation.OID(), DN: codes.Name(codes.Representation, "FO")},
-			Person: helsenorge.Person{GivenName: by.GivenName, FamilyName: by.FamilyName, NationalID: by.NationalID, IDType: "FNR", Phone: by.Phone},
+	default:
+		about, err := h.about(a)
+		if err != nil {
+			return nil, "", err
+		}
+		head.Process, d.Request, events = about.process, request(about.function), about.events
+		d.Request.Roles = wished(a.HPR)
+		d.Request.Coded = &helsenorge.Code{V: codes.OtherDeclined, S: codes.YesNo.OID()}
+		if a.AcceptsOther {
+			d.Request.Coded.V = codes.OtherAccepted
 		}
 	}
+	m, err := h.message(ctx, head, d, a.Citizen, a.To, a.By)
+	if err != nil {
+		return nil, "", err
+	}
+	m.Events = events
 	return m, head.Process, nil
 }
 
-// party makes the two levels of an address (HITS 1217 §2.3.4).
-func (h *Helsenorge) party(ctx context.Context, herID int) (helsenorge.Party, error) {
-	p, err := h.cfg.Registry.Party(ctx, herID)
-	if err != nil {
-		return helsenorge.Party{}, err
+// message completes a citizen's message: ids, parties, who it is about, and who acts
+// for him.
+func (h *Helsenorge) message(ctx context.Context, head helsenorge.Head, d *helsenorge.Dialog, citizen, to, by int) (*helsenorge.Message, error) {
+	head.MsgID, head.GenDate = uuid.NewString(), time.Now().UTC().Truncate(time.Second)
+	who := Citizen(citizen)
+	head.Patient = &helsenorge.Patient{GivenName: who.GivenName, FamilyName: who.FamilyName, NationalID: who.NationalID, IDType: codes.Fodselsnummer}
+	head.ProcessName = codes.Name(codes.Processes, head.Process)
+	var err error
+	if head.Sender, err = registry.Address(ctx, h.cfg.Registry, HerID); err != nil {
+		return nil, err
 	}
-	parent := p
-	if p.ParentHerID != 0 {
-		if parent, err = h.cfg.Registry.Party(ctx, p.ParentHerID); err != nil {
-			return helsenorge.Party{}, err
+	if head.Receiver, err = registry.Address(ctx, h.cfg.Registry, to); err != nil {
+		return nil, err
+	}
+	m := &helsenorge.Message{Head: head, Dialog: d}
+	m.Head.WantsReceipt = !m.Synchronous()
+	if by != 0 {
+		by := Citizen(by)
+		m.Relation = &helsenorge.Relation{
+			Kind:   helsenorge.Code{V: "FO", S: codes.Representation.OID(), DN: codes.Name(codes.Representation, "FO")},
+			Person: helsenorge.Person{GivenName: by.GivenName, FamilyName: by.FamilyName, NationalID: by.NationalID, IDType: codes.Fodselsnummer, Phone: by.Phone},
 		}
 	}
-	unit := organisation(p)
-	return helsenorge.Party{Organisation: organisation(parent), Unit: &unit}, nil
-}
-
-func organisation(p registry.Party) helsenorge.Organisation {
-	return helsenorge.Organisation{Name: p.Name, Idents: []helsenorge.Ident{{
-		ID: fmt.Sprint(p.HerID), Type: helsenorge.Code{V: "HER", S: codes.OrganisationID.OID(), DN: "HER-id"},
-	}}}
+	return m, nil
 }
 
 // Raw is bytes that are put on the clinic's queue as they are: what a citizen

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/helsebro/helsebro/internal/apperr"
@@ -19,7 +20,14 @@ const maxRequest = 30 << 20
 //	POST /simulator/actions  Action → Sent
 //	POST /simulator/raw      Raw → {"transportId"}
 //	POST /simulator/faults   Faults
+//	POST /simulator/questions Question → Answer
+//	POST /simulator/activity Activity
 //	GET  /simulator/book     Book
+//	GET  /simulator/citizens/{citizen}/appointments  []Appointment
+//
+// and, as Helsenorge itself does, the digitally-active check:
+//
+//	POST /digitaltaktiv/helsenorgeaktivsjekken/v1
 //
 // It is for the loopback of a development machine: it knows no callers.
 func (h *Helsenorge) Handler() http.Handler {
@@ -33,6 +41,17 @@ func (h *Helsenorge) Handler() http.Handler {
 		h.SetFaults(f)
 		return f, nil
 	}))
+	mux.HandleFunc("POST /simulator/questions", handle(func(ctx context.Context, q Question) (any, error) { return h.Ask(ctx, q) }))
+	mux.HandleFunc("POST /simulator/activity", handle(func(_ context.Context, a Activity) (any, error) { return a, h.SetActivity(a) }))
+	mux.HandleFunc("GET /simulator/citizens/{citizen}/appointments", func(w http.ResponseWriter, r *http.Request) {
+		citizen, err := strconv.Atoi(r.PathValue("citizen"))
+		if err != nil {
+			answer(w, http.StatusNotFound, problem{Kind: apperr.NotFound, Message: "citizens are numbers"})
+			return
+		}
+		answer(w, http.StatusOK, h.Appointments(citizen))
+	})
+	mux.HandleFunc("POST /digitaltaktiv/helsenorgeaktivsjekken/v1", h.checkActivity)
 	mux.HandleFunc("GET /simulator/book", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, h.Book()) })
 	// A page in a browser on the same machine could reach the simulator too.
 	return http.NewCrossOriginProtection().Handler(mux)
@@ -103,6 +122,23 @@ func (c *Client) SendRaw(ctx context.Context, r Raw) (string, error) {
 	var s rawSent
 	err := c.call(ctx, http.MethodPost, "raw", r, &s)
 	return s.TransportID, err
+}
+
+// Ask asks a party and waits for its answer; see Helsenorge.Ask.
+func (c *Client) Ask(ctx context.Context, q Question) (Answer, error) {
+	var a Answer
+	return a, c.call(ctx, http.MethodPost, "questions", q, &a)
+}
+
+// SetActivity says from now on how a citizen can be reached.
+func (c *Client) SetActivity(ctx context.Context, a Activity) error {
+	return c.call(ctx, http.MethodPost, "activity", a, &a)
+}
+
+// Appointments returns what a citizen sees under Timeavtaler, by start.
+func (c *Client) Appointments(ctx context.Context, citizen int) ([]Appointment, error) {
+	var all []Appointment
+	return all, c.call(ctx, http.MethodGet, "citizens/"+strconv.Itoa(citizen)+"/appointments", nil, &all)
 }
 
 // SetFaults changes what goes wrong from now on.

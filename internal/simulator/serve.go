@@ -43,6 +43,7 @@ func Start(dir string, parties *registry.File, logger *slog.Logger) (*Server, er
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/simulator/", s.helsenorge.Handler())
+	mux.Handle("/digitaltaktiv/", s.helsenorge.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.Handle("/", loopback.NewServer(broker))
 	s.handler = mux

@@ -19,6 +19,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/helsenorge"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/transport"
 	"github.com/helsebro/helsebro/internal/transport/loopback/linelog"
@@ -41,7 +42,7 @@ func Parties() []registry.Party {
 		{HerID: OrganisationHerID, Name: "Helsenorge"},
 		{
 			HerID: HerID, Name: "Digitale innbyggertjenester", ParentHerID: OrganisationHerID,
-			AsyncQueue: "helsenorge_async", SyncQueue: "helsenorge_sync", ErrorQueue: "helsenorge_error",
+			AsyncQueue: "helsenorge_async", SyncQueue: "helsenorge_sync", SyncReplyQueue: "helsenorge_syncreply", ErrorQueue: "helsenorge_error",
 		},
 		{HerID: OtherHerID, Name: "Another party", AsyncQueue: "helsenorge_async", ErrorQueue: "helsenorge_error"},
 	}
@@ -69,6 +70,12 @@ type Helsenorge struct {
 	receipts map[string][]*Receipt // by the MsgId that they are for
 	reports  []*Report
 	faults   Faults
+	waiting  map[string]*waiter // by the id of the question
+	// appointments and activity are by national id.
+	appointments map[string][]*Appointment
+	activity     map[string]Activity
+
+	late sync.WaitGroup // receipts that are held back
 }
 
 // Sent is a message of a citizen.
@@ -97,8 +104,10 @@ type Received struct {
 	Deliveries int `json:"deliveries"`
 	Changed    int `json:"changed,omitempty"`
 	// Problems are the rules of the standard that it breaks.
-	Problems []string  `json:"problems,omitempty"`
-	At       time.Time `json:"at"`
+	Problems []string `json:"problems,omitempty"`
+	// Refused is the code of the negative receipt that it got, "" for any other.
+	Refused string    `json:"refused,omitempty"`
+	At      time.Time `json:"at"`
 }
 
 // Receipt is the clinic's receipt for a message of a citizen, counted once by its
@@ -126,7 +135,20 @@ type Faults struct {
 	// Receipt is what the clinic's messages get: "" a positive receipt, "none", or
 	// an error code of 8221 such as E35.
 	Receipt string `json:"receipt"`
+	// ReceiptDelay holds a receipt back, in nanoseconds; it is lost when the simulator
+	// stops before. ReceiptTimes is how often it is sent; 0 is once.
+	ReceiptDelay time.Duration `json:"receiptDelay,omitempty"`
+	ReceiptTimes int           `json:"receiptTimes,omitempty"`
+	// Activity is what is wrong with the digitally-active check: "", ActivityDown or
+	// ActivitySlow.
+	Activity string `json:"activity,omitempty"`
 }
+
+// Faults of the digitally-active check.
+const (
+	ActivityDown = "down" // 503
+	ActivitySlow = "slow" // it never answers
+)
 
 // entry is one line of the book: exactly one field is set.
 type entry struct {
@@ -134,6 +156,7 @@ type entry struct {
 	Received *Received `json:"received,omitempty"`
 	Receipt  *Receipt  `json:"receipt,omitempty"`
 	Report   *Report   `json:"report,omitempty"`
+	Activity *Activity `json:"activity,omitempty"`
 	// Again is the id of a message or receipt that came once more.
 	Again string `json:"again,omitempty"`
 	// Changed is true when that message had other content than before.
@@ -142,7 +165,10 @@ type entry struct {
 
 // Open opens the book. Close closes it.
 func Open(cfg Config) (*Helsenorge, error) {
-	h := &Helsenorge{cfg: cfg, sent: map[string]*Sent{}, byMsgID: map[string]*Received{}, receipts: map[string][]*Receipt{}}
+	h := &Helsenorge{
+		cfg: cfg, sent: map[string]*Sent{}, byMsgID: map[string]*Received{}, receipts: map[string][]*Receipt{},
+		waiting: map[string]*waiter{}, appointments: map[string][]*Appointment{}, activity: map[string]Activity{},
+	}
 	book, err := linelog.Open(filepath.Join(cfg.Dir, "book.jsonl"), func(line []byte) error {
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
@@ -166,9 +192,15 @@ func (h *Helsenorge) apply(e entry) {
 	switch {
 	case e.Sent != nil:
 		h.sent[e.Sent.MsgID] = e.Sent
+		if e.Sent.Kind == Reserve {
+			h.reserved(e.Sent)
+		}
 	case e.Received != nil:
 		h.byMsgID[e.Received.MsgID] = e.Received
 		h.received = append(h.received, e.Received)
+		h.told(e.Received)
+	case e.Activity != nil:
+		h.activity[Citizen(e.Activity.Citizen).NationalID] = *e.Activity
 	case e.Receipt != nil:
 		h.receipts[e.Receipt.Original] = append(h.receipts[e.Receipt.Original], e.Receipt)
 	case e.Report != nil:
@@ -213,11 +245,13 @@ func (h *Helsenorge) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for queue, take := range map[string]func(context.Context, *transport.Message) error{
-		own.AsyncQueue: h.take, own.ErrorQueue: h.takeReport,
+		own.AsyncQueue: h.take, own.SyncReplyQueue: h.takeReply, own.ErrorQueue: h.takeReport,
 	} {
 		group.Go(func() error { return h.receive(ctx, queue, take) })
 	}
-	return group.Wait()
+	err = group.Wait()
+	h.late.Wait()
+	return err
 }
 
 // pause is how long a message that could not be taken waits before it comes again.
@@ -299,31 +333,62 @@ func (h *Helsenorge) take(ctx context.Context, m *transport.Message) error {
 	for _, p := range problems {
 		r.Problems = append(r.Problems, p.Code+" "+p.Path+": "+p.Rule)
 	}
+	h.mu.Lock()
+	faults := h.faults
+	h.mu.Unlock()
+	refusal := faults.Receipt
+	if p := message.Head.Patient; refusal == "" && p != nil {
+		refusal = h.active(p.NationalID).refusal()
+	}
+	if refusal != "" && refusal != noReceipt {
+		problems = append(problems, helsenorge.Problem{Code: refusal})
+	}
+	if len(problems) > 0 {
+		r.Refused = problems[0].Code
+	}
 	// The receipt goes first: when it fails, the message comes again.
-	if err := h.acknowledge(ctx, m, message, problems); err != nil {
-		return err
+	if refusal != noReceipt && message.Head.WantsReceipt {
+		if err := h.acknowledge(ctx, m, message, problems, faults); err != nil {
+			return err
+		}
 	}
 	return h.write(entry{Received: r})
 }
 
-// acknowledge sends the receipt that the faults ask for. Its ids are made of the
-// message's, so that a second attempt repeats the first.
-func (h *Helsenorge) acknowledge(ctx context.Context, m *transport.Message, message *helsenorge.Message, problems []helsenorge.Problem) error {
-	h.mu.Lock()
-	fault := h.faults.Receipt
-	h.mu.Unlock()
-	if fault == "none" || !message.Head.WantsReceipt {
-		return nil
-	}
-	if fault != "" {
-		problems = append(problems, helsenorge.Problem{Code: fault})
-	}
+// noReceipt is the fault that no receipt is sent.
+const noReceipt = "none"
+
+// acknowledge sends the receipt, as late and as often as the faults want it. Its ids
+// are made of the message's, so that a second attempt repeats the first.
+func (h *Helsenorge) acknowledge(ctx context.Context, m *transport.Message, message *helsenorge.Message, problems []helsenorge.Problem, faults Faults) error {
 	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte("receipt/"+message.Head.MsgID)).String()
 	xml, err := helsenorge.WriteReceipt(helsenorge.ReceiptFor(message.Head, id, time.Now().UTC().Truncate(time.Second), problems))
 	if err != nil {
 		return err
 	}
-	return h.send(ctx, m.FromHerID, m.ToHerID, "APPREC", id, xml)
+	send := func() error {
+		for range max(faults.ReceiptTimes, 1) {
+			if err := h.send(ctx, m.FromHerID, m.ToHerID, codes.AppRec, id, xml); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if faults.ReceiptDelay <= 0 {
+		return send()
+	}
+	h.late.Go(func() {
+		t := time.NewTimer(faults.ReceiptDelay)
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+			if err := send(); err != nil {
+				h.cfg.Logger.Warn("a late receipt could not be sent", "error", err)
+			}
+		}
+	})
+	return nil
 }
 
 func (h *Helsenorge) takeReceipt(r *helsenorge.Receipt, xml []byte) error {
@@ -345,6 +410,7 @@ func (h *Helsenorge) takeReport(_ context.Context, m *transport.Message) error {
 	if err != nil {
 		r.Condition = "unreadable"
 	}
+	h.refusedNow(r)
 	h.mu.Lock()
 	known := slices.ContainsFunc(h.reports, func(k *Report) bool { return k.TransportID == m.ID })
 	h.mu.Unlock()

@@ -51,7 +51,7 @@ func newWorld(t *testing.T) *world {
 	path := filepath.Join(w.dir, "registry.yaml")
 	require.NoError(t, registry.Write(path, append(Parties(),
 		registry.Party{HerID: 900000, Name: "Solvik legesenter AS"},
-		registry.Party{HerID: clinicHerID, Name: "Solvik legesenter", ParentHerID: 900000, AsyncQueue: "solvik_async", ErrorQueue: "solvik_error"},
+		registry.Party{HerID: clinicHerID, Name: "Solvik legesenter", ParentHerID: 900000, AsyncQueue: "solvik_async", SyncQueue: "solvik_sync", ErrorQueue: "solvik_error"},
 	)))
 	var err error
 	w.parties, err = registry.Open(path)
