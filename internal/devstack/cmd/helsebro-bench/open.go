@@ -181,7 +181,7 @@ func (b *bench) book(ctx context.Context, n int) (appointment, error) {
 	patient := n % len(p.patients)
 	gp := p.gpOf(patient)
 	// Each GP's appointments follow one another.
-	at := p.workingTime(p.opens.AddDate(0, 0, bookAhead), n/p.gps)
+	at := p.workingTime(bookAhead, n/p.gps)
 	done, err := client.New(b.store, b.temporal).BookAppointment(ctx, recordSystem, practiceID, client.Booking{
 		PatientID: p.patients[patient], CalendarID: p.calendarID(gp), TypeID: p.typeID(), StartsAt: at, EndsAt: at.Add(slotLength),
 	})

@@ -108,7 +108,7 @@ func (p *practice) calendars() []pg.Calendar {
 func (p *practice) slots(gp int) []pg.Slot {
 	var all []pg.Slot
 	for n := range slotsPerGP {
-		at := p.workingTime(p.opens, n)
+		at := p.workingTime(0, n)
 		all = append(all, pg.Slot{
 			ID: practiceThing("slot", gp*slotsPerGP+n), CalendarID: p.calendarID(gp), TypeID: p.typeID(),
 			StartsAt: at, EndsAt: at.Add(slotLength), Online: true, Place: "Legevegen 1",
@@ -117,20 +117,29 @@ func (p *practice) slots(gp int) []pg.Slot {
 	return all
 }
 
-// workingTime is the start of the nth piece of working time from a day on.
-func (p *practice) workingTime(from time.Time, n int) time.Time {
-	y, m, d := oslo.In(from).Date()
-	for days := n / slotsPerDay; ; d++ {
-		noon := oslo.At(y, m, d, 12, 0, 0)
-		if day := oslo.In(noon).Weekday(); day == time.Saturday || day == time.Sunday {
+// workingTime is the start of the nth piece of working time from so many days after
+// the first on.
+func (p *practice) workingTime(after, n int) time.Time {
+	for left := n / slotsPerDay; ; after++ {
+		morning := p.clock(after, 8)
+		if day := oslo.In(morning).Weekday(); day == time.Saturday || day == time.Sunday {
 			continue
 		}
-		if days == 0 {
-			return oslo.At(y, m, d, 8, 0, 0).Add(time.Duration(n%slotsPerDay) * slotLength)
+		if left == 0 {
+			return morning.Add(time.Duration(n%slotsPerDay) * slotLength)
 		}
-		days--
+		left--
 	}
 }
+
+// clock is the hour of the day that comes so many days after the first.
+func (p *practice) clock(after, hour int) time.Time {
+	y, m, d := oslo.In(p.opens).Date()
+	return oslo.At(y, m, d+after, hour, 0, 0)
+}
+
+// date is that day as a citizen asks for it.
+func (p *practice) date(after int) string { return oslo.In(p.clock(after, 12)).Format(time.DateOnly) }
 
 // records are the practice's patients: all of them want to be told, and can have an
 // SMS.
@@ -139,7 +148,7 @@ func (p *practice) records(patients int, status pg.PatientStatus) []pg.PatientRe
 	for n := range patients {
 		who := simulator.Citizen(p.citizen(n))
 		all = append(all, pg.PatientRecord{
-			Patient:        pg.Patient{GivenName: who.GivenName, FamilyName: who.FamilyName, NationalID: who.NationalID},
+			Patient:        pg.Patient{GivenName: who.GivenName, FamilyName: who.FamilyName, NationalID: who.NationalID, IDType: codes.Fodselsnummer},
 			PractitionerID: p.gpID(p.gpOf(n)), Status: &status,
 			Contacts: &[]pg.Contact{{Channel: contract.ChannelSMS, Address: fmt.Sprintf("+479%07d", n)}},
 		})
