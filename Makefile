@@ -24,7 +24,9 @@ RUN_FLAGS := $(if $(DATA),--data '$(abspath $(DATA))') \
 	$(if $(CODEC_PORT),--codec-port $(CODEC_PORT)) \
 	$(if $(API_PORT),--api-port $(API_PORT)) \
 	$(if $(SIMULATOR_PORT),--simulator-port $(SIMULATOR_PORT)) \
-	$(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
+	$(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT)) \
+	$(if $(SINK_PORT),--sink-port $(SINK_PORT)) \
+	$(if $(MAIL_PORT),--mail-port $(MAIL_PORT))
 
 .DEFAULT_GOAL := help
 
@@ -32,7 +34,7 @@ RUN_FLAGS := $(if $(DATA),--data '$(abspath $(DATA))') \
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "  make run takes DATA=dir (keeps state), TEMPORAL_PORT, UI_PORT, CODEC_PORT, API_PORT, SIMULATOR_PORT and POSTGRES_PORT;"
+	@echo "  make run takes DATA=dir (keeps state), TEMPORAL_PORT, UI_PORT, CODEC_PORT, API_PORT, SIMULATOR_PORT, SINK_PORT, MAIL_PORT and POSTGRES_PORT;"
 	@echo "  HELSEBRO_DATABASE_URL in the environment makes it use that PostgreSQL. make test takes SCALE (now $(SCALE)) and TEST."
 
 .PHONY: run

@@ -117,6 +117,7 @@ type Worker struct {
 	Vault     Vault
 	Temporal  Temporal
 	Transport Transport
+	Channels  Channels
 	Health    Health
 	Log       Log
 }
@@ -159,7 +160,7 @@ func Load[T any, P interface {
 
 // Validate names every setting that is missing or wrong, with what would be right.
 func (c *Worker) Validate() error {
-	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Transport.check(), c.Health.check(), c.Log.check())
+	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Transport.check(), c.Channels.Validate(), c.Health.check(), c.Log.check())
 }
 
 // Validate names every setting that is missing or wrong, with what would be right.

@@ -26,12 +26,12 @@ const (
 // String is the summary of the timer that waits for the step.
 func (s step) String() string {
 	return [...]string{"nothing", "plan the reminder", "tell Helsenorge how the appointment stands",
-		"decide who gives the notice", "end when the appointment is over"}[s]
+		"decide who gives the notice", "end when it is over"}[s]
 }
 
 // next is the next step and its instant, which may have passed.
-func (r *run) next(now time.Time) (step, time.Time) {
-	f := r.state.Facts
+func (r *run) next(ctx workflow.Context) (step, time.Time) {
+	f, now := r.state.Facts, workflow.Now(ctx)
 	if f.Status == contract.StatusBooked && r.state.Planned < f.Revision && f.StartsAt.After(now) {
 		return plan, now
 	}
@@ -44,6 +44,9 @@ func (r *run) next(now time.Time) (step, time.Time) {
 	}
 	switch r.calendarStatus() {
 	case contract.StatusReceived:
+		if !workflow.AllHandlersFinished(ctx) {
+			return nothing, time.Time{} // a command may make it an appointment
+		}
 		return end, r.began.Add(flow.EmptyBeforeEnd)
 	case contract.StatusAwaitingClinic:
 		return nothing, time.Time{}
@@ -57,9 +60,8 @@ func (r *run) next(now time.Time) (step, time.Time) {
 // act takes the next step if it is due, and tells whether it was. What has begun
 // goes all the way: a cancellation must not leave it undecided.
 func (r *run) act(ctx workflow.Context) bool {
-	now := workflow.Now(ctx)
-	next, at := r.next(now)
-	if at.After(now) {
+	next, at := r.next(ctx)
+	if at.After(workflow.Now(ctx)) {
 		return false
 	}
 	switch next {

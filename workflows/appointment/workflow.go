@@ -39,6 +39,7 @@ type run struct {
 	// ending is true once an operator has cancelled: no command is taken any more.
 	ending     bool
 	deliveries *delivery.Deliveries
+	clock      flow.Clock
 	shown      contract.Status
 }
 
@@ -52,6 +53,7 @@ func (r *run) setup(ctx workflow.Context) error {
 	}
 	r.shown = r.state.Status
 	r.deliveries = delivery.New(ctx, r.in.ClinicID, r.in.AppointmentID, &r.state.Open, r.sent, r.closed)
+	r.deliveries.StopClocks()
 	if err := r.handle(ctx); err != nil {
 		return err
 	}
@@ -109,26 +111,25 @@ func (r *run) live(ctx workflow.Context) error {
 
 // wait waits for the next step's instant, or for anything that changes it.
 func (r *run) wait(ctx workflow.Context) error {
-	now := workflow.Now(ctx)
-	next, at := r.next(now)
+	next, at := r.next(ctx)
 	open := len(r.state.Open)
 	changed := func() bool {
-		step, instant := r.next(workflow.Now(ctx))
+		step, instant := r.next(ctx)
 		return r.signals.Waiting() || step != next || !instant.Equal(at) || len(r.state.Open) != open ||
 			r.status() != r.shown || r.over(ctx) || r.deliveries.MayRenew(ctx)
 	}
-	if next == nothing || !at.After(now) { // over, but for what is under way
+	if !at.After(workflow.Now(ctx)) { // nothing, or over but for what is under way
+		r.clock.Stop()
 		return workflow.Await(ctx, changed)
 	}
-	_, err := flow.AwaitUntil(ctx, at, next.String(), changed)
+	_, err := r.clock.AwaitUntil(ctx, at, next.String(), changed)
 	return err
 }
 
 // over tells whether the run may end: the appointment has, and nothing is under way.
 func (r *run) over(ctx workflow.Context) bool {
-	now := workflow.Now(ctx)
-	step, at := r.next(now)
-	return step == end && !at.After(now) && len(r.state.Open) == 0 && !r.signals.Waiting() && r.deliveries.Idle(ctx)
+	step, at := r.next(ctx)
+	return step == end && !at.After(workflow.Now(ctx)) && len(r.state.Open) == 0 && !r.signals.Waiting() && r.deliveries.Idle(ctx)
 }
 
 // renew continues as new with the state. live calls it with empty channels:
@@ -153,7 +154,7 @@ func (r *run) cancelled(ctx workflow.Context, cause error) error {
 	if err := r.deliveries.WindDown(clean, r.signals, r.take); err != nil {
 		return err
 	}
-	if step, _ := r.next(workflow.Now(ctx)); step != end {
+	if step, _ := r.next(ctx); step != end {
 		r.openCase(clean, contract.CaseCancelled, r.in.AppointmentID, delivery.ReasonCancelled)
 	}
 	return cause

@@ -158,6 +158,28 @@ func TestBookedConfirmedAndRemindedByHelsenorge(t *testing.T) { // S75, S84, S87
 	require.WithinDuration(t, b.starts.Add(20*time.Minute), b.env.Now(), time.Second, "the run ends with the appointment")
 }
 
+// TestWaitsWithOneTimer counts what waiting costs: thousands of open appointments
+// share one database, and their reminders may be due in one second.
+func TestWaitsWithOneTimer(t *testing.T) {
+	b := setup(t)
+	b.booked()
+	var started, cancelled int
+	var fired []time.Duration
+	b.env.SetOnTimerScheduledListener(func(string, time.Duration) { started++ })
+	b.env.SetOnTimerCanceledListener(func(string) { cancelled++ })
+	b.env.SetOnTimerFiredListener(func(string) { fired = append(fired, b.env.Now().Sub(b.began).Round(time.Minute)) })
+	b.at(0, func() { b.message(request, contract.FunctionReserve) })
+	for i := range 5 {
+		b.at(time.Hour+time.Duration(i)*time.Minute, func() { b.message(request, contract.FunctionReserve) })
+	}
+	b.at(2*time.Hour, func() { b.receipt(out, contract.OutcomeAcknowledged) })
+	b.run()
+	b.requireDone()
+	require.Equal(t, []time.Duration{32 * time.Hour, 72*time.Hour + 20*time.Minute}, fired, "the reminder and the end")
+	require.Equal(t, 3, started, "and the wait for the receipt")
+	require.Equal(t, 1, cancelled)
+}
+
 func TestTakenSlotIsRefusedAndEnds(t *testing.T) { // D6
 	b := setup(t)
 	b.says(func(a *fakes.Appointments) {
@@ -350,21 +372,29 @@ func TestStaffCancelWhileTheReminderIsPending(t *testing.T) { // S86, F5
 		"a message that closes late asks for its notice: PostgreSQL says that it is superseded")
 }
 
-func TestPendingDecisionIsMadeWhenTheReceiptComes(t *testing.T) { // F3
-	b := setup(t)
-	b.booked()
-	b.says(func(a *fakes.Appointments) {
-		a.Owners = map[contract.Purpose][]contract.DecideNoticeOutput{contract.PurposeReminder: {
-			{NoticeID: "notice", Owner: contract.OwnerPending, Reason: "receipt-outstanding", Until: b.reminder.Add(6 * time.Hour)},
-			{NoticeID: "notice", Owner: contract.OwnerHelsenorge, Reason: "accepted"},
-		}}
-	})
-	b.at(0, func() { b.message(request, contract.FunctionReserve) })
-	b.at(33*time.Hour, func() { b.receipt(out, contract.OutcomeAcknowledged) }) // an hour after the reminder was due
-	b.run()
-	b.requireDone()
-	require.Equal(t, []string{"DecideNotice reminder 1", "DecideNotice reminder 1", "DecideNotice confirmation 1"}, b.calls("DecideNotice"))
-	require.WithinDuration(t, b.began.Add(33*time.Hour), b.decided("reminder")[1].At, time.Second)
+func TestPendingDecisionIsMadeWhenTheDeliveryCloses(t *testing.T) { // F3
+	const after = 33 * time.Hour // an hour after the reminder was due
+	for name, closes := range map[string]func(*bench){
+		"receipt": func(b *bench) { b.at(after, func() { b.receipt(out, contract.OutcomeAcknowledged) }) },
+		"silence": func(b *bench) { b.do.ReceiptIn = after },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t)
+			b.booked()
+			b.says(func(a *fakes.Appointments) {
+				a.Owners = map[contract.Purpose][]contract.DecideNoticeOutput{contract.PurposeReminder: {
+					{NoticeID: "notice", Owner: contract.OwnerPending, Reason: "receipt-outstanding", Until: b.reminder.Add(6 * time.Hour)},
+					{NoticeID: "notice", Owner: contract.OwnerHelsenorge, Reason: "accepted"},
+				}}
+			})
+			b.at(0, func() { b.message(request, contract.FunctionReserve) })
+			closes(b)
+			b.run()
+			b.requireDone()
+			require.Equal(t, []string{"DecideNotice reminder 1", "DecideNotice reminder 1", "DecideNotice confirmation 1"}, b.calls("DecideNotice"))
+			require.WithinDuration(t, b.began.Add(after), b.decided("reminder")[1].At, 5*time.Second)
+		})
+	}
 }
 
 func TestPendingDecisionIsAskedAgainInTimeAndNeverSpins(t *testing.T) {

@@ -34,6 +34,9 @@ type Deliveries struct {
 	// sending makes messages leave in the order in which they were accepted.
 	sending workflow.Mutex
 	busy    int
+	// stopClocks is set by lifecycles whose histories stop the timer of a receipt
+	// that has come.
+	stopClocks bool
 }
 
 // New follows the deliveries in *open, which belongs to the lifecycle's state.
@@ -46,6 +49,10 @@ func New(ctx workflow.Context, clinicID, dialogueID string, open *[]contract.Del
 		sent: sent, closed: closed, sending: workflow.NewMutex(ctx),
 	}
 }
+
+// StopClocks makes each delivery stop its timer when the receipt has come. A
+// lifecycle calls it from its first version on, or never: its commands depend on it.
+func (d *Deliveries) StopClocks() { d.stopClocks = true }
 
 // Add takes on a message that is not under way already. It returns at once; the
 // message is followed in a coroutine of its own.
@@ -103,9 +110,9 @@ func (d *Deliveries) Unsent() bool {
 	return slices.ContainsFunc(*d.open, func(o contract.Delivery) bool { return o.SentAt.IsZero() })
 }
 
-// Busy tells whether an activity is under way. A run must not end or continue as
-// new while one is: its result would be lost.
-func (d *Deliveries) Busy() bool { return d.busy > 0 }
+// Busy tells whether an activity is under way or about to be. A run must not end or
+// continue as new while one is: its result would be lost.
+func (d *Deliveries) Busy() bool { return d.busy > 0 || d.Unsent() }
 
 // Idle tells whether neither an activity nor a handler of the lifecycle is under way.
 func (d *Deliveries) Idle(ctx workflow.Context) bool {
@@ -129,10 +136,19 @@ func (d *Deliveries) follow(ctx workflow.Context, id string) {
 	}
 	closed := func() bool { return d.find(id) < 0 }
 	due := (*d.open)[i].ReceiptDue
-	if ok, err := flow.AwaitUntil(ctx, due, "wait for Helsenorge's receipt until "+due.Format(time.RFC3339), closed); ok || err != nil {
+	if ok, err := d.awaitUntil(ctx, due, "wait for Helsenorge's receipt until "+due.Format(time.RFC3339), closed); ok || err != nil {
 		return
 	}
 	d.giveUp(ctx, id, contract.OutcomeOverdue, "")
+}
+
+func (d *Deliveries) awaitUntil(ctx workflow.Context, at time.Time, summary string, condition func() bool) (bool, error) {
+	if !d.stopClocks {
+		return flow.AwaitUntil(ctx, at, summary, condition)
+	}
+	var clock flow.Clock
+	defer clock.Stop()
+	return clock.AwaitUntil(ctx, at, summary, condition)
 }
 
 // send hands the message to Helsenorge once all before it have gone, and tells

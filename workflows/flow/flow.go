@@ -47,7 +47,9 @@ var (
 // SendToProvider hands a notice to the provider of a channel, for at most
 // patience. The queue is shared fairly between clinics.
 func SendToProvider(channel contract.Channel, clinicID string, patience time.Duration) Policy {
-	const startToClose = 30 * time.Second
+	// Longer than a provider's longest conversation: an attempt that is given up while
+	// it goes on leaves its outcome unknown.
+	const startToClose = 90 * time.Second
 	return Policy{
 		queue:           channel.Queue(),
 		startToClose:    startToClose,
@@ -102,7 +104,9 @@ func Do[G, I, O any](ctx workflow.Context, p Policy, summary string, method func
 
 // AwaitUntil waits for the condition or the instant, whichever comes first, and
 // tells whether the condition holds. An instant that has passed is an explicit
-// branch: no timer is started for it.
+// branch: no timer is started for it. The timer is left to fire into nothing when
+// the condition comes first, as the histories of dialogue and prescription have it;
+// a Clock stops it.
 func AwaitUntil(ctx workflow.Context, at time.Time, summary string, condition func() bool) (bool, error) {
 	wait := at.Sub(workflow.Now(ctx))
 	if wait <= 0 {

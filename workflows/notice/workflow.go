@@ -85,7 +85,9 @@ func (r *run) try(ctx workflow.Context, hop contract.NextHopOutput) error {
 	}
 	until := workflow.Now(ctx).Add(hop.Wait)
 	r.show(ctx, attempt{channel: hop.Channel, accepted: true, until: until})
-	_, err = flow.AwaitUntil(ctx, until, "wait for the provider's report on "+string(hop.Channel), func() bool { return r.decisive(hop.Channel) })
+	var clock flow.Clock
+	defer clock.Stop()
+	_, err = clock.AwaitUntil(ctx, until, "wait for the provider's report on "+string(hop.Channel), func() bool { return r.decisive(hop.Channel) })
 	return err
 }
 

@@ -21,6 +21,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/helsebro/helsebro/internal/channel/sink"
+	"github.com/helsebro/helsebro/internal/channel/webpush"
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/ports"
@@ -37,10 +39,13 @@ import (
 // Ports are where the parts listen, all on 127.0.0.1. Zero takes a free one.
 type Ports struct {
 	Temporal, UI, Codec, API, Simulator, Postgres int
+	// Sink and Mail are where what the clinic sends to patients arrives: the page that
+	// shows it, with the SMS gateway and the push service, and the mail server.
+	Sink, Mail int
 }
 
 // DefaultPorts are those of `make run`.
-var DefaultPorts = Ports{Temporal: 7233, UI: 8233, Codec: 8234, API: 8235, Simulator: 8236, Postgres: 15432}
+var DefaultPorts = Ports{Temporal: 7233, UI: 8233, Codec: 8234, API: 8235, Simulator: 8236, Postgres: 15432, Sink: 8238, Mail: 8239}
 
 // Config is what a stack needs.
 type Config struct {
@@ -71,8 +76,10 @@ type Stack struct {
 	Postgres  *postgres.Server
 	Temporal  *temporalserver.Server
 	Simulator *simulator.Client
-	Issuer    *identity.DevIssuer
-	URL       string // of the database
+	// Sink is where the clinic's own notices arrive.
+	Sink   *sink.Sink
+	Issuer *identity.DevIssuer
+	URL    string // of the database
 	// Fresh tells that Dir held no keys: whatever an older database holds cannot be
 	// opened with the new ones.
 	Fresh bool
@@ -95,6 +102,9 @@ type keys struct {
 	Vault string `json:"vault"`
 	Index string `json:"index"`
 	Codec string `json:"codec"`
+	// SMSCallback signs the gateway's reports, VAPID identifies us to push services.
+	SMSCallback string `json:"smsCallback"`
+	VAPID       string `json:"vapid"`
 }
 
 // Start brings everything up in the order in which it is needed. What was started
@@ -138,6 +148,7 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 		start func(context.Context) error
 	}{
 		{"PostgreSQL", s.startPostgres}, {"Temporal", s.startTemporal}, {"Helsenorge's simulator", s.startSimulator},
+		{"the patients' sink", s.startSink},
 	} {
 		if err := s.steps.Do("starting "+part.name, func() error { return part.start(ctx) }); err != nil {
 			return nil, fmt.Errorf("%s: %w", part.name, err)
@@ -208,6 +219,7 @@ func (s *Stack) claimPorts() error {
 		{&s.Ports.Temporal, "Temporal", "TEMPORAL_PORT"}, {&s.Ports.UI, "the Temporal UI", "UI_PORT"},
 		{&s.Ports.Codec, "the codec server", "CODEC_PORT"}, {&s.Ports.API, "the HTTP API", "API_PORT"},
 		{&s.Ports.Simulator, "Helsenorge's simulator", "SIMULATOR_PORT"}, {&s.Ports.Postgres, "PostgreSQL", "POSTGRES_PORT"},
+		{&s.Ports.Sink, "the patients' sink", "SINK_PORT"}, {&s.Ports.Mail, "the sink's mail server", "MAIL_PORT"},
 	}
 	var wanted []ports.Port
 	missing := 0
@@ -301,7 +313,7 @@ func (s *Stack) Token(p identity.Principal) (string, error) { return s.Issuer.Is
 
 // Worker, Listen and Serve are the configurations of the three processes.
 func (s *Stack) Worker() config.Worker {
-	return config.Worker{Database: s.database(), Vault: s.vault(), Temporal: s.temporal(), Transport: s.transport(), Log: config.Log{Level: "info"}, Health: config.Health{Addr: "127.0.0.1:0"}}
+	return config.Worker{Database: s.database(), Vault: s.vault(), Temporal: s.temporal(), Transport: s.transport(), Channels: s.channels(), Log: config.Log{Level: "info"}, Health: config.Health{Addr: "127.0.0.1:0"}}
 }
 
 // Listen is the listener's configuration.
@@ -335,7 +347,7 @@ func (s *Stack) transport() config.Transport {
 
 // Environment is what the three processes need, as child processes of this one.
 func (s *Stack) Environment() []string {
-	t, i := s.transport(), s.Serve().Identity
+	t, i, c := s.transport(), s.Serve().Identity, s.channels()
 	return append(s.temporalEnvironment(),
 		"HELSEBRO_DATABASE_URL="+s.URL,
 		"HELSEBRO_VAULT_KEYS="+s.keys.Vault,
@@ -354,6 +366,16 @@ func (s *Stack) Environment() []string {
 		"HELSEBRO_CODEC_ADDR="+s.addr(s.Ports.Codec),
 		"HELSEBRO_UI_ORIGIN="+s.Temporal.UIURL(),
 		"HELSEBRO_HEALTH_ADDR=127.0.0.1:0",
+		"HELSEBRO_SMS_CALLBACK_KEYS="+s.keys.SMSCallback,
+		"HELSEBRO_SMTP_ADDR="+c.SMTP.Addr,
+		"HELSEBRO_SMTP_TLS="+c.SMTP.TLS,
+		"HELSEBRO_SMTP_FROM="+c.SMTP.From,
+		"HELSEBRO_SMS_URL="+c.SMS.URL,
+		"HELSEBRO_SMS_FROM="+c.SMS.From,
+		"HELSEBRO_SMS_CALLBACK_URL="+c.SMS.CallbackURL,
+		"HELSEBRO_VAPID_KEY="+c.WebPush.Key,
+		"HELSEBRO_VAPID_SUBJECT="+c.WebPush.Subject,
+		"HELSEBRO_CHANNELS_LOCAL=true",
 	)
 }
 
@@ -366,7 +388,11 @@ func loadKeys(file string) (k keys, fresh bool, err error) {
 	if !errors.Is(err, os.ErrNotExist) {
 		return k, false, err
 	}
-	k = keys{Vault: "dev:" + newKey(), Index: newKey(), Codec: "dev:" + newKey()}
+	vapid, err := webpush.GenerateKey()
+	if err != nil {
+		return k, true, err
+	}
+	k = keys{Vault: "dev:" + newKey(), Index: newKey(), Codec: "dev:" + newKey(), SMSCallback: newKey(), VAPID: vapid}
 	if raw, err = json.MarshalIndent(k, "", "  "); err != nil {
 		return k, true, err
 	}

@@ -38,6 +38,7 @@ func parse(args []string, errs io.Writer) (*options, int) {
 		{&o.ports.Temporal, "temporal-port", "Temporal"}, {&o.ports.UI, "ui-port", "the Temporal UI"},
 		{&o.ports.Codec, "codec-port", "the codec server"}, {&o.ports.API, "api-port", "the HTTP API"},
 		{&o.ports.Simulator, "simulator-port", "Helsenorge's simulator"}, {&o.ports.Postgres, "postgres-port", "PostgreSQL"},
+		{&o.ports.Sink, "sink-port", "the page of what patients get"}, {&o.ports.Mail, "mail-port", "its mail server"},
 	} {
 		f.IntVar(p.port, p.flag, *p.port, "`port` of "+p.of+"; 0 takes a free one")
 	}

@@ -1,0 +1,41 @@
+package stack
+
+import (
+	"context"
+	"encoding/base64"
+	"time"
+
+	"github.com/helsebro/helsebro/internal/channel/sink"
+	"github.com/helsebro/helsebro/internal/channel/sms"
+	"github.com/helsebro/helsebro/internal/config"
+)
+
+// startSink starts the mail server, the SMS gateway and the push service that take
+// what the clinic sends to patients.
+func (s *Stack) startSink(context.Context) error {
+	secret, err := base64.StdEncoding.DecodeString(s.keys.SMSCallback)
+	if err != nil {
+		return err
+	}
+	s.Sink, err = sink.Open(sink.Config{
+		MailAddr: s.addr(s.Ports.Mail), HTTPAddr: s.addr(s.Ports.Sink), CallbackKeys: sms.Keys{secret}, Logger: s.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("the patients' sink", func(context.Context) error { return s.Sink.Close() })
+	return nil
+}
+
+// channels are the clinic's own channels: all of them end in the sink.
+func (s *Stack) channels() config.Channels {
+	return config.Channels{
+		SMTP: config.SMTP{Addr: s.addr(s.Ports.Mail), TLS: config.TLSNone, From: "Demo legesenter <ikke-svar@demo.example>", Timeout: time.Minute},
+		SMS: config.SMS{
+			URL: "http://" + s.addr(s.Ports.Sink) + "/sms", From: "Legekontor", Timeout: 30 * time.Second,
+			CallbackURL: s.APIURL() + "/v1/callbacks/sms",
+		},
+		WebPush: config.WebPush{Key: s.keys.VAPID, Subject: "mailto:drift@demo.example", Timeout: 30 * time.Second},
+		Local:   true,
+	}
+}
