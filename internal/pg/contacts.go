@@ -273,6 +273,8 @@ const (
 	ActivityRefused = "refused"
 	// ActivityRecorded: the record system says so.
 	ActivityRecorded = "record-system"
+	// ActivityMessage: a message came from there.
+	ActivityMessage = "message"
 )
 
 // RecordActivity keeps whether the patient is active on Helsenorge, himself or through

@@ -92,6 +92,13 @@ type Content struct {
 	DeliveryMode string `json:"deliveryMode,omitempty"`
 }
 
+// storedContent is what is sealed of a message: what people read, and what it says of
+// an appointment.
+type storedContent struct {
+	Content
+	Booking *Booking `json:"booking,omitempty"`
+}
+
 // Attachment is a file of a message.
 type Attachment struct {
 	MIME        string
@@ -138,6 +145,10 @@ type SettledDelivery struct {
 	Codes      []string
 }
 
+// CodeInactive is Helsenorge's refusal of a message for a patient without profile or
+// consent there (8221; HITS 1217 §2.13): it is never sent again.
+const CodeInactive = "E35"
+
 // errAgain leaves the transaction when the message is known.
 var errAgain = errors.New("known message")
 
@@ -183,7 +194,7 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 	if err != nil {
 		return err
 	}
-	content, err := key.seal("inbound_message.content", out.ID, a.Content)
+	content, err := key.seal("inbound_message.content", out.ID, storedContent{a.Content, a.Booking})
 	if err != nil {
 		return err
 	}
@@ -242,6 +253,8 @@ func (s *Store) judge(ctx context.Context, tx pgx.Tx, a *Arrival, out *Arrived) 
 		out.Verdict, a.Codes = Refused, []string{contract.AnswerNoAccess}
 	case !offered:
 		out.Verdict, a.Codes = Refused, []string{contract.AnswerRefused}
+	case a.Process == contract.ProcessAppointment:
+		err = s.threadAppointment(ctx, tx, *a, out, key, patientID)
 	default:
 		err = s.thread(ctx, tx, *a, out, key, patientID)
 	}
@@ -261,23 +274,37 @@ func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, 
 			UNION SELECT dialogue_id FROM outbound_message WHERE clinic_id = $1 AND msg_id = $3)
 		ORDER BY d.created_at LIMIT 1`,
 		out.ClinicID, a.conversation(), nullable(a.RefToParent), patientID, a.Process).Scan(&out.DialogueID, &out.Process)
-	asks := a.Function != contract.FunctionUnread
 	if err == nil {
-		if asks {
-			_, err = tx.Exec(ctx, "UPDATE dialogue SET latest_message_id = $2, latest_at = $3 WHERE id = $1 AND (latest_message_id IS NULL OR latest_at <= $3)", out.DialogueID, out.ID, out.ReceivedAt)
-		}
-		return err
+		return s.joinDialogue(ctx, tx, a, out)
 	}
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
+	return s.openDialogue(ctx, tx, a, out, key, patientID)
+}
+
+// asks tells whether the message asks for something.
+func (a Arrival) asks() bool { return a.Function != contract.FunctionUnread }
+
+// joinDialogue adds the message to its dialogue.
+func (s *Store) joinDialogue(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) error {
+	if !a.asks() {
+		return nil
+	}
+	_, err := tx.Exec(ctx, "UPDATE dialogue SET latest_message_id = $2, latest_at = $3 WHERE id = $1 AND (latest_message_id IS NULL OR latest_at <= $3)",
+		out.DialogueID, out.ID, out.ReceivedAt)
+	return err
+}
+
+// openDialogue opens a dialogue with the message.
+func (s *Store) openDialogue(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, key sealingKey, patientID string) error {
 	out.DialogueID, out.NewDialogue = newID(), true
 	sealed, err := key.seal("dialogue.title", out.DialogueID, title.Inbound(string(a.Process), a.Content.Subject))
 	if err != nil {
 		return err
 	}
 	var latest *string
-	if asks {
+	if a.asks() {
 		latest = &out.ID
 	}
 	if _, err := tx.Exec(ctx, `INSERT INTO dialogue (id, clinic_id, patient_id, process, title, key_id, latest_message_id, created_at, latest_at)
@@ -285,9 +312,13 @@ func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, 
 		out.DialogueID, out.ClinicID, patientID, a.Process, sealed, key.id, latest, out.ReceivedAt); err != nil {
 		return err
 	}
-	// The conversation of another patient keeps its own dialogue: nothing is filed
-	// under somebody else.
-	_, err = tx.Exec(ctx, "INSERT INTO conversation (clinic_id, msg_id, dialogue_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+	return s.mapConversation(ctx, tx, a, out)
+}
+
+// mapConversation files the wire's conversation under the dialogue. The conversation
+// of another patient keeps its own: nothing is filed under somebody else.
+func (s *Store) mapConversation(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) error {
+	_, err := tx.Exec(ctx, "INSERT INTO conversation (clinic_id, msg_id, dialogue_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
 		out.ClinicID, a.conversation(), out.DialogueID)
 	return err
 }
@@ -300,13 +331,25 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	var current *contract.Outcome
 	var process *contract.Process
 	var dialogueID *string
+	var kind OutboundKind
 	// The counterpart of the original message alone may settle it.
-	err := tx.QueryRow(ctx, `SELECT o.id, o.clinic_id, o.dialogue_id, d.process, o.outcome
-		FROM outbound_message o JOIN inbound_message i ON i.id = o.in_reply_to LEFT JOIN dialogue d ON d.id = o.dialogue_id
-		WHERE o.kind IN ('answer', 'refusal') AND (o.msg_id = $1 OR o.transport_id = $2) AND i.from_her_id = $3 AND i.to_her_id = $4
-		FOR UPDATE OF o`,
-		nullable(a.Settles.OriginalMsgID), nullable(a.Settles.OriginalTransportID), a.FromHerID, a.ToHerID).
-		Scan(&d.OutboundID, &d.ClinicID, &dialogueID, &process, &current)
+	const original = `FROM outbound_message o LEFT JOIN inbound_message i ON i.id = o.in_reply_to LEFT JOIN dialogue d ON d.id = o.dialogue_id
+		WHERE o.kind IN ('answer', 'refusal', 'appointment') AND (o.msg_id = $1 OR o.transport_id = $2)
+			AND coalesce(o.to_her_id, i.from_her_id) = $3 AND coalesce(o.from_her_id, i.to_her_id) = $4`
+	args := []any{nullable(a.Settles.OriginalMsgID), nullable(a.Settles.OriginalTransportID), a.FromHerID, a.ToHerID}
+	if slices.Contains(a.Settles.Codes, CodeInactive) {
+		// Before the message is locked: whoever decides about a patient locks him first.
+		var patientID string
+		err := tx.QueryRow(ctx, "SELECT d.patient_id "+original+" AND d.patient_id IS NOT NULL", args...).Scan(&patientID)
+		if err == nil {
+			err = s.seenInactive(ctx, tx, patientID)
+		}
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+	}
+	err := tx.QueryRow(ctx, "SELECT o.id, o.clinic_id, o.dialogue_id, d.process, o.outcome, o.kind "+original+" FOR UPDATE OF o", args...).
+		Scan(&d.OutboundID, &d.ClinicID, &dialogueID, &process, &current, &kind)
 	if errors.Is(err, pgx.ErrNoRows) {
 		out.Verdict = Noted
 		return nil
@@ -319,8 +362,9 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	}
 	d.Outcome, d.Codes = a.Settles.Outcome, a.Settles.Codes
 	out.Settled = &d
-	// "sent" is what a refusal says until its receipt is in.
-	provisional := []contract.Outcome{contract.OutcomeOverdue, contract.OutcomeFailed, contract.OutcomeSent}
+	// "sent" is what a refusal says until its receipt is in; a superseded message that
+	// has a receipt had left before.
+	provisional := []contract.Outcome{contract.OutcomeOverdue, contract.OutcomeFailed, contract.OutcomeSent, contract.OutcomeSuperseded}
 	if current != nil && !slices.Contains(provisional, *current) {
 		if *current == d.Outcome {
 			return nil
@@ -335,6 +379,9 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 		_, err = tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $3 WHERE message_id = $1 AND kind = ANY ($2) AND resolved_at IS NULL",
 			d.OutboundID, []contract.CaseKind{contract.CaseReceiptOverdue, contract.CaseNotSent}, s.now())
 		return err
+	}
+	if kind == KindAppointment && slices.Contains(d.Codes, CodeInactive) {
+		return nil // not a failure: the clinic tells him itself from now on (F3)
 	}
 	reason := ""
 	if len(d.Codes) > 0 {
@@ -361,6 +408,9 @@ func (s *Store) intend(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	}
 	switch out.Verdict {
 	case Taken:
+		if decidedByCalendar(a.Function) {
+			return nil // its effect is the answer, whose line is written with the decision
+		}
 		if err := line(EffectInbox, nil); err != nil {
 			return err
 		}

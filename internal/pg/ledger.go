@@ -21,6 +21,11 @@ const (
 	EffectAnswer  = "answer"
 	EffectRefusal = "refusal"
 	EffectReport  = "transport-error"
+	// EffectPublication: Helsenorge is told of an appointment by a message that
+	// answers nothing.
+	EffectPublication = "publication"
+	// EffectNotice: the patient is told, by whomever (F1).
+	EffectNotice = "notice"
 )
 
 // ledgerLine writes down an intended effect. A line that exists is left as it is.
@@ -94,21 +99,26 @@ func (s *Store) OpenCase(ctx context.Context, in contract.OpenCaseInput) (string
 			return err
 		}
 		// The effect that the case is about has its outcome: it was not done.
-		if effect := undone[in.Kind]; effect != "" {
+		for _, effect := range undone[in.Kind] {
 			if err := s.ledgerOutcome(ctx, tx, effect+"/"+in.MessageID, contract.OutcomeFailed, map[string]string{"reason": in.Reason}); err != nil {
 				return err
 			}
+		}
+		if _, err := tx.Exec(ctx, "UPDATE notice SET outcome = $2, outcome_at = $3 WHERE id = $1 AND outcome IS NULL", in.MessageID, contract.OutcomeFailed, s.now()); err != nil {
+			return err
 		}
 		return tx.QueryRow(ctx, "SELECT id FROM operator_case WHERE kind = $1 AND message_id = $2", in.Kind, in.MessageID).Scan(&id)
 	})
 	return id, err
 }
 
-// undone names the effect that a case says was not done.
-var undone = map[contract.CaseKind]string{
-	contract.CaseNotJournalled: EffectJournal,
-	contract.CaseNotDelivered:  EffectInbox,
-	contract.CaseNotSent:       EffectAnswer,
+// undone names the effects that a case says were not done; of an id only one exists.
+var undone = map[contract.CaseKind][]string{
+	contract.CaseNotJournalled: {EffectJournal},
+	contract.CaseNotDelivered:  {EffectInbox},
+	contract.CaseNotSent:       {EffectAnswer, EffectPublication},
+	contract.CaseNoticeFailed:  {EffectNotice},
+	contract.CaseCancelled:     {EffectNotice},
 }
 
 // Case is something an operator is asked to look at.

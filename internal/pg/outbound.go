@@ -172,16 +172,19 @@ type Prepared struct {
 	Job         Job
 	// SentAt and ReceiptDue are set once it has been sent.
 	SentAt, ReceiptDue time.Time
+	// Superseded is true when a later message says it all: it is not to be sent.
+	Superseded bool
 }
 
-// PrepareAnswer stores the bytes and ids of an answer before it is sent for the
-// first time, and returns the stored ones ever after, so that a retry repeats the
-// message and not the intention.
+// PrepareAnswer stores the bytes and ids of an answer, or of a pushed Avtale, before it
+// is sent for the first time, and returns the stored ones ever after, so that a retry
+// repeats the message and not the intention. What a later message has superseded is
+// not built.
 func (s *Store) PrepareAnswer(ctx context.Context, clinicID, id string, build Build) (Prepared, error) {
 	return s.prepare(ctx, func(tx pgx.Tx) (string, error) {
 		var found string
-		err := tx.QueryRow(ctx, "SELECT id FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind = 'answer' FOR UPDATE", id, clinicID).Scan(&found)
-		return found, notFound(err, "the clinic has no such answer")
+		err := tx.QueryRow(ctx, "SELECT id FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind IN ('answer', 'appointment') FOR UPDATE", id, clinicID).Scan(&found)
+		return found, notFound(err, "the clinic has no such message")
 	}, build)
 }
 
@@ -210,28 +213,34 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 		}
 		p = Prepared{ID: id}
 		var (
-			keyID, originalKey, originalID, author string
+			keyID, author, outcome                 string
+			originalID, originalKey                *string
 			clinicID, dialogueID, msgID, transport *string
 			content, wire, raw                     []byte
 			process                                *contract.Process
-			sentAt, due                            *time.Time
+			verdict                                *Verdict
+			conversation, subject, theirs, related *string
+			sentAt, due, receivedAt                *time.Time
 			job                                    Job
 		)
 		err = tx.QueryRow(ctx, `SELECT o.kind, o.clinic_id, o.dialogue_id, o.code, o.author, o.key_id, o.content, o.msg_id, o.transport_id, o.wire,
-				o.sent_at, o.receipt_due, i.id, i.key_id, i.raw, i.verdict, i.codes, i.problems, i.from_her_id, i.to_her_id, i.process,
+				o.sent_at, o.receipt_due, coalesce(o.outcome, ''), i.id, i.key_id, i.raw, i.verdict, i.codes, i.problems,
+				coalesce(o.to_her_id, i.from_her_id), coalesce(o.from_her_id, i.to_her_id), coalesce(i.process, o.process),
 				i.conversation, i.subject, i.transport_id, i.correlation_id, i.received_at, d.process
-			FROM outbound_message o JOIN inbound_message i ON i.id = o.in_reply_to LEFT JOIN dialogue d ON d.id = o.dialogue_id WHERE o.id = $1`, id).
+			FROM outbound_message o LEFT JOIN inbound_message i ON i.id = o.in_reply_to LEFT JOIN dialogue d ON d.id = o.dialogue_id WHERE o.id = $1`, id).
 			Scan(&job.Kind, &clinicID, &dialogueID, &job.Code, &author, &keyID, &content, &msgID, &transport, &wire,
-				&sentAt, &due, &originalID, &originalKey, &raw, &job.Verdict, &job.Codes, &job.Problems, &p.ToHerID, &p.FromHerID, &p.Subject,
-				&job.Conversation, &job.TransportSubject, &job.OriginalTransportID, &job.CorrelationID, &job.ReceivedAt, &process)
+				&sentAt, &due, &outcome, &originalID, &originalKey, &raw, &verdict, &job.Codes, &job.Problems, &p.ToHerID, &p.FromHerID, &p.Subject,
+				&conversation, &subject, &theirs, &related, &receivedAt, &process)
 		if err != nil {
 			return err
 		}
-		if sentAt != nil {
-			p.SentAt = sentAt.UTC()
+		p.SentAt, p.ReceiptDue = derefTime(sentAt), derefTime(due)
+		if p.Superseded = outcome == string(contract.OutcomeSuperseded) && sentAt == nil; p.Superseded {
+			return nil
 		}
-		if due != nil {
-			p.ReceiptDue = due.UTC()
+		if originalID != nil {
+			job.Verdict, job.Conversation, job.TransportSubject = *verdict, *conversation, *subject
+			job.OriginalTransportID, job.CorrelationID, job.ReceivedAt = *theirs, *related, *receivedAt
 		}
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {
@@ -242,13 +251,18 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 			p.Wire, err = key.Open(wire, "outbound_message.wire/"+id)
 			return err
 		}
-		originKey := key
-		if originalKey != keyID {
-			if originKey, err = s.key(ctx, tx, originalKey); err != nil {
+		if originalID != nil {
+			originKey := key
+			if *originalKey != keyID {
+				if originKey, err = s.key(ctx, tx, *originalKey); err != nil {
+					return err
+				}
+			}
+			if job.Original, err = originKey.Open(raw, "inbound_message.raw/"+*originalID); err != nil {
 				return err
 			}
 		}
-		if job.Original, err = originKey.Open(raw, "inbound_message.raw/"+originalID); err != nil {
+		if job.Appointment, err = s.appointmentJob(ctx, tx, id); err != nil {
 			return err
 		}
 		if content != nil {
@@ -296,18 +310,29 @@ func (s *Store) MarkSent(ctx context.Context, id string, receiptDue time.Duratio
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		now := s.now()
 		var kind OutboundKind
-		var original string
-		if err := tx.QueryRow(ctx, `UPDATE outbound_message SET sent_at = coalesce(sent_at, $2), receipt_due = coalesce(receipt_due, $3),
-				outcome = CASE WHEN kind = 'answer' THEN outcome ELSE coalesce(outcome, 'sent') END,
-				outcome_at = CASE WHEN kind = 'answer' THEN outcome_at ELSE coalesce(outcome_at, $2) END
-			WHERE id = $1 RETURNING kind, in_reply_to, sent_at, receipt_due`, id, now, now.Add(receiptDue)).
-			Scan(&kind, &original, &sentAt, &due); err != nil {
+		var original *string
+		var reopened bool
+		// A message that was superseded while it left has left: its receipt is awaited.
+		if err := tx.QueryRow(ctx, `UPDATE outbound_message o SET sent_at = coalesce(o.sent_at, $2), receipt_due = coalesce(o.receipt_due, $3),
+				outcome = CASE WHEN o.kind = 'answer' THEN o.outcome WHEN o.kind = 'appointment' THEN nullif(o.outcome, 'superseded') ELSE coalesce(o.outcome, 'sent') END,
+				outcome_at = CASE WHEN o.kind = 'answer' THEN o.outcome_at WHEN o.kind = 'appointment' AND o.outcome = 'superseded' THEN NULL
+					WHEN o.kind = 'appointment' THEN o.outcome_at ELSE coalesce(o.outcome_at, $2) END
+			FROM (SELECT id, coalesce(outcome = 'superseded', false) AS superseded FROM outbound_message WHERE id = $1 FOR UPDATE) before
+			WHERE o.id = before.id RETURNING o.kind, o.in_reply_to, o.sent_at, o.receipt_due, before.superseded`, id, now, now.Add(receiptDue)).
+			Scan(&kind, &original, &sentAt, &due, &reopened); err != nil {
 			return err
 		}
-		if kind == KindAnswer {
+		switch kind {
+		case KindAnswer:
 			return nil
+		case KindAppointment:
+			if !reopened {
+				return nil
+			}
+			_, err := tx.Exec(ctx, "UPDATE ledger SET outcome = NULL, outcome_at = NULL, result = '{}' WHERE key = $1", EffectPublication+"/"+id)
+			return err
 		}
-		return s.ledgerOutcome(ctx, tx, string(kind)+"/"+original, contract.OutcomeSent, nil)
+		return s.ledgerOutcome(ctx, tx, string(kind)+"/"+deref(original), contract.OutcomeSent, nil)
 	})
 	return sentAt.UTC(), due.UTC(), err
 }
@@ -334,18 +359,29 @@ func (s *Store) FailReply(ctx context.Context, kind OutboundKind, messageID, rea
 	})
 }
 
+// lineOf is the key of a message's line on the ledger: its own, or that of the message
+// that it follows from.
+func lineOf(kind OutboundKind, id, original string) string {
+	switch kind {
+	case KindAnswer:
+		return EffectAnswer + "/" + id
+	case KindAppointment:
+		return EffectPublication + "/" + id
+	}
+	return string(kind) + "/" + original
+}
+
 // closeOutbound writes a message's terminal outcome and its ledger line's.
 func (s *Store) closeOutbound(ctx context.Context, tx pgx.Tx, id string, outcome contract.Outcome, codes []string) error {
 	var kind OutboundKind
-	var original string
-	if err := tx.QueryRow(ctx, `UPDATE outbound_message SET outcome = $2, outcome_at = $3, outcome_codes = $4 WHERE id = $1 RETURNING kind, in_reply_to`,
+	var original *string
+	// A receipt tells that what was thought not to have left did.
+	if err := tx.QueryRow(ctx, `UPDATE outbound_message SET outcome = $2, outcome_at = $3, outcome_codes = $4,
+			sent_at = CASE WHEN outcome = 'superseded' THEN coalesce(sent_at, $3) ELSE sent_at END WHERE id = $1 RETURNING kind, in_reply_to`,
 		id, outcome, s.now(), nonNil(codes)).Scan(&kind, &original); err != nil {
 		return err
 	}
-	line := EffectAnswer + "/" + id
-	if kind != KindAnswer {
-		line = string(kind) + "/" + original
-	}
+	line := lineOf(kind, id, deref(original))
 	result := map[string]any{}
 	if len(codes) > 0 {
 		result["codes"] = codes
@@ -354,24 +390,27 @@ func (s *Store) closeOutbound(ctx context.Context, tx pgx.Tx, id string, outcome
 	return err
 }
 
-// CloseDelivery writes the outcome of an answer that no receipt closed, with the
+// CloseDelivery writes the outcome of a message that no receipt closed, with the
 // operator case that says so. A receipt that was stored first wins: the outcome
 // that stands is returned.
 func (s *Store) CloseDelivery(ctx context.Context, in contract.CloseDeliveryInput) (contract.Outcome, error) {
 	stands := in.Outcome
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		var current *contract.Outcome
-		err := tx.QueryRow(ctx, "SELECT outcome FROM outbound_message WHERE id = $1 AND clinic_id = $2 FOR UPDATE", in.OutboundID, in.ClinicID).Scan(&current)
+		var kind OutboundKind
+		err := tx.QueryRow(ctx, "SELECT outcome, kind FROM outbound_message WHERE id = $1 AND clinic_id = $2 FOR UPDATE", in.OutboundID, in.ClinicID).Scan(&current, &kind)
 		if err != nil {
-			return notFound(err, "the clinic has no such answer")
+			return notFound(err, "the clinic has no such message")
 		}
 		if current != nil {
 			stands = *current
 			return nil
 		}
 		// An answer that could not even be prepared has no line yet.
-		if err := s.ledgerLine(ctx, tx, EffectAnswer+"/"+in.OutboundID, in.ClinicID, EffectAnswer, in.DialogueID, in.OutboundID, nil); err != nil {
-			return err
+		if kind == KindAnswer {
+			if err := s.ledgerLine(ctx, tx, EffectAnswer+"/"+in.OutboundID, in.ClinicID, EffectAnswer, in.DialogueID, in.OutboundID, nil); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.Exec(ctx, "UPDATE outbound_message SET prepared_at = coalesce(prepared_at, $2) WHERE id = $1", in.OutboundID, s.now()); err != nil {
 			return err
@@ -385,11 +424,11 @@ func (s *Store) CloseDelivery(ctx context.Context, in contract.CloseDeliveryInpu
 				return err
 			}
 		}
-		kind := contract.CaseNotSent
+		problem := contract.CaseNotSent
 		if in.Outcome == contract.OutcomeOverdue {
-			kind = contract.CaseReceiptOverdue
+			problem = contract.CaseReceiptOverdue
 		}
-		return s.openCase(ctx, tx, in.ClinicID, in.DialogueID, in.OutboundID, kind, in.Reason)
+		return s.openCase(ctx, tx, in.ClinicID, in.DialogueID, in.OutboundID, problem, in.Reason)
 	})
 	return stands, err
 }

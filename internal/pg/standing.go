@@ -21,19 +21,19 @@ const (
 // standing is how an appointment stands: its row, with what its calendar and its
 // type say.
 type standing struct {
-	id, clinicID, patientID, keyID   string
-	status                           contract.Status
-	revision, told, planned          int
-	calendarID, typeID, slotID       string
-	startsAt, endsAt                 time.Time
-	place, origin                    string
-	movedFrom, movedTo               string
-	changedAt, tellAt, unsettled     time.Time
-	remindAt                         time.Time
-	ownerID                          string
-	hidden, calendarGate, typeGate   bool
-	category, summary                string
-	patientErased, patientRegistered bool
+	id, clinicID, patientID, keyID string
+	status                         contract.Status
+	revision, told, planned        int
+	calendarID, typeID, slotID     string
+	startsAt, endsAt               time.Time
+	place, origin                  string
+	movedFrom, movedTo             string
+	changedAt, tellAt, unsettled   time.Time
+	remindAt                       time.Time
+	ownerID                        string
+	hidden, calendarGate, typeGate bool
+	category, summary              string
+	patientErased                  bool
 }
 
 // booked tells whether the appointment is in the calendar and no other has taken
@@ -60,7 +60,7 @@ func (a standing) snapshot() publication.Snapshot {
 const standingColumns = `a.id, a.clinic_id, a.patient_id, a.key_id, a.status, a.revision, a.told, a.planned, a.calendar_id, a.type_id, a.slot_id,
 	a.starts_at, a.ends_at, a.place, a.origin, a.moved_from, a.moved_to, a.changed_at, a.tell_at, a.unsettled_since, a.remind_at,
 	c.owner_id, coalesce(t.hidden, false), coalesce(c.notify, false), coalesce(t.notify, false), coalesce(t.category, ''), coalesce(t.summary, ''),
-	p.erased_at IS NOT NULL, p.practitioner_id IS NOT NULL
+	p.erased_at IS NOT NULL
 	FROM appointment a JOIN patient p ON p.id = a.patient_id
 	LEFT JOIN calendar c ON c.id = a.calendar_id LEFT JOIN appointment_type t ON t.id = a.type_id`
 
@@ -70,10 +70,10 @@ func scanStanding(row pgx.Row) (standing, error) {
 	var starts, ends, tell, unsettled, remind *time.Time
 	err := row.Scan(&a.id, &a.clinicID, &a.patientID, &a.keyID, &a.status, &a.revision, &a.told, &a.planned, &calendarID, &typeID, &slotID,
 		&starts, &ends, &a.place, &a.origin, &movedFrom, &movedTo, &a.changedAt, &tell, &unsettled, &remind,
-		&owner, &a.hidden, &a.calendarGate, &a.typeGate, &a.category, &a.summary, &a.patientErased, &a.patientRegistered)
+		&owner, &a.hidden, &a.calendarGate, &a.typeGate, &a.category, &a.summary, &a.patientErased)
 	a.calendarID, a.typeID, a.slotID = deref(calendarID), deref(typeID), deref(slotID)
 	a.movedFrom, a.movedTo, a.ownerID = deref(movedFrom), deref(movedTo), deref(owner)
-	a.startsAt, a.endsAt, a.tellAt, a.unsettled, a.remindAt = utc(starts), utc(ends), utc(tell), utc(unsettled), utc(remind)
+	a.startsAt, a.endsAt, a.tellAt, a.unsettled, a.remindAt = derefTime(starts), derefTime(ends), derefTime(tell), derefTime(unsettled), derefTime(remind)
 	a.changedAt = a.changedAt.UTC()
 	return a, err
 }
@@ -172,12 +172,12 @@ func (s *Store) revise(ctx context.Context, tx pgx.Tx, a *standing, by string, g
 	}
 	if _, err := tx.Exec(ctx, `UPDATE appointment SET status = $2, revision = $3, changed_at = $4, tell_at = $5, unsettled_since = $6, told = $7,
 			remind_at = NULL WHERE id = $1`,
-		a.id, a.status, a.revision, now, orNull(a.tellAt), orNull(a.unsettled), a.told); err != nil {
+		a.id, a.status, a.revision, now, nullableTime(a.tellAt), nullableTime(a.unsettled), a.told); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `INSERT INTO appointment_revision (appointment_id, revision, status, calendar_id, type_id, starts_at, ends_at, place, hidden, at, by_subject)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		a.id, a.revision, a.status, nullable(a.calendarID), nullable(a.typeID), orNull(a.startsAt), orNull(a.endsAt), a.place, a.hidden, now, by); err != nil {
+		a.id, a.revision, a.status, nullable(a.calendarID), nullable(a.typeID), nullableTime(a.startsAt), nullableTime(a.endsAt), a.place, a.hidden, now, by); err != nil {
 		return err
 	}
 	if err := s.identify(ctx, tx, a.clinicID, a.id, a.id, a.slotID); err != nil {
@@ -212,20 +212,4 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// utc reads an instant that may be null.
-func utc(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return t.UTC()
-}
-
-// orNull makes the zero instant SQL's null.
-func orNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
