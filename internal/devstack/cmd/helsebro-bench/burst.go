@@ -219,7 +219,7 @@ func (b *bench) burst(ctx context.Context, all []appointment, r *burstReport) er
 
 // noConsent records for the chosen patients that they do not want digital contact.
 func (b *bench) noConsent(ctx context.Context, all []appointment, chosen func(int) bool) error {
-	records := b.practice.records(len(b.practice.patients), pg.PatientStatus{})
+	records := b.practice.records(len(b.practice.patients), nil)
 	for i, a := range all {
 		records[a.patient].Status = &pg.PatientStatus{NoConsent: chosen(i)}
 	}

@@ -143,13 +143,13 @@ func (p *practice) date(after int) string { return oslo.In(p.clock(after, 12)).F
 
 // records are the practice's patients: all of them want to be told, and can have an
 // SMS.
-func (p *practice) records(patients int, status pg.PatientStatus) []pg.PatientRecord {
+func (p *practice) records(patients int, status *pg.PatientStatus) []pg.PatientRecord {
 	var all []pg.PatientRecord
 	for n := range patients {
 		who := simulator.Citizen(p.citizen(n))
 		all = append(all, pg.PatientRecord{
 			Patient:        pg.Patient{GivenName: who.GivenName, FamilyName: who.FamilyName, NationalID: who.NationalID, IDType: codes.Fodselsnummer},
-			PractitionerID: p.gpID(p.gpOf(n)), Status: &status,
+			PractitionerID: p.gpID(p.gpOf(n)), Status: status,
 			Contacts: &[]pg.Contact{{Channel: contract.ChannelSMS, Address: fmt.Sprintf("+479%07d", n)}},
 		})
 	}
@@ -174,7 +174,7 @@ func (p *practice) write(ctx context.Context, store *pg.Store) error {
 	if err != nil {
 		return err
 	}
-	p.patients, err = store.PutPatients(ctx, recordSystem, practiceID, p.records(p.gps*patientsPerGP, pg.PatientStatus{}))
+	p.patients, err = store.PutPatients(ctx, recordSystem, practiceID, p.records(p.gps*patientsPerGP, nil))
 	return err
 }
 
