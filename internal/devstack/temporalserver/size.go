@@ -4,13 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/url"
 )
 
 // DatabaseBytes writes what is only in the write-ahead log into the file, and returns
 // how many bytes of the file are in use: pages that are free again do not count.
 func (s *Server) DatabaseBytes(ctx context.Context) (n int64, err error) {
 	// The server's own plugin has registered the driver.
-	db, err := sql.Open("sqlite", s.cfg.SQLiteFile)
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: s.cfg.SQLiteFile}).EscapedPath())
 	if err != nil {
 		return 0, err
 	}

@@ -166,6 +166,7 @@ func (b *bench) burst(ctx context.Context, all []appointment, r *burstReport) er
 	if err := b.noConsent(ctx, all, bySMS); err != nil {
 		return err
 	}
+	began := time.Now()
 	before, err := b.store.ClosedNotices(ctx, practiceID, contract.PurposeReminder)
 	if err != nil {
 		return err
@@ -181,10 +182,10 @@ func (b *bench) burst(ctx context.Context, all []appointment, r *burstReport) er
 	}); err != nil {
 		return err
 	}
-	arrived := map[string]time.Time{}
+	arrived := map[string]time.Time{} // by phone: each of them is another patient's
 	for _, m := range b.stack.Sink.Messages() {
-		if m.Way == sink.SMS && m.Outcome == sink.Taken {
-			arrived[m.Key] = m.ReceivedAt
+		if m.Way == sink.SMS && m.Outcome == sink.Taken && m.ReceivedAt.After(began) {
+			arrived[m.To] = m.ReceivedAt
 		}
 	}
 	var mu sync.Mutex
@@ -198,10 +199,10 @@ func (b *bench) burst(ctx context.Context, all []appointment, r *burstReport) er
 		defer mu.Unlock()
 		r.TimedOut += look.timedOut
 		r.Histories += look.histories
-		switch at, sent := arrived[look.noticeID]; {
+		switch at, sent := arrived[b.practice.phone(all[i].patient)]; {
 		case !bySMS(i) && look.noticeID == "":
 			delegated = append(delegated, look.moment)
-		case bySMS(i) && sent:
+		case bySMS(i) && look.noticeID != "" && sent:
 			bySMSDone = append(bySMSDone, moment{look.due, at})
 		default:
 			return fmt.Errorf("the reminder of appointment %s went another way than expected (notice %q)", all[i].id, look.noticeID)
@@ -219,7 +220,7 @@ func (b *bench) burst(ctx context.Context, all []appointment, r *burstReport) er
 
 // noConsent records for the chosen patients that they do not want digital contact.
 func (b *bench) noConsent(ctx context.Context, all []appointment, chosen func(int) bool) error {
-	records := b.practice.records(len(b.practice.patients), nil)
+	records := b.practice.records()
 	for i, a := range all {
 		records[a.patient].Status = &pg.PatientStatus{NoConsent: chosen(i)}
 	}

@@ -148,8 +148,9 @@ func parse(args []string, errs io.Writer) (*config, int) {
 	c.levels = []level{{1, scaled(one)}, {20, scaled(twenty)}}
 	c.questions = []level{{1, scaled(one)}, {10, scaled(twenty)}}
 	c.warmUp, c.openFirst = min(c.warmUp, scaled(one)), min(c.openFirst, scaled(open))
-	c.practice = newPractice(scaled(gps), time.Now())
 	c.open, c.burst = scaled(open), scaled(burst)
+	// Each reminder of the burst is another patient's.
+	c.practice = newPractice(scaled(gps), c.burst, time.Now())
 	return c, 0
 }
 

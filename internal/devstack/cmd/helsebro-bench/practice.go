@@ -29,6 +29,7 @@ const (
 	slotDays    = 28
 	slotsPerGP  = 20 * slotsPerDay // 28 days in a row have 20 working days
 
+	// patientsPerGP is how many there are at least.
 	patientsPerGP = 10
 	// firstCitizen is the simulator's number of the first patient.
 	firstCitizen = 10_000
@@ -41,16 +42,19 @@ var recordSystem = identity.Principal{Subject: "bench-epj", ClinicID: practiceID
 // patients.
 type practice struct {
 	gps int
+	// people is how many patients there are.
+	people int
 	// opens is the first day with slots, at midnight in Norway.
 	opens time.Time
 	// patients are their ids, filled in by write.
 	patients []string
 }
 
-// newPractice is a practice whose slots begin on the day after now.
-func newPractice(gps int, now time.Time) *practice {
+// newPractice is a practice of so many GPs, with at least so many patients, whose slots
+// begin on the day after now.
+func newPractice(gps, people int, now time.Time) *practice {
 	y, m, d := oslo.In(now).Date()
-	return &practice{gps: gps, opens: oslo.At(y, m, d+1, 0, 0, 0)}
+	return &practice{gps: gps, people: max(people, gps*patientsPerGP), opens: oslo.At(y, m, d+1, 0, 0, 0)}
 }
 
 // practiceThing names a thing of the practice, the same in every run.
@@ -65,6 +69,9 @@ func (p *practice) typeID() string           { return practiceThing("type", 0) }
 
 // gpOf is the patient's own GP.
 func (p *practice) gpOf(patient int) int { return patient % p.gps }
+
+// phone is the patient's, and no other's.
+func (p *practice) phone(patient int) string { return fmt.Sprintf("+479%07d", patient) }
 
 // citizen is the patient as the simulator knows him.
 func (p *practice) citizen(patient int) int { return firstCitizen + patient }
@@ -143,14 +150,14 @@ func (p *practice) date(after int) string { return oslo.In(p.clock(after, 12)).F
 
 // records are the practice's patients: all of them want to be told, and can have an
 // SMS.
-func (p *practice) records(patients int, status *pg.PatientStatus) []pg.PatientRecord {
+func (p *practice) records() []pg.PatientRecord {
 	var all []pg.PatientRecord
-	for n := range patients {
+	for n := range p.people {
 		who := simulator.Citizen(p.citizen(n))
 		all = append(all, pg.PatientRecord{
 			Patient:        pg.Patient{GivenName: who.GivenName, FamilyName: who.FamilyName, NationalID: who.NationalID, IDType: codes.Fodselsnummer},
-			PractitionerID: p.gpID(p.gpOf(n)), Status: status,
-			Contacts: &[]pg.Contact{{Channel: contract.ChannelSMS, Address: fmt.Sprintf("+479%07d", n)}},
+			PractitionerID: p.gpID(p.gpOf(n)), Status: &pg.PatientStatus{},
+			Contacts: &[]pg.Contact{{Channel: contract.ChannelSMS, Address: p.phone(n)}},
 		})
 	}
 	return all
@@ -174,7 +181,7 @@ func (p *practice) write(ctx context.Context, store *pg.Store) error {
 	if err != nil {
 		return err
 	}
-	p.patients, err = store.PutPatients(ctx, recordSystem, practiceID, p.records(p.gps*patientsPerGP, nil))
+	p.patients, err = store.PutPatients(ctx, recordSystem, practiceID, p.records())
 	return err
 }
 

@@ -14,7 +14,7 @@ func TestPracticeOffersFourWeeksOfWorkingDays(t *testing.T) {
 	// Whatever day it is, among them days before the clock is changed.
 	for day := range 366 {
 		now := oslo.At(2026, time.January, 1+day, 23, 30, 0)
-		p := newPractice(2, now)
+		p := newPractice(2, 0, now)
 		slots := p.slots(1)
 		require.Len(t, slots, slotsPerGP)
 		days := map[string]int{}
@@ -38,7 +38,7 @@ func TestPracticeOffersFourWeeksOfWorkingDays(t *testing.T) {
 
 func TestPracticeHasOneCalendarAndPartyForEachGP(t *testing.T) {
 	t.Parallel()
-	p := newPractice(3, time.Now())
+	p := newPractice(3, 2000, time.Now())
 	require.Len(t, p.calendars(), 3)
 	require.Len(t, p.clinic().Parties, 3)
 	require.Len(t, p.registry(), 4)
@@ -52,10 +52,13 @@ func TestPracticeHasOneCalendarAndPartyForEachGP(t *testing.T) {
 			ids[s.ID] = true
 		}
 	}
-	people := map[string]bool{}
-	for n, r := range p.records(2000, nil) {
+	people, phones := map[string]bool{}, map[string]bool{}
+	for n, r := range p.records() {
 		require.Equal(t, p.gpID(n%3), r.PractitionerID)
 		people[r.NationalID] = true
+		phones[(*r.Contacts)[0].Address] = true
 	}
 	require.Len(t, people, 2000)
+	require.Len(t, phones, 2000)
+	require.Equal(t, 3*patientsPerGP, newPractice(3, 1, time.Now()).people)
 }

@@ -16,7 +16,7 @@ import (
 // small is a bench of a few seconds.
 func small() config {
 	return config{
-		parts: parts, practice: newPractice(2, time.Now()), levels: []level{{1, blocks}, {20, 2 * blocks}}, questions: []level{{1, blocks}, {10, 2 * blocks}},
+		parts: parts, practice: newPractice(2, 8, time.Now()), levels: []level{{1, blocks}, {20, 2 * blocks}}, questions: []level{{1, blocks}, {10, 2 * blocks}},
 		warmUp: 2, lives: 1, open: 6, openFirst: 2, burst: 8, timeout: 4 * time.Minute,
 	}
 }
