@@ -60,7 +60,8 @@ type Calendar struct {
 }
 
 // CalendarState is a calendar with whether it can be booked on Helsenorge, and why
-// not (S72).
+// not (S72): BookingSwitchedOff, BookingNotOffered, BookingOwnerInactive,
+// BookingCalendarInactive, booking.NoCalendar or booking.SeveralCalendars.
 type CalendarState struct {
 	Calendar
 	BookingOpen bool   `json:"bookingOpen"`

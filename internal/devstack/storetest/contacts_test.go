@@ -229,7 +229,7 @@ func TestErasureReachesTheCard(t *testing.T) {
 	_, err = d.SQL(ctx, `UPDATE appointment SET comment = '\x`+comment+`' WHERE id = '`+appointment+`'`)
 	require.NoError(t, err)
 	secrets := []string{"barn@example.org", "90909090", "push.example.org", "2010-11-10", "Vondt i kneet"}
-	clear := func() string {
+	inClear := func() string {
 		dump, err := d.Dump(ctx)
 		require.NoError(t, err)
 		for _, secret := range secrets {
@@ -241,7 +241,7 @@ func TestErasureReachesTheCard(t *testing.T) {
 		}
 		return dump
 	}
-	require.Contains(t, clear(), comment, "sealed before the erasure too")
+	require.Contains(t, inClear(), comment, "sealed before the erasure too")
 	for range 2 {
 		require.NoError(t, s.ErasePatient(ctx, demo.Admin, demo.ClinicID, id))
 	}
@@ -249,7 +249,7 @@ func TestErasureReachesTheCard(t *testing.T) {
 		(SELECT count(*) FROM data_key WHERE patient_id = '`+id+`'), born_on, active_self, active_at FROM patient WHERE id = '`+id+`'`)
 	require.NoError(t, err)
 	require.Equal(t, "0|0|0|0|||", left)
-	clear()
+	inClear()
 	for name, do := range map[string]func() error{
 		"contacts":        func() error { _, err := s.Contacts(ctx, demo.Desk, demo.ClinicID, id); return err },
 		"put contacts":    func() error { return s.PutContacts(ctx, demo.Service, demo.ClinicID, id, nil) },
