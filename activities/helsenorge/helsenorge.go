@@ -53,6 +53,9 @@ func (a *Activities) SendMessage(ctx context.Context, in contract.SendMessageInp
 	if err != nil {
 		return contract.SendMessageOutput{}, apperr.ToTemporal(err)
 	}
+	if p.Superseded {
+		return contract.SendMessageOutput{Superseded: true}, nil
+	}
 	failpoint.Hit(failpoint.AnswerPrepared)
 	if p.SentAt.IsZero() {
 		if err := a.send(ctx, p); err != nil {

@@ -419,7 +419,8 @@ type NextHopOutput struct {
 	Done    bool    `json:"done,omitempty"`
 	Outcome Outcome `json:"outcome,omitempty"`
 	Reason  string  `json:"reason,omitempty"`
-	// Channel is the next one, Also are given beside it and not waited for.
+	// Channel is the next one, Also are given beside it and not waited for. An output
+	// that is not done and names none asks to wait for what was tried before.
 	Channel Channel   `json:"channel,omitempty"`
 	Also    []Channel `json:"also,omitempty"`
 	// Patience is how long a provider that does not take it may be tried.

@@ -42,12 +42,40 @@ const (
 	AnswerRecorded Point = "answer.recorded"
 )
 
-// Points lists every point: a test that claims to have died between each two
-// steps goes through them all.
+// The points of an appointment's way, in order.
+const (
+	// BookingTaken: the calendar has decided a citizen's message, Temporal does not know.
+	BookingTaken Point = "booking.taken"
+	// ChangeApplied: a change is in the calendar, Temporal does not know.
+	ChangeApplied Point = "change.applied"
+	// PublicationDecided: what Helsenorge is told is stored, Temporal does not know.
+	PublicationDecided Point = "publication.decided"
+	// ReminderPlanned: the instant is stored, Temporal does not know.
+	ReminderPlanned Point = "reminder.planned"
+	// NoticeDecided: who gives a notice is stored, Temporal does not know.
+	NoticeDecided Point = "notice.decided"
+	// NoticeClaimed: a notice is claimed for a channel, the provider is not asked.
+	NoticeClaimed Point = "notice.claimed"
+	// NoticeSent: the provider has it, the record does not say so.
+	NoticeSent Point = "notice.sent"
+	// NoticeRecorded: recorded, Temporal does not know.
+	NoticeRecorded Point = "notice.recorded"
+)
+
+// Points lists every point of a message's way: a test that claims to have died
+// between each two steps goes through them all.
 func Points() []Point {
 	return []Point{
 		ListenReceived, ListenStored, ListenSignalled, ListenStarted, ListenRecorded, ListenSettled,
 		InboxPlaced, JournalWritten, ReplyPrepared, ReplySent, ReplyRecorded,
 		AnswerDrafted, AnswerAccepted, AnswerPrepared, AnswerSent, AnswerRecorded,
+	}
+}
+
+// AppointmentPoints lists every point of an appointment's way.
+func AppointmentPoints() []Point {
+	return []Point{
+		BookingTaken, ChangeApplied, PublicationDecided, ReminderPlanned,
+		NoticeDecided, NoticeClaimed, NoticeSent, NoticeRecorded,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/domain/notice"
 	"github.com/helsebro/helsebro/internal/domain/text"
@@ -24,6 +25,39 @@ const (
 	// again by the same hop.
 	forNow = "for now: "
 )
+
+// Channels are the channels that the installation has, with how long a provider's
+// delivery report is waited for; 0 where none comes, and what the provider has taken is
+// the outcome.
+type Channels map[contract.Channel]time.Duration
+
+// ChannelsOf are the channels that are configured. A gateway that does not report is
+// not waited for.
+func ChannelsOf(cfg config.Channels) Channels {
+	waits := notice.DefaultWaits()
+	c := Channels{}
+	if cfg.SMTP.Offered() {
+		c[contract.ChannelEmail] = waits[notice.Email]
+	}
+	if cfg.SMS.Offered() {
+		c[contract.ChannelSMS] = 0
+		if cfg.SMS.CallbackURL != "" {
+			c[contract.ChannelSMS] = waits[notice.SMS]
+		}
+	}
+	if cfg.WebPush.Offered() {
+		c[contract.ChannelPush] = waits[notice.Push]
+	}
+	return c
+}
+
+func (c Channels) waits() map[notice.Channel]time.Duration {
+	waits := map[notice.Channel]time.Duration{}
+	for channel, wait := range c {
+		waits[notice.Channel(channel)] = wait
+	}
+	return waits
+}
 
 // givenNotice is a notice's row.
 type givenNotice struct {
@@ -60,7 +94,7 @@ func (s *Store) attempts(ctx context.Context, tx pgx.Tx, noticeID string) ([]not
 // S90). Everything is read anew (F2): what was decided once does not stand against what
 // is true now. configured are the channels that the installation has. An output that is
 // neither done nor names a channel asks to wait, and to be asked again.
-func (s *Store) NextHop(ctx context.Context, in contract.NextHopInput, configured []contract.Channel) (contract.NextHopOutput, error) {
+func (s *Store) NextHop(ctx context.Context, in contract.NextHopInput, configured Channels) (contract.NextHopOutput, error) {
 	s = s.notBefore(in.Now)
 	var out contract.NextHopOutput
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
@@ -85,7 +119,9 @@ func (s *Store) NextHop(ctx context.Context, in contract.NextHopInput, configure
 		if err != nil {
 			return err
 		}
-		next := notice.NextHop(notice.HopInput{Now: v.Now, LatestHop: n.latestAt, Reachable: v.Reachable, Preference: v.Preference, Attempts: attempts})
+		next := notice.NextHop(notice.HopInput{
+			Now: v.Now, LatestHop: n.latestAt, Reachable: v.Reachable, Preference: v.Preference, Attempts: attempts, Waits: configured.waits(),
+		})
 		if outcome, reason, stop := v.stops(next); stop {
 			return s.closeNotice(ctx, tx, n, outcome, reason, v, &out)
 		}
@@ -178,7 +214,7 @@ type ClaimedNotice struct {
 // text as it will be sent: whatever happens then, it is never sent twice there. It looks
 // once more at everything, while the appointment cannot change: a claim shows the start
 // that is current (F5). A claim that somebody made before and never settled is unknown.
-func (s *Store) ClaimNotice(ctx context.Context, in contract.SendNoticeInput, configured []contract.Channel) (ClaimedNotice, error) {
+func (s *Store) ClaimNotice(ctx context.Context, in contract.SendNoticeInput, configured Channels) (ClaimedNotice, error) {
 	s = s.notBefore(in.Now)
 	var c ClaimedNotice
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
@@ -203,7 +239,7 @@ func (s *Store) ClaimNotice(ctx context.Context, in contract.SendNoticeInput, co
 			return err
 		}
 		contact, reachable := v.usable[in.Channel]
-		if !reachable || !slices.Contains(configured, in.Channel) || slices.Contains(v.Preference.OptOut, notice.Channel(in.Channel)) ||
+		if _, offered := configured[in.Channel]; !offered || !reachable || slices.Contains(v.Preference.OptOut, notice.Channel(in.Channel)) ||
 			n.ended() || v.Now.After(n.latestAt) || v.Erased || notice.Decide(v.Situation).Owner != notice.Clinic {
 			c.Known = contract.AttemptWithheld
 			if again { // tried before, and not given

@@ -9,8 +9,8 @@ import (
 	"github.com/helsebro/helsebro/internal/vault"
 )
 
-// Module provides the store and closes it last.
-var Module = fx.Module("pg", fx.Provide(func(lc fx.Lifecycle, cfg config.Database, v *vault.Vault) (*Store, error) {
+// Module provides the store, and closes it last, and the channels that are configured.
+var Module = fx.Module("pg", fx.Provide(ChannelsOf), fx.Provide(func(lc fx.Lifecycle, cfg config.Database, v *vault.Vault) (*Store, error) {
 	s, err := Open(cfg, v)
 	if err != nil {
 		return nil, err

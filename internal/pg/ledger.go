@@ -70,17 +70,22 @@ func (s *Store) Ledger(ctx context.Context, by identity.Principal, clinicID, dia
 		if err := tx.QueryRow(ctx, "SELECT patient_id FROM dialogue WHERE id = $1 AND clinic_id = $2", dialogueID, clinicID).Scan(&patientID); err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}
-		rows, err := tx.Query(ctx, `SELECT key, effect, message_id, intended_at, why, coalesce(outcome, ''), outcome_at, result
-			FROM ledger WHERE dialogue_id = $1 ORDER BY intended_at, key`, dialogueID)
-		if err != nil {
-			return err
-		}
-		if lines, err = pgx.CollectRows(rows, pgx.RowToStructByPos[LedgerLine]); err != nil {
+		var err error
+		if lines, err = s.ledger(ctx, tx, dialogueID); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, by, clinicID, "dialogue.explain", "dialogue/"+dialogueID, patientID)
 	})
 	return lines, err
+}
+
+func (s *Store) ledger(ctx context.Context, tx pgx.Tx, dialogueID string) ([]LedgerLine, error) {
+	rows, err := tx.Query(ctx, `SELECT key, effect, message_id, intended_at, why, coalesce(outcome, ''), outcome_at, result
+		FROM ledger WHERE dialogue_id = $1 ORDER BY intended_at, key`, dialogueID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[LedgerLine])
 }
 
 // openCase opens an operator case once per kind and message.

@@ -44,13 +44,14 @@ func (s *Store) ActivitySubject(ctx context.Context, clinicID, appointmentID str
 // usable is a contact that may be used now, by channel.
 type usable map[contract.Channel]Contact
 
-func (u usable) channels(configured []contract.Channel) []notice.Channel {
+func (u usable) channels(configured Channels) []notice.Channel {
 	var reachable []notice.Channel
-	for _, c := range configured {
-		if _, ok := u[c]; ok {
+	for c := range u {
+		if _, ok := configured[c]; ok {
 			reachable = append(reachable, notice.Channel(c))
 		}
 	}
+	slices.Sort(reachable)
 	return reachable
 }
 
@@ -91,7 +92,7 @@ const contactGone = "gone"
 
 // situation reads the situation of a notice as it is now. configured are the channels
 // that the installation has.
-func (s *Store) situation(ctx context.Context, tx pgx.Tx, a standing, purpose contract.Purpose, revision int, configured []contract.Channel) (situation, error) {
+func (s *Store) situation(ctx context.Context, tx pgx.Tx, a standing, purpose contract.Purpose, revision int, configured Channels) (situation, error) {
 	var v situation
 	var err error
 	if v.settings, err = s.settings(ctx, tx, a.clinicID); err != nil {
@@ -258,7 +259,7 @@ func unusable(c Contact, born time.Time, known bool, now time.Time, protected bo
 // as it is in one transaction, and writes the notice with its line on the ledger. The
 // first decision that is not pending stands, whatever is asked afterwards. configured
 // are the channels that the installation has.
-func (s *Store) DecideNotice(ctx context.Context, in contract.DecideNoticeInput, reading ActivityReading, configured []contract.Channel) (contract.DecideNoticeOutput, error) {
+func (s *Store) DecideNotice(ctx context.Context, in contract.DecideNoticeInput, reading ActivityReading, configured Channels) (contract.DecideNoticeOutput, error) {
 	s = s.notBefore(in.Now)
 	var out contract.DecideNoticeOutput
 	err := s.inTx(ctx, func(tx pgx.Tx) error {

@@ -74,20 +74,26 @@ func (r *run) nextHop(ctx workflow.Context) (contract.NextHopOutput, error) {
 }
 
 // try hands the notice to one channel, and waits for a report if there is one to
-// come. Only cancellation is an error: what else goes wrong PostgreSQL knows, or
+// come. A hop without a channel only waits for what was tried before. Only cancellation is an error: what else goes wrong PostgreSQL knows, or
 // finds out at the next hop.
 func (r *run) try(ctx workflow.Context, hop contract.NextHopOutput) error {
-	r.tried = append(r.tried, hop.Channel)
-	r.show(ctx, attempt{channel: hop.Channel})
-	out, err := r.send(ctx, hop.Channel, hop)
-	if err != nil || out.State != contract.AttemptAccepted {
-		return ctx.Err() // cancelled while the send went its way
+	present := hop.Channel
+	if present == "" && len(r.tried) > 0 {
+		present = r.tried[len(r.tried)-1]
+	}
+	if hop.Channel != "" {
+		r.tried = append(r.tried, hop.Channel)
+		r.show(ctx, attempt{channel: hop.Channel})
+		out, err := r.send(ctx, hop.Channel, hop)
+		if err != nil || out.State != contract.AttemptAccepted {
+			return ctx.Err() // cancelled while the send went its way
+		}
 	}
 	until := workflow.Now(ctx).Add(hop.Wait)
-	r.show(ctx, attempt{channel: hop.Channel, accepted: true, until: until})
+	r.show(ctx, attempt{channel: present, accepted: true, until: until})
 	var clock flow.Clock
 	defer clock.Stop()
-	_, err = clock.AwaitUntil(ctx, until, "wait for the provider's report on "+string(hop.Channel), func() bool { return r.decisive(hop.Channel) })
+	_, err := clock.AwaitUntil(ctx, until, "wait for the provider's report on "+string(present), func() bool { return r.decisive(present) })
 	return err
 }
 
