@@ -70,8 +70,8 @@ type config struct {
 	warmUp            int
 	// lives is how many of each kind are lived to look at their histories.
 	lives int
-	// open is how many appointments sleep, after openFirst that do not count; burst how
-	// many reminders are due at once.
+	// open is how many appointments sleep, after openFirst others that do not count;
+	// burst how many reminders are due at once.
 	open, openFirst, burst int
 	timeout                time.Duration
 	json                   bool
@@ -105,7 +105,7 @@ func parse(args []string, errs io.Writer) (*config, int) {
 		}
 	}
 	only := ""
-	one, twenty, gps, open, burst := 200, 1000, 200, 2000, 1500
+	one, twenty, gps, open, burst := 200, 1000, 200, 1500, 1500
 	f.StringVar(&only, "only", only, "`parts` to measure, such as rt,hlt; all when not given")
 	f.IntVar(&one, "one", one, "`messages` of each kind with 1 in flight")
 	f.IntVar(&twenty, "twenty", twenty, "`messages` of each kind with 20 in flight, and of questions with 10")

@@ -64,7 +64,7 @@ var methods = map[string]func(config) []string{
 	},
 	"open": func(cfg config) []string {
 		return []string{fmt.Sprintf("Open: %d appointments, booked by the record system through the client, told to Helsenorge, confirmed, and asleep until their reminders; as many bare workflows asleep in a timer. "+
-			"%d of each before them do not count: caches with a bound are full then. Temporal is the pages in use of its SQLite file after a checkpoint, PostgreSQL the size of its database; nothing else is added up or extrapolated. "+
+			"At least %d appointments before them do not count: caches with a bound are full then. Temporal is the pages in use of its SQLite file after a checkpoint, PostgreSQL the size of its database; nothing else is added up or extrapolated. "+
 			"Heap (live objects and stacks, after a collection) and RSS are of the one process: the worker's cache of workflows, which holds all of them, and what the server keeps.", cfg.open, cfg.openFirst)}
 	},
 	"burst": func(cfg config) []string {

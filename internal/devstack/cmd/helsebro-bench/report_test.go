@@ -68,7 +68,7 @@ func TestFlags(t *testing.T) {
 	require.NotNil(t, c, errs.String())
 	require.Equal(t, []level{{1, blocks}, {20, 10}}, c.levels, "a block has at least one message")
 	require.Equal(t, parts, c.parts, "everything when nothing is chosen")
-	require.Equal(t, []int{5, 20, 20, 15}, []int{c.practice.gps, c.open, c.openFirst, c.burst})
+	require.Equal(t, []int{5, 15, 15, 15}, []int{c.practice.gps, c.open, c.openFirst, c.burst})
 	c, _ = parse([]string{"--scale", "0.5", "--postgres-port", "15433", "--only", "burst,rt"}, &errs)
 	require.NotNil(t, c, errs.String())
 	require.Equal(t, []level{{1, 100}, {20, 500}}, c.levels)
