@@ -31,8 +31,12 @@ const (
 	ServiceHerID = 900002
 )
 
-// offered are the processes that the practitioner has registered (S12).
-var offered = []string{codes.EKontakt, codes.EKonsultasjon, codes.Reseptfornyelse}
+// offered are the processes that the practitioner has registered (S12). The list
+// without a practitioner has the first of them.
+var offered = []string{
+	codes.EKontakt, codes.EKonsultasjon, codes.Reseptfornyelse,
+	codes.Timereservasjon, codes.Timeonske, codes.Avtaleavbestilling, codes.Avtaleutsending, codes.Behandleroversikt,
+}
 
 // Clinic is the demonstration clinic.
 func Clinic() pg.Clinic {

@@ -109,7 +109,8 @@ type Slot struct {
 
 // Contact is a way to reach a patient.
 type Contact struct {
-	ID      string           `json:"id"`
+	// ID is made where it is not there.
+	ID      string           `json:"id,omitempty"`
 	Channel contract.Channel `json:"channel"`
 	// Address is an e-mail address, a phone number, or a push subscription (JSON).
 	Address string `json:"address"`

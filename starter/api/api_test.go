@@ -158,7 +158,7 @@ func setup(t *testing.T) fixture {
 	f.API = api.New(f.service, tokens{}, map[string]health.Check{
 		"postgresql": func(context.Context) error { return nil },
 		"temporal":   func(context.Context) error { return f.service.err },
-	}, slog.New(slog.NewJSONHandler(f.logs, nil)))
+	}, slog.New(slog.NewJSONHandler(f.logs, nil)), api.WithSMSReports(signature{}))
 	return f
 }
 
@@ -198,7 +198,8 @@ func (f fixture) problem(t *testing.T, r request, status int) api.Problem {
 }
 
 func path(p string) string {
-	return strings.NewReplacer("{clinic}", clinicID, "{dialogue}", dialogueID, "{file}", fileID, "{process}", "e-contact", "{patient}", fileID).Replace(p)
+	return strings.NewReplacer("{clinic}", clinicID, "{dialogue}", dialogueID, "{file}", fileID, "{process}", "e-contact", "{patient}", fileID,
+		"{calendar}", calendarID, "{type}", typeID, "{slot}", slotID, "{appointment}", appointmentID).Replace(p)
 }
 
 var roles = []identity.Role{
@@ -215,14 +216,19 @@ func TestNoRouteIsOpenByAccident(t *testing.T) {
 	f := setup(t)
 	allowed := []string{"GET /healthz", "GET /readyz", "GET /openapi.json"}
 
-	var declared, open []string
+	var declared, open, signed []string
 	for _, r := range f.Routes() {
 		declared = append(declared, r.Method+" "+r.Path)
-		if r.Right == "" {
+		switch {
+		case r.Signed:
+			require.Empty(t, r.Right, "a signature is no caller with rights")
+			signed = append(signed, r.Method+" "+r.Path)
+		case r.Right == "":
 			open = append(open, r.Method+" "+r.Path)
 		}
 	}
 	require.ElementsMatch(t, allowed, open)
+	require.Equal(t, []string{"POST /v1/callbacks/sms"}, signed)
 	require.ElementsMatch(t, api.Patterns(f.API), declared, "the mux has no pattern that the route table does not have")
 
 	for _, r := range f.Routes() {
@@ -362,17 +368,23 @@ func TestRequests(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
 			f.service.rules = map[contract.Process]routing.Rule{contract.ProcessEContact: routing.Default(routing.EContact)}
-			c.path = path(c.path)
-			res := f.do(t, c.request)
-			raw := res.Body.Bytes()
-			require.Equal(t, c.status, res.Code, string(raw))
-			require.Equal(t, c.last, f.service.last)
-			require.Contains(t, string(raw), c.body)
-			require.Equal(t, "no-store", res.Header().Get("Cache-Control"))
-			require.Equal(t, "nosniff", res.Header().Get("X-Content-Type-Options"))
-			require.NotContains(t, string(raw), "$schema")
+			f.answers(t, c.request, c.status, c.last, c.body)
 		})
 	}
+}
+
+// answers makes a call that the service answers, and holds what it was asked.
+func (f fixture) answers(t *testing.T, call request, status int, last any, body string) {
+	t.Helper()
+	call.path = path(call.path)
+	res := f.do(t, call)
+	raw := res.Body.String()
+	require.Equal(t, status, res.Code, raw)
+	require.Equal(t, last, f.service.last)
+	require.Contains(t, raw, body)
+	require.Equal(t, "no-store", res.Header().Get("Cache-Control"))
+	require.Equal(t, "nosniff", res.Header().Get("X-Content-Type-Options"))
+	require.NotContains(t, raw, "$schema")
 }
 
 func TestErrorsOfTheServiceBecomeProblems(t *testing.T) {

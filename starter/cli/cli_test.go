@@ -158,7 +158,7 @@ func TestReadingCommands(t *testing.T) {
 				"inbox    intended 12:00:01Z  done 12:00:03Z", "in unit:clinic; by the rule practitioner; left because the practitioner is unknown or absent",
 				"rejected 12:00:03Z", "Helsenorge refused it: see helsebro case list; code 12; codes T02, E10",
 				"2026-11-24\n", "journal  intended 12:00:03Z  open", "it is under way",
-				"running; awaiting-receipt; 1 messages, 0 answers, 0 cases; receipt of answer 12 expected before 2026-11-23 12:00:03Z; dialogue/" + dialogueID,
+				"running; awaiting-receipt; 1 messages, 0 answers, 0 cases; receipt of message 12 expected before 2026-11-23 12:00:03Z; dialogue/" + dialogueID,
 			}, nil,
 		},
 		"explain without Temporal": {
@@ -193,7 +193,10 @@ func TestReadingCommands(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := serve(t, map[string]answer{"GET " + c.path: {200, c.body}})
+			r := serve(t, map[string]answer{
+				"GET " + c.path: {200, c.body},
+				"GET /appointments/" + dialogueID + "/explain": {404, api.Problem{Status: 404, Detail: "the clinic has no such appointment"}},
+			})
 			got := run(t, r.env(), "", c.args...)
 			require.Equal(t, outcome{cli.ExitDone, got.out, ""}, got)
 			for _, want := range c.out {

@@ -148,13 +148,21 @@ the --id that it prints, and there will be one answer.`,
 
 func explainCommand(env Environment) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "explain DIALOGUE",
-		Short:   "Tell what was intended for a dialogue, what became of it and why",
-		Example: "  helsebro explain 0198c0de-0000-7000-8000-0000000d1a10",
+		Use:   "explain (APPOINTMENT | DIALOGUE)",
+		Short: "Tell what was intended for an appointment or a dialogue, what became of it and why",
+		Long: `Tell what was intended for an appointment or a dialogue, what became of it and why.
+Of an appointment: why the patient did or did not get each notice, one line each.`,
+		Example: "  helsebro explain " + anAppointment + " --verbose\n  helsebro explain 0198c0de-0000-7000-8000-0000000d1a10",
 		Args:    cobra.ExactArgs(1),
 	}
 	r := callsAPI(cmd, env)
+	verbose := verboseFlag(cmd)
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
+		err := explainAppointment(cmd.Context(), r, args[0], *verbose)
+		var none *refusal
+		if !errors.As(err, &none) || none.Status != http.StatusNotFound {
+			return err
+		}
 		var e client.Explanation
 		raw, err := r.get(cmd.Context(), "/dialogues/"+url.PathEscape(args[0])+"/explain", &e)
 		if err != nil {

@@ -31,7 +31,7 @@ func (d demoFiles) jwks() string     { return filepath.Join(d.etc(), "jwks.json"
 func (d demoFiles) registry() string { return filepath.Join(d.etc(), "registry.yaml") }
 
 func demoCommand(env Environment) *cobra.Command {
-	return parent("demo", "The demonstration clinic", demoInitCommand(env))
+	return parent("demo", "The demonstration clinic", demoInitCommand(env), demoSeedCommand(env))
 }
 
 func demoInitCommand(env Environment) *cobra.Command {
@@ -132,8 +132,12 @@ What comes next, in the repository:
   %s
   go run ./starter inbox
 
+  go run ./starter demo seed %s
+  go run ./starter calendar list
+  go run ./starter slot list %s
+
 The Temporal UI is http://127.0.0.1:8233
-`, keys, demo.ClinicID, token(demo.Admin), quoted(d.clinic()), simulator.EContact, demo.GPHerID, token(demo.GP))
+`, keys, demo.ClinicID, token(demo.Admin), quoted(d.clinic()), simulator.EContact, demo.GPHerID, token(demo.GP), quoted(d.dir), demo.CalendarID)
 	return err
 }
 

@@ -182,6 +182,12 @@ func workflow(l client.Lifecycle) string {
 	case l.Prescription != nil:
 		words = append(words, string(l.Prescription.Status), fmt.Sprintf("%d messages, %d cases", l.Prescription.Messages, l.Prescription.Cases))
 		words = append(words, expected(l.Prescription.Open)...)
+	case l.Appointment != nil:
+		words = append(words, string(l.Appointment.Status), fmt.Sprintf("revision %d, %d cases", l.Appointment.Facts.Revision, l.Appointment.Cases))
+		for _, n := range l.Appointment.Notices {
+			words = append(words, fmt.Sprintf("%s of revision %d is decided %s", n.Purpose, n.Revision, when(n.At)))
+		}
+		words = append(words, expected(l.Appointment.Open)...)
 	default:
 		words = append(words, l.Note)
 	}
@@ -195,9 +201,9 @@ func expected(open []contract.Delivery) []string {
 	var out []string
 	for _, d := range open {
 		if d.SentAt.IsZero() {
-			out = append(out, "answer "+d.Code+" is being sent")
+			out = append(out, "message "+d.Code+" is being sent")
 		} else {
-			out = append(out, "receipt of answer "+d.Code+" expected before "+stamp(d.ReceiptDue))
+			out = append(out, "receipt of message "+d.Code+" expected before "+stamp(d.ReceiptDue))
 		}
 	}
 	return out

@@ -29,7 +29,11 @@ const (
 
 func simulateCommand(env Environment) *cobra.Command {
 	return parent("simulate", "Helsenorge as a counterpart, on a development machine",
-		simulateServeCommand(env), simulateSendCommand(env), simulateReceivedCommand(env))
+		simulateServeCommand(env), simulateSendCommand(env), simulateReceivedCommand(env),
+		simulateSlotsCommand(env), simulateBookCommand(env), simulateCancelCommand(env), simulateWishCommand(env),
+		simulatePractitionersCommand(env), simulateTestCommand(env), simulateAppointmentsCommand(env),
+		simulateActivityCommand(env, "active", "Let a citizen be reached on Helsenorge"),
+		simulateActivityCommand(env, "inactive", "Let a citizen not be reached on Helsenorge"))
 }
 
 func simulateServeCommand(env Environment) *cobra.Command {
@@ -154,10 +158,7 @@ func simulateSendCommand(env Environment) *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	s := callsSimulator(cmd, env)
-	kinds := make([]string, len(simulator.Kinds()))
-	for i, k := range simulator.Kinds() {
-		kinds[i] = string(k)
-	}
+	kinds := []string{string(simulator.EConsultation), string(simulator.EContact), string(simulator.Renewal), string(simulator.Reply)}
 	f := cmd.Flags()
 	f.StringVar(&kind, "kind", "", "one of "+strings.Join(kinds, ", ")+" (required)")
 	f.IntVar(&a.To, "to", 0, "HER-id of the party that is written to (required)")
@@ -172,16 +173,21 @@ func simulateSendCommand(env Environment) *cobra.Command {
 	}
 	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
 		a.Kind = simulator.Kind(kind)
-		sent, err := s.client().Act(cmd.Context(), a)
-		if err != nil {
-			return s.failed(err)
-		}
-		return s.show(sent, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "Sent %s to %d: message %s, conversation %s\n", sent.Kind, sent.To, sent.MsgID, sent.Conversation)
-			return err
-		})
+		return s.act(cmd.Context(), a)
 	})
 	return cmd
+}
+
+// act does what a citizen does and shows what was sent for it.
+func (s *simulated) act(ctx context.Context, a simulator.Action) error {
+	sent, err := s.client().Act(ctx, a)
+	if err != nil {
+		return s.failed(err)
+	}
+	return s.show(sent, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "Sent %s to %d: message %s, conversation %s\n", sent.Kind, sent.To, sent.MsgID, sent.Conversation)
+		return err
+	})
 }
 
 func simulateReceivedCommand(env Environment) *cobra.Command {

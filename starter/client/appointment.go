@@ -46,7 +46,7 @@ type AppointmentExplanation struct {
 // ExplainAppointment reads what was intended for an appointment, what became of it
 // and every decision with its inputs, and the state of its workflow where it can be
 // had. It succeeds without Temporal: Lifecycle then says what is missing. Where it
-// was booked is told to who may read the audit (S92).
+// was booked is told to auditors and operators alone (S92).
 func (c *Client) ExplainAppointment(ctx context.Context, by identity.Principal, clinicID, appointmentID string) (AppointmentExplanation, error) {
 	if err := allow(by, identity.RightLedgerRead, clinicID); err != nil {
 		return AppointmentExplanation{}, err
@@ -54,9 +54,6 @@ func (c *Client) ExplainAppointment(ctx context.Context, by identity.Principal, 
 	e, err := c.store.ExplainAppointment(ctx, by, clinicID, appointmentID)
 	if err != nil {
 		return AppointmentExplanation{}, err
-	}
-	if !by.May(identity.RightAuditRead) {
-		e.Origin = ""
 	}
 	var state contract.AppointmentState
 	return AppointmentExplanation{AppointmentExplanation: e, Lifecycle: c.lifecycle(ctx, asked{

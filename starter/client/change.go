@@ -53,8 +53,8 @@ type Amendment struct {
 	CalendarID string    `json:"calendarId,omitempty"`
 	TypeID     string    `json:"typeId,omitempty"`
 	SlotID     string    `json:"slotId,omitempty"`
-	StartsAt   time.Time `json:"startsAt,omitzero" doc:"Together with endsAt"`
-	EndsAt     time.Time `json:"endsAt,omitzero"`
+	StartsAt   time.Time `json:"startsAt,omitzero"`
+	EndsAt     time.Time `json:"endsAt,omitzero" doc:"Without it a moved appointment is as long as before"`
 	Place      *string   `json:"place,omitempty" doc:"Empty takes the place away"`
 	// Acknowledged says that the author has seen what was already published and
 	// nevertheless hides it (D10).
@@ -112,8 +112,8 @@ func (c *Client) BookAppointment(ctx context.Context, by identity.Principal, cli
 }
 
 // AmendAppointment moves an appointment, or gives it another type or place. To hide
-// what is already published is refused as conflict whose fields say what was
-// published and when, until the amendment is acknowledged (D10). See Change.
+// what has been seen is refused as conflict that says what was seen and since when,
+// until the amendment is acknowledged (D10). See Change.
 func (c *Client) AmendAppointment(ctx context.Context, by identity.Principal, clinicID, appointmentID string, a Amendment) (Changed, error) {
 	return c.Change(ctx, by, clinicID, pg.Change{
 		ID: a.ID, Kind: pg.ChangeAmend, AppointmentID: appointmentID, Revision: a.Revision, CalendarID: a.CalendarID, TypeID: a.TypeID,
@@ -231,7 +231,6 @@ func checkChange(ch *pg.Change) faults {
 	} {
 		f.check(id.value == "" || isID(id.value), id.path, "a UUID")
 	}
-	f.check(ch.StartsAt.IsZero() == ch.EndsAt.IsZero(), "endsAt", "together with startsAt")
 	f.check(ch.StartsAt.IsZero() || ch.EndsAt.IsZero() || ch.StartsAt.Before(ch.EndsAt), "endsAt", "after startsAt")
 	if ch.Place != nil {
 		f.line("place", *ch.Place, MaxPlaceRunes)
@@ -244,8 +243,8 @@ func checkChange(ch *pg.Change) faults {
 		f.check(ch.PatientID != "", "patientId", "required")
 		f.booked(ch)
 	case pg.ChangeAmend:
-		names := ch.CalendarID != "" || ch.TypeID != "" || ch.SlotID != "" || !ch.StartsAt.IsZero() || ch.Place != nil
-		f.check(names, "startsAt", "name what changes: start and end, calendar, type, slot or place")
+		names := ch.CalendarID != "" || ch.TypeID != "" || ch.SlotID != "" || !ch.StartsAt.IsZero() || !ch.EndsAt.IsZero() || ch.Place != nil
+		f.check(names, "startsAt", "name what changes: start, end, calendar, type, slot or place")
 	case pg.ChangeAnswer:
 		f.check(slices.Contains(WishCodes(), ch.Code), "code", "one of %s", strings.Join(WishCodes(), ", "))
 		if ch.Code == contract.AppointmentConfirmed || ch.Code == contract.AppointmentWithOther {
@@ -267,7 +266,8 @@ func (f *faults) booked(ch *pg.Change) {
 	const rule = "required where there is no slotId"
 	f.check(ch.CalendarID != "", "calendarId", rule)
 	f.check(ch.TypeID != "", "typeId", rule)
-	f.check(!ch.StartsAt.IsZero() || !ch.EndsAt.IsZero(), "startsAt", rule)
+	f.check(!ch.StartsAt.IsZero(), "startsAt", rule)
+	f.check(!ch.EndsAt.IsZero(), "endsAt", rule)
 }
 
 // utc is the instant in UTC; the zero time stays the zero value.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -51,10 +52,11 @@ type fakeStore struct {
 	limit   int
 	patient pg.Patient
 	ledger  []pg.LedgerLine
+	fakeCalendar
 }
 
 func newStore(process contract.Process) *fakeStore {
-	return &fakeStore{process: process, drafts: map[string]pg.Draft{}}
+	return &fakeStore{process: process, drafts: map[string]pg.Draft{}, fakeCalendar: fakeCalendar{changes: map[string]pg.Change{}}}
 }
 
 func (s *fakeStore) called(name string) {
@@ -160,6 +162,7 @@ type fakeTemporal struct {
 	callErr, outcome error
 	queries          map[string]queried
 	deadline         time.Duration
+	signals          []signalled
 }
 
 type queried struct {
@@ -195,6 +198,16 @@ func (f *fakeTemporal) QueryWorkflowWithOptions(_ context.Context, r *sdkclient.
 	return &sdkclient.QueryWorkflowWithOptionsResponse{QueryResult: value{q.state}}, nil
 }
 
+type signalled struct {
+	workflowID, name string
+	arg              any
+}
+
+func (f *fakeTemporal) SignalWorkflow(_ context.Context, workflowID, _, name string, arg any) error {
+	f.signals = append(f.signals, signalled{workflowID, name, arg})
+	return f.callErr
+}
+
 type handle struct {
 	sdkclient.UpdateWorkflowOptions
 	outcome error
@@ -207,7 +220,12 @@ func (h handle) Get(_ context.Context, to any) error {
 	if h.outcome != nil {
 		return h.outcome
 	}
-	*to.(*contract.AnswerAccepted) = contract.AnswerAccepted{AnswerID: h.UpdateID(), Status: contract.StatusSending}
+	switch accepted := to.(type) {
+	case *contract.AnswerAccepted:
+		*accepted = contract.AnswerAccepted{AnswerID: h.UpdateID(), Status: contract.StatusSending}
+	case *contract.ChangeAccepted:
+		*accepted = contract.ChangeAccepted{CommandID: h.UpdateID(), Revision: 2, Status: contract.StatusBooked}
+	}
 	return nil
 }
 
@@ -392,12 +410,15 @@ func TestAnswerWithTheSameIDAndOtherTextIsADuplicate(t *testing.T) {
 	require.Equal(t, "Hei", store.drafts[a.ID].Text, "the first one stands")
 }
 
+// method is a method of the client with the right that it needs.
+type method struct {
+	right identity.Right
+	call  func(*client.Client, identity.Principal) error
+}
+
 func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 	t.Parallel()
-	methods := map[string]struct {
-		right identity.Right
-		call  func(*client.Client, identity.Principal) error
-	}{
+	methods := map[string]method{
 		"Inbox": {identity.RightInboxRead, func(c *client.Client, p identity.Principal) error {
 			_, err := c.Inbox(t.Context(), p, clinicID, 0)
 			return err
@@ -452,6 +473,7 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 			return err
 		}},
 	}
+	maps.Copy(methods, appointmentMethods(t.Context()))
 	roles := []identity.Role{
 		identity.RoleClinicAdministrator, identity.RolePractitioner, identity.RoleStaff,
 		identity.RolePortal, identity.RoleOperator, identity.RoleAuditor, identity.RoleService, "",

@@ -35,8 +35,8 @@ type PortalStep struct {
 }
 
 // PortalAppointments lists the patient's appointments as the viewer may see them,
-// wherever they were booked, without those that are hidden (S78, S82). Not-found
-// when the viewer may not act for the patient.
+// wherever they were booked, without those that are hidden (S78, S82). Forbidden says
+// why the viewer may not act for the patient.
 func (c *Client) PortalAppointments(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]pg.PatientAppointment, error) {
 	if err := allow(by, identity.RightPortalRead, clinicID); err != nil {
 		return nil, err

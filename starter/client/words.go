@@ -1,6 +1,10 @@
 package client
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/helsebro/helsebro/internal/contract"
+)
 
 // Sentence says a reason code of the rules in words, for people at the clinic: every
 // code that calendars, decisions, notices and attempts give. Several codes joined by
@@ -32,12 +36,48 @@ var sentences = map[string]string{
 	"owns-no-calendar":       "the practitioner owns no calendar: exactly one is needed",
 	"owns-several-calendars": "the practitioner owns several calendars: exactly one is needed",
 
-	// Why a citizen did not get a slot.
-	"past-deadline":     "it starts too soon to be booked online",
-	"too-far-ahead":     "it is further ahead than the clinic shows",
-	"too-many-bookings": "the patient has as many future bookings as the clinic allows",
+	// Why a citizen was offered nothing, or did not get a slot.
+	"patient-blocked":            "the patient is blocked",
+	"patient-unknown":            "the clinic does not know the patient",
+	"not-own-practitioner":       "it is not the patient's own practitioner",
+	"practitioner-unknown":       "the clinic has no such practitioner",
+	"process-not-offered":        "the party does not offer it",
+	"span-over-four-weeks":       "more than four weeks were asked for",
+	"span-ends-before-it-begins": "the time asked for ends before it begins",
+	"past-deadline":              "it starts too soon to be booked online",
+	"too-far-ahead":              "it is further ahead than the clinic shows",
+	"too-many-bookings":          "the patient has as many future bookings as the clinic allows",
+
+	// What a citizen's message came to.
+	"booked":               "the slot was free and is the patient's",
+	"no-comment":           "the patient did not say what it is about",
+	"another-practitioner": "the slot is not in the calendar of the patient's own practitioner",
+	"unknown-slot":         "there is no such slot, or it is not offered",
+	"not-online":           "the slot is not offered online",
+	"must-call":            "the slot is booked by telephone only",
+	"not-yet-available":    "the slot could not be booked yet",
+	"slot-changed":         "the patient saw another time than the slot has",
+	"taken":                "somebody else was first",
+	"cancelled-by-citizen": "the patient cancelled it",
+	"cancelled-before":     "it was cancelled already",
+	"begun-or-over":        "it has begun or is over",
+	"not-booked":           "it is not booked",
+	"unknown-appointment":  "no appointment of the patient fits",
+	"wish":                 "staff decide",
+	"already-decided":      "it had been decided already",
+
+	// What a change came to.
+	"book":              "it was booked",
+	"amend":             "it was changed",
+	"cancel":            "it was cancelled",
+	"restore":           "it was put back",
+	"missed":            "the patient did not come",
+	"answer":            "the citizen was answered",
+	"nothing-to-change": "it was so already",
 
 	// Whether Helsenorge is told.
+	"moved":           "it takes the place of another: one move",
+	"erased":          "the patient has been erased",
 	"new":             "Helsenorge had not heard of it",
 	"restored":        "it was cancelled on Helsenorge and stands after all",
 	"changed":         "time, place or kind is another than Helsenorge knew",
@@ -65,7 +105,7 @@ var sentences = map[string]string{
 	"too-near":                 "the appointment was too near for a notice",
 	"no-contact":               "no address of the patient may be used: ask for a phone number or an e-mail address",
 	"no-contact-protected":     "the patient's address is protected, and no contact of his own is known",
-	"delegated":                "the patient is active on Helsenorge, which has the appointment and tells him",
+	"delegated":                "the patient is active on Helsenorge, which has the appointment and tells of it",
 	"delegated-status-unknown": "Helsenorge has the appointment and tells the patient",
 	"awaiting-receipt":         "an answer is awaited",
 	"not-active":               "the patient is not active on Helsenorge",
@@ -88,14 +128,68 @@ var sentences = map[string]string{
 	"taken-is-final":           "the provider has taken it and tells no more",
 	"all-failed":               "no channel got through",
 	"no-receipt":               "nothing says that it has arrived",
+	"no-text":                  "there is no text for it",
+	"gone":                     "the provider says that the address exists no more",
 	"opted-out":                "the patient does not want notices on the channels that are known",
 	"latest-hop-past":          "no time was left for another channel",
 
 	// Who may act, and which contact may be used.
-	"protected":        "the address is protected: nobody represents the patient",
-	"sixteen-or-older": "the patient is sixteen: parents no longer act for him",
-	"under-sixteen":    "the patient is too young to have given a power of attorney",
-	"unknown-relation": "the relation gives no right",
-	"unverified":       "the contact has not been verified",
-	"not-reconfirmed":  "the patient has not confirmed the parent's contact since turning sixteen",
+	"not-a-representative":  "nobody has said that this person acts for the patient",
+	"date-of-birth-unknown": "the patient's date of birth is not known",
+	"protected":             "the address is protected: nobody represents the patient",
+	"sixteen-or-older":      "the patient is sixteen: parents no longer act for him",
+	"under-sixteen":         "the patient is too young to have given a power of attorney",
+	"unknown-relation":      "the relation gives no right",
+	"unverified":            "the contact has not been verified",
+	"not-reconfirmed":       "the patient has not confirmed the parent's contact since turning sixteen",
+}
+
+// Teller says who gives a notice.
+func Teller(o contract.Owner) string { return word(tellers, o) }
+
+var tellers = map[contract.Owner]string{
+	contract.OwnerHelsenorge: "Helsenorge",
+	contract.OwnerClinic:     "the clinic",
+	contract.OwnerNobody:     "nobody",
+	contract.OwnerPending:    "not decided yet",
+}
+
+// Outcome says what became of an intended effect; what has no outcome is under way.
+func Outcome(o contract.Outcome) string { return word(outcomes, o) }
+
+var outcomes = map[contract.Outcome]string{
+	"":                           "under way",
+	contract.OutcomeAcknowledged: "Helsenorge has it",
+	contract.OutcomeRejected:     "Helsenorge refused it",
+	contract.OutcomeErrorQueue:   "Helsenorge could not read it",
+	contract.OutcomeOverdue:      "no receipt came in time",
+	contract.OutcomeFailed:       "failed: see the cases",
+	contract.OutcomeDone:         "done",
+	contract.OutcomeSent:         "sent",
+	contract.OutcomeSuperseded:   "overtaken",
+	contract.OutcomeDelivered:    "delivered",
+	contract.OutcomeDelegated:    "left to Helsenorge",
+	contract.OutcomeSuppressed:   "not given",
+	contract.OutcomeExpired:      "too late: see the cases",
+}
+
+// Published says what a code of 7602 tells Helsenorge of an appointment.
+func Published(code string) string { return word(publications, code) }
+
+var publications = map[string]string{
+	contract.AppointmentConfirmed:      "booked",
+	contract.AppointmentNotAvailable:   "not available",
+	contract.AppointmentChanged:        "changed",
+	contract.AppointmentCancelled:      "cancelled",
+	contract.AppointmentNotCancelled:   "not cancelled",
+	contract.AppointmentWithOther:      "booked with another practitioner",
+	contract.AppointmentPatientMissing: "patient did not come",
+	contract.AnswerRefused:             "refused",
+}
+
+func word[K ~string](table map[K]string, key K) string {
+	if words, ok := table[key]; ok {
+		return words
+	}
+	return string(key)
 }

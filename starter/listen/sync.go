@@ -33,8 +33,7 @@ const (
 // the wire's language.
 const (
 	textLater      = "Legekontoret kan ikke svare akkurat nå. Prøv igjen senere, eller ta kontakt på telefon."
-	textFourWeeks  = "Du kan se ledige timer for høyst fire uker om gangen. Velg en kortere periode."
-	textNoPeriod   = "Perioden du søker i er ikke gyldig. Velg en fra-dato og en senere til-dato."
+	textNoPeriod   = "Perioden mangler. Velg en fra-dato og en til-dato."
 	textNotOffered = "Tjenesten tilbys ikke av legekontoret. Ta kontakt på telefon."
 )
 
@@ -180,11 +179,8 @@ func (l *Listener) consult(ctx context.Context, a pg.Arrival, m *helsenorge.Mess
 	switch a.Function {
 	case codes.SlotsRequest:
 		q.From, q.To = m.Dialog.Request.From, m.Dialog.Request.To
-		switch {
-		case q.From.IsZero() || q.To.Before(q.From):
+		if q.From.IsZero() || q.To.IsZero() {
 			return refused("no-period", textNoPeriod)
-		case q.To.Sub(q.From) > helsenorge.MaxSlotDays*24*time.Hour: // midnights UTC of dates
-			return refused("period-too-long", textFourWeeks)
 		}
 		return l.store.Offers(ctx, q)
 	case codes.PractitionersRequest:

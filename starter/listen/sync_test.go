@@ -152,22 +152,6 @@ func TestEverySynchronousAnswer(t *testing.T) {
 	}
 }
 
-// TestFourWeeksAtMost (HITS 1217 §3.4.2): the strict writer refuses such a question,
-// so a shorter one is stretched.
-func TestFourWeeksAtMost(t *testing.T) {
-	t.Parallel()
-	for to, want := range map[string]string{"2026-12-21": "04", "2026-12-22": "26", "2026-11-22": "26"} {
-		w := newWorld(t)
-		w.says(pg.Offers{Code: "04"}, nil)
-		asked := enveloped(t, slots(1))
-		stretched := strings.Replace(string(asked.Body), "<TilDato>2026-11-24", "<TilDato>"+to, 1)
-		require.NotEqual(t, string(asked.Body), stretched)
-		asked.Body = []byte(stretched)
-		_, m := one(t, w.ask(t, asked))
-		require.Equal(t, want, m.Dialog.Function(), to)
-	}
-}
-
 // TestWrongRequestsAreReported: there is no receipt on a synchronous queue.
 func TestWrongRequestsAreReported(t *testing.T) {
 	t.Parallel()

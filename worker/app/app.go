@@ -9,10 +9,12 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/fx"
 
+	"github.com/helsebro/helsebro/activities/calendar"
 	"github.com/helsebro/helsebro/activities/helsenorge"
 	"github.com/helsebro/helsebro/activities/inbox"
 	"github.com/helsebro/helsebro/activities/journal"
 	"github.com/helsebro/helsebro/activities/ledger"
+	"github.com/helsebro/helsebro/activities/notify"
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/health"
@@ -30,7 +32,7 @@ import (
 // transport, workers and stop in the opposite one.
 func Options(cfg config.Worker, logger *slog.Logger) fx.Option {
 	return fx.Options(
-		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Transport, cfg.Health, logger),
+		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Transport, cfg.Channels, cfg.Health, logger),
 		fx.WithLogger(observ.FxLogger),
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
 		// Asked for first, so that they start first and stop last.
@@ -39,7 +41,7 @@ func Options(cfg config.Worker, logger *slog.Logger) fx.Option {
 		fx.Provide(fx.Annotate(func() fleet.Registration {
 			return fleet.Registration{Queue: contract.QueueLifecycle, Register: func(r worker.Registry) { workflows.Register(r) }}
 		}, fx.ResultTags(fleet.Group))),
-		inbox.Module, journal.Module, ledger.Module, helsenorge.Module,
+		inbox.Module, journal.Module, ledger.Module, helsenorge.Module, calendar.Module, notify.Module,
 		fleet.Module,
 	)
 }

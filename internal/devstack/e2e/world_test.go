@@ -150,7 +150,7 @@ func (w *world) answer(dialogueID, key, code, text string) {
 	})
 }
 
-// call calls the API as somebody.
+// call calls the API as somebody, below his clinic.
 func (w *world) call(who identity.Principal, method, path, key string, body any) (int, string, error) {
 	token, err := w.Token(who)
 	if err != nil {
@@ -160,7 +160,7 @@ func (w *world) call(who identity.Principal, method, path, key string, body any)
 	if err != nil {
 		return 0, "", err
 	}
-	req, err := http.NewRequestWithContext(w.Context(), method, w.APIURL()+"/v1/clinics/"+demo.ClinicID+path, bytes.NewReader(raw))
+	req, err := http.NewRequestWithContext(w.Context(), method, w.APIURL()+"/v1/clinics/"+who.ClinicID+path, bytes.NewReader(raw))
 	if err != nil {
 		return 0, "", err
 	}

@@ -327,7 +327,7 @@ func (s *Stack) Serve() config.Serve {
 		Database: s.database(), Vault: s.vault(), Temporal: s.temporal(),
 		Codec:    config.Codec{Addr: s.addr(s.Ports.Codec), UIOrigin: s.Temporal.UIURL()},
 		Identity: config.Identity{Issuer: identity.DevIssuerName, Audience: identity.DevAudience, JWKSFile: s.path("jwks.json")},
-		HTTP:     config.HTTP{Addr: s.addr(s.Ports.API)}, Log: config.Log{Level: "info"},
+		HTTP:     config.HTTP{Addr: s.addr(s.Ports.API)}, SMSCallback: config.SMSCallback{Keys: s.keys.SMSCallback}, Log: config.Log{Level: "info"},
 	}
 }
 

@@ -36,22 +36,22 @@ const (
 // otherService is the record system of another clinic.
 var otherService = identity.Principal{Subject: "epj2", ClinicID: otherID, Role: identity.RoleService}
 
-// bookable is the demonstration clinic with a practitioner who has registered the
-// appointment process.
-func bookable() pg.Clinic {
+// offering is the demonstration clinic with a practitioner who has registered these
+// processes and no other.
+func offering(processes ...string) pg.Clinic {
 	c := demo.Clinic()
-	c.Parties[0].Processes = append(append([]string{}, c.Parties[0].Processes...), codes.Timereservasjon, codes.Behandleroversikt)
+	c.Parties[0].Processes = processes
 	return c
 }
 
-// setupCalendar makes that clinic with online booking, one calendar, an open and a
+// setupCalendar makes the demonstration clinic with online booking, one calendar, an open and a
 // hidden type, and the clock at now.
 func setupCalendar(t *testing.T) (*storetest.Database, *pg.Store) {
 	t.Helper()
 	d, s := setup(t)
 	s = s.At(func() time.Time { return now })
 	ctx := t.Context()
-	require.NoError(t, s.PutClinic(ctx, demo.Service, bookable()))
+	require.NoError(t, s.PutClinic(ctx, demo.Service, demo.Clinic()))
 	require.NoError(t, s.PutCalendars(ctx, demo.Service, demo.ClinicID, []pg.Calendar{{ID: calendarID, OwnerID: demo.GPID, Name: "Frida"}}))
 	require.NoError(t, s.PutAppointmentTypes(ctx, demo.Service, demo.ClinicID, []pg.AppointmentType{
 		{ID: typeID, Name: "Vanlig time", Summary: "Time hos fastlege"}, {ID: hiddenID, Name: "Skjult time", Hidden: true},
@@ -183,11 +183,12 @@ func TestOneCalendarIsBookable(t *testing.T) { // S69, S71, S72, A8, F16
 		require.Equal(t, wantCase, openCase())
 	}
 
+	require.NoError(t, s.PutClinic(ctx, demo.Service, offering(codes.EKontakt)))
 	calendars(first)
 	check(false, pg.BookingSwitchedOff, "")
 	require.NoError(t, s.PutSettings(ctx, demo.Admin, demo.ClinicID, pg.Settings{OnlineBooking: true}))
 	check(false, pg.BookingNotOffered, "")
-	require.NoError(t, s.PutClinic(ctx, demo.Service, bookable()))
+	require.NoError(t, s.PutClinic(ctx, demo.Service, demo.Clinic()))
 	check(true, "", "")
 	calendars(second)
 	check(false, booking.SeveralCalendars, booking.SeveralCalendars)
@@ -207,7 +208,7 @@ func TestOneCalendarIsBookable(t *testing.T) { // S69, S71, S72, A8, F16
 	calendars(first)
 	check(true, "", "")
 
-	left := bookable() // the practitioner leaves
+	left := demo.Clinic() // the practitioner leaves
 	left.Staff[0].Inactive = true
 	require.NoError(t, s.PutClinic(ctx, demo.Service, left))
 	check(false, pg.BookingOwnerInactive, pg.BookingOwnerInactive)
@@ -216,7 +217,7 @@ func TestOneCalendarIsBookable(t *testing.T) { // S69, S71, S72, A8, F16
 	check(false, pg.BookingNotOffered, "")
 	first.OwnerID = demo.GPID
 	calendars(first)
-	require.NoError(t, s.PutClinic(ctx, demo.Service, bookable()))
+	require.NoError(t, s.PutClinic(ctx, demo.Service, demo.Clinic()))
 	check(true, "", "")
 	calendars(pg.Calendar{ID: second.ID, OwnerID: demo.GPID, Name: "Vaksine"})
 	check(false, booking.SeveralCalendars, booking.SeveralCalendars)

@@ -37,7 +37,7 @@ func ask() pg.OfferQuery {
 // twoGPs adds a second practitioner with a calendar and a slot of her own.
 func twoGPs(t *testing.T, s *pg.Store) pg.Clinic {
 	t.Helper()
-	c := bookable()
+	c := demo.Clinic()
 	c.Staff = append(c.Staff, pg.Staff{ID: secondGPID, Subject: "gp2", Name: "Live Lege", Role: identity.RolePractitioner, HPR: secondHPR})
 	c.Parties = append(c.Parties, pg.Party{HerID: secondGPHerID, Name: "Live Lege", StaffID: secondGPID, Processes: []string{codes.Timereservasjon}})
 	require.NoError(t, s.PutClinic(t.Context(), demo.Service, c))
@@ -234,7 +234,7 @@ func TestOffersAreAnsweredFromIndexes(t *testing.T) {
 	const freePerDay, weekdays = 13, 20 // what begins at 20 past is taken
 	d, s := setupCalendar(t)
 	ctx := t.Context()
-	clinic := bookable()
+	clinic := demo.Clinic()
 	var calendars []pg.Calendar
 	var records []pg.PatientRecord
 	var slots []pg.Slot

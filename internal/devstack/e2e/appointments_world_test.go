@@ -1,0 +1,379 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/channel/sink"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/helsenorge"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/simulator"
+	"github.com/helsebro/helsebro/starter/api"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+// book makes an appointment of twenty minutes, as the desk does (S76); change may be
+// nil.
+func (c *clinic) book(p patient, start time.Time, change func(*client.Booking)) client.Changed {
+	c.Helper()
+	b := client.Booking{PatientID: p.ID, CalendarID: c.CalendarID, TypeID: c.ConsultID, StartsAt: start, EndsAt: start.Add(slotLength)}
+	if change != nil {
+		change(&b)
+	}
+	var done client.Changed
+	c.must(c.Desk, http.MethodPost, "/appointments", b, &done)
+	return done
+}
+
+// amend gives an appointment another time, type or place.
+func (c *clinic) amend(id string, a client.Amendment) client.Changed {
+	c.Helper()
+	var done client.Changed
+	c.must(c.Desk, http.MethodPatch, "/appointments/"+id, a, &done)
+	return done
+}
+
+// move is an amendment to another start.
+func (c *clinic) move(id string, start time.Time) client.Changed {
+	c.Helper()
+	return c.amend(id, client.Amendment{StartsAt: start, EndsAt: start.Add(slotLength)})
+}
+
+// step is cancel, restore or missed.
+func (c *clinic) step(id, step string) client.Changed {
+	c.Helper()
+	var done client.Changed
+	c.must(c.Desk, http.MethodPost, "/appointments/"+id+"/"+step, client.Step{}, &done)
+	return done
+}
+
+// pass lets so much time pass for one appointment.
+func (c *clinic) pass(id string, d time.Duration) {
+	c.Helper()
+	t, err := c.Client()
+	require.NoError(c, err)
+	defer t.Close()
+	c.skip(t, contract.AppointmentWorkflowID(id), d)
+}
+
+// passTo lets time pass for one appointment until an instant, which has not come.
+func (c *clinic) passTo(id string, at time.Time) {
+	c.Helper()
+	c.pass(id, time.Until(at))
+}
+
+// grace is a little more than the clinic waits for further changes.
+const grace = 90 * time.Second
+
+// settle lets the grace pass and waits until the appointment is told as it stands and
+// nothing about it is under way.
+func (c *clinic) settle(id string) {
+	c.Helper()
+	c.pass(id, grace)
+	c.settled(id)
+}
+
+// settled waits until the appointment is told as it stands and nothing about it is
+// under way: what has not come by then comes at no instant before the next timer.
+func (c *clinic) settled(id string) {
+	c.Helper()
+	c.eventually("appointment "+id+" is settled", func() error {
+		e := c.explain(id)
+		if s := e.Lifecycle.Appointment; s != nil {
+			if s.Told < e.Revision || len(s.Open) > 0 || slices.ContainsFunc(s.Notices, func(n contract.PendingNotice) bool { return n.Purpose != contract.PurposeReminder }) {
+				return fmt.Errorf("revision %d: %+v", e.Revision, *s)
+			}
+		} else if e.Lifecycle.Status != client.LifecycleEnded {
+			return fmt.Errorf("%s: %s", e.Lifecycle.Status, e.Lifecycle.Note)
+		}
+		for _, n := range e.Notices {
+			if n.Outcome == "" {
+				return fmt.Errorf("%s of revision %d is under way: %s %s", n.Purpose, n.Revision, n.Owner, n.Reason)
+			}
+		}
+		for _, l := range e.Lines {
+			if l.Outcome == "" {
+				return fmt.Errorf("the ledger line %s has no outcome", l.Effect)
+			}
+		}
+		return nil
+	})
+}
+
+// over lets an appointment's time pass to its end and waits until its lifecycle has
+// ended: nothing about it comes any more.
+func (c *clinic) over(id string) {
+	c.Helper()
+	t, err := c.Client()
+	require.NoError(c, err)
+	defer t.Close()
+	if c.ended(t, contract.AppointmentWorkflowID(id)) != nil {
+		c.passTo(id, c.appointment(id).EndsAt.Add(time.Minute))
+	}
+	c.eventually("appointment "+id+" is over", func() error { return c.ended(t, contract.AppointmentWorkflowID(id)) })
+	c.settled(id)
+}
+
+// explain is why the patient did or did not get each notice, over HTTP.
+func (c *clinic) explain(id string) client.AppointmentExplanation {
+	c.Helper()
+	var e client.AppointmentExplanation
+	c.must(c.Desk, http.MethodGet, "/appointments/"+id+"/explain", nil, &e)
+	return e
+}
+
+// appointment is an appointment as staff see it.
+func (c *clinic) appointment(id string) pg.Appointment {
+	c.Helper()
+	var a pg.Appointment
+	c.must(c.Desk, http.MethodGet, "/appointments/"+id, nil, &a)
+	return a
+}
+
+// notice waits until the notice of the newest revision has a terminal outcome.
+func (c *clinic) notice(id string, purpose contract.Purpose) pg.NoticeExplained {
+	c.Helper()
+	var found pg.NoticeExplained
+	c.eventually(string(purpose)+" of appointment "+id, func() error {
+		e := c.explain(id)
+		for _, n := range e.Notices {
+			if n.Purpose != purpose || n.Revision != e.Revision {
+				continue
+			}
+			if found = n; n.Outcome != "" {
+				return nil
+			}
+			return fmt.Errorf("under way: %s %s", n.Owner, n.Reason)
+		}
+		return fmt.Errorf("not decided; %d notices, lifecycle %+v", len(e.Notices), e.Lifecycle.Appointment)
+	})
+	return found
+}
+
+// decided is the newest decision about something, "" when there is none.
+func (c *clinic) decided(id, about string) pg.DecisionExplained {
+	c.Helper()
+	var newest pg.DecisionExplained
+	for _, d := range c.explain(id).Decisions {
+		if d.About == about {
+			newest = d
+		}
+	}
+	return newest
+}
+
+// entries are what stands in a calendar around an instant.
+func (c *clinic) entries(calendarID string, around time.Time) []pg.CalendarEntry {
+	c.Helper()
+	var all api.List[pg.CalendarEntry]
+	c.must(c.Desk, http.MethodGet, "/calendars/"+calendarID+"/entries?"+stretch(around), nil, &all)
+	return all.Items
+}
+
+// portal is what a viewer sees of the patient in the clinic's portal.
+func (c *clinic) portal(p, viewer patient) []pg.PatientAppointment {
+	c.Helper()
+	var all api.List[pg.PatientAppointment]
+	c.must(c.Portal, http.MethodGet, "/portal/patients/"+p.ID+"/appointments?viewer="+viewer.ID, nil, &all)
+	return all.Items
+}
+
+// feed is what the clinic has told the patient, in the portal.
+func (c *clinic) feed(p patient) []pg.FeedItem {
+	c.Helper()
+	var all api.List[pg.FeedItem]
+	c.must(c.Portal, http.MethodGet, "/portal/patients/"+p.ID+"/feed?viewer="+p.ID, nil, &all)
+	return all.Items
+}
+
+// seen is what the citizen sees on Helsenorge under Timeavtaler.
+func (c *clinic) seen(p patient) []simulator.Appointment {
+	c.Helper()
+	all, err := c.Simulator.Appointments(c.Context(), p.Citizen)
+	require.NoError(c, err)
+	return all
+}
+
+// sees waits until the citizen sees an appointment at Helsenorge that fits.
+func (c *clinic) sees(p patient, what string, fits func(simulator.Appointment) bool) simulator.Appointment {
+	c.Helper()
+	var found simulator.Appointment
+	c.eventually("the citizen sees "+what, func() error {
+		all := c.seen(p)
+		i := slices.IndexFunc(all, fits)
+		if i < 0 {
+			return fmt.Errorf("he sees %+v", all)
+		}
+		found = all[i]
+		return nil
+	})
+	return found
+}
+
+// tells are the notices that Helsenorge has given of an appointment.
+func tells(a simulator.Appointment) []string {
+	all := []string{}
+	for _, n := range a.Notices {
+		all = append(all, n.Tells)
+	}
+	return all
+}
+
+// told is a message of the clinic in Helsenorge's book that is about a patient.
+type told struct {
+	simulator.Received
+	Message *helsenorge.Message
+}
+
+// told lists what Helsenorge has received about a patient, in the order of arrival:
+// every message, whatever it is about.
+func (c *clinic) told(p patient) []told {
+	c.Helper()
+	book, err := c.Simulator.Book(c.Context())
+	require.NoError(c, err)
+	var all []told
+	for _, r := range book.Received {
+		m, _ := helsenorge.Read(r.XML)
+		require.NotNil(c, m, "Helsenorge can read what the clinic sends")
+		if m.Head.Patient != nil && m.Head.Patient.NationalID == p.NationalID {
+			all = append(all, told{r, m})
+		}
+	}
+	return all
+}
+
+// codesOf are the codes of messages.
+func codesOf(all []told) []string {
+	out := []string{}
+	for _, m := range all {
+		out = append(out, m.Function)
+	}
+	return out
+}
+
+// answerTo waits for the clinic's answer to a citizen's message, demands that there is
+// one, and that the standard has nothing to say against it.
+func (c *clinic) answerTo(s simulator.Sent) told {
+	c.Helper()
+	var answers []told
+	c.eventually("the answer to "+string(s.Kind), func() error {
+		book, err := c.Simulator.Book(c.Context())
+		if err != nil {
+			return err
+		}
+		answers = nil
+		for _, r := range book.Received {
+			if r.Parent == s.MsgID {
+				m, _ := helsenorge.Read(r.XML)
+				answers = append(answers, told{r, m})
+			}
+		}
+		if len(answers) == 0 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	require.Len(c, answers, 1)
+	require.Empty(c, answers[0].Problems)
+	require.Equal(c, s.Conversation, answers[0].Conversation)
+	return answers[0]
+}
+
+// offered are the slots that a citizen is shown on Helsenorge in the next four weeks.
+func (c *clinic) offered(p patient, herID int) simulator.Answer {
+	c.Helper()
+	a, err := c.Simulator.Ask(c.Context(), simulator.Question{Kind: simulator.FreeSlots, To: herID, Citizen: p.Citizen})
+	require.NoError(c, err)
+	require.Empty(c, a.Problems)
+	return a
+}
+
+// slotOf is a slot as Helsenorge would name it, whether the citizen was shown it or not.
+func (c *clinic) slotOf(s pg.Slot) *simulator.Slot {
+	return &simulator.Slot{UID: s.ID, StartsAt: s.StartsAt, EndsAt: s.EndsAt, Contact: c.GPHerID}
+}
+
+// reserve books a slot as the citizen does on Helsenorge.
+func (c *clinic) reserve(p patient, s pg.Slot, change func(*simulator.Action)) simulator.Sent {
+	c.Helper()
+	a := simulator.Action{Kind: simulator.Reserve, Citizen: p.Citizen, To: c.GPHerID, Slot: c.slotOf(s), Text: "Kontroll av blodtrykk."}
+	if change != nil {
+		change(&a)
+	}
+	sent, err := c.Simulator.Act(c.Context(), a)
+	require.NoError(c, err)
+	return sent
+}
+
+// reserved is reserve that must succeed; it returns the appointment's id in the
+// clinic's calendar.
+func (c *clinic) reserved(p patient, s pg.Slot) string {
+	c.Helper()
+	answer := c.answerTo(c.reserve(p, s, nil))
+	require.Equal(c, contract.AppointmentConfirmed, answer.Function)
+	return c.inCalendar(s)
+}
+
+// inCalendar is the id of the one appointment that stands where the slot is.
+func (c *clinic) inCalendar(s pg.Slot) string {
+	c.Helper()
+	var ids []string
+	for _, e := range c.entries(s.CalendarID, s.StartsAt) {
+		if e.StartsAt.Equal(s.StartsAt) {
+			ids = append(ids, e.ID)
+		}
+	}
+	require.Len(c, ids, 1)
+	return ids[0]
+}
+
+// free tells whether a slot can be booked, as the clinic sees it.
+func (c *clinic) free(s pg.Slot) bool {
+	c.Helper()
+	var all api.List[pg.Slot]
+	c.must(c.Desk, http.MethodGet, "/slots?calendar="+s.CalendarID+"&"+stretch(s.StartsAt), nil, &all)
+	i := slices.IndexFunc(all.Items, func(o pg.Slot) bool { return o.ID == s.ID })
+	require.GreaterOrEqual(c, i, 0)
+	return all.Items[i].Free
+}
+
+// portalBook books a slot in the clinic's portal or app.
+func (c *clinic) portalBook(p, viewer patient, s pg.Slot, app bool) client.Changed {
+	c.Helper()
+	var done client.Changed
+	c.must(c.Portal, http.MethodPost, "/portal/patients/"+p.ID+"/appointments",
+		client.PortalBooking{ViewerID: viewer.ID, SlotID: s.ID, Comment: "Kontroll.", App: app}, &done)
+	return done
+}
+
+// sent is what the sink got for a patient on the clinic's channels, oldest first:
+// attempts that it refused are not among it.
+func (c *clinic) sent(p patient) []sink.Message {
+	c.Helper()
+	var all []sink.Message
+	for _, m := range c.Sink.Messages() {
+		if (m.To == p.Email || m.To == p.Mobile) && m.Arrival > 0 {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// ways are those by which messages came.
+func ways(all []sink.Message) []sink.Way {
+	out := []sink.Way{}
+	for _, m := range all {
+		out = append(out, m.Way)
+	}
+	return out
+}
+
+// newID is a new opaque id.
+func newID() string { return uuid.NewString() }
