@@ -18,11 +18,11 @@ import (
 	"github.com/helsebro/helsebro/internal/pg"
 )
 
-// headStart is how long the bench has to bring all reminders to the same instant,
-// for each of them and at least.
+// headStart is how long the bench has to bring all reminders to the same instant, and
+// headStartEach how much longer for each of them.
 const (
-	headStart    = 8 * time.Millisecond
-	minHeadStart = 10 * time.Second
+	headStart     = 3 * time.Second
+	headStartEach = 10 * time.Millisecond
 )
 
 // burstReport is what becomes of many reminders that are due at once.
@@ -86,7 +86,7 @@ func perSecond(all []moment) float64 {
 func (b *bench) measureBurst(ctx context.Context, cfg config, steps *progress.Steps, r *report) error {
 	r.Burst = &burstReport{}
 	if missing := cfg.burst - len(b.bareOpen); missing > 0 {
-		if _, err := b.openBare(ctx, missing, steps); err != nil {
+		if _, err := b.openBare(ctx, missing, cfg, steps); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func (b *bench) measureBurst(ctx context.Context, cfg config, steps *progress.St
 	}
 	b.bareOpen = b.bareOpen[cfg.burst:]
 	if missing := cfg.burst - len(b.open); missing > 0 {
-		if _, err := b.openAppointments(ctx, missing, steps); err != nil {
+		if _, err := b.openAppointments(ctx, missing, cfg, steps); err != nil {
 			return err
 		}
 	}
@@ -104,10 +104,10 @@ func (b *bench) measureBurst(ctx context.Context, cfg config, steps *progress.St
 	return steps.Do(fmt.Sprintf("%d reminders of appointments in one second", cfg.burst), func() error { return b.burst(ctx, all, r.Burst) })
 }
 
-// together skips time so that all n are due at the same instant, which it returns
-// when it has come. skip moves one of them so that it is due then.
+// together skips time so that all n are due at the same instant, which is still to
+// come when it returns. skip moves one of them so that it is due then.
 func (b *bench) together(ctx context.Context, n int, skip func(ctx context.Context, i int, due time.Time) error) error {
-	due := time.Now().Add(max(minHeadStart, time.Duration(n)*headStart))
+	due := time.Now().Add(headStart + time.Duration(n)*headStartEach)
 	if err := inTurns(ctx, n, func(ctx context.Context, i int) error { return skip(ctx, i, due) }); err != nil {
 		return err
 	}
@@ -141,9 +141,7 @@ func (b *bench) burstBare(ctx context.Context, ids []string, r *burstReport) err
 	err := inTurns(ctx, len(ids), func(ctx context.Context, i int) error {
 		var by time.Duration
 		err := b.events(ctx, ids[i], func(e *historypb.HistoryEvent) {
-			if skipped, ok := ahead(e); ok {
-				by = skipped
-			}
+			by += skipped(e)
 			switch e.EventType {
 			case enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED:
 				moments[i].done = e.EventTime.AsTime()
@@ -172,7 +170,7 @@ func (b *bench) burst(ctx context.Context, all []appointment, r *burstReport) er
 		return err
 	}
 	if err := b.together(ctx, len(all), func(ctx context.Context, i int, due time.Time) error {
-		return b.skip(ctx, all[i].workflowID(), all[i].remindAt.Sub(due))
+		return b.skip(ctx, all[i].workflowID(), all[i].remindAt.Sub(due)-all[i].ahead)
 	}); err != nil {
 		return err
 	}
@@ -248,9 +246,7 @@ func (b *bench) lookAt(ctx context.Context, a appointment) (look, error) {
 	}
 	err := b.events(ctx, a.workflowID(), func(e *historypb.HistoryEvent) {
 		count(e)
-		if skipped, ok := ahead(e); ok {
-			by = skipped
-		}
+		by += skipped(e)
 		if s := e.GetActivityTaskScheduledEventAttributes(); s != nil && s.ActivityType.Name == "DecideNotice" {
 			deciding = e.EventId
 		}

@@ -73,8 +73,11 @@ type config struct {
 	// open is how many appointments sleep, after openFirst others that do not count;
 	// burst how many reminders are due at once.
 	open, openFirst, burst int
-	timeout                time.Duration
-	json                   bool
+	// skipGrace skips the clinic's grace, for tests: each appointment then has some
+	// bytes more, which say so.
+	skipGrace bool
+	timeout   time.Duration
+	json      bool
 }
 
 // level is a number of messages in flight.

@@ -96,12 +96,12 @@ func (b *bench) measureOpen(ctx context.Context, cfg config, steps *progress.Ste
 	for _, kind := range []struct {
 		name string
 		into *footprint
-		open func(context.Context, int, *progress.Steps) (time.Duration, error)
+		open func(context.Context, int, config, *progress.Steps) (time.Duration, error)
 	}{{"bare reminders", &measured.Bare, b.openBare}, {"appointments", &measured.Appointments, b.openAppointments}} {
 		// What is bounded, such as the server's cache of histories, is full before it is
 		// counted from.
 		if n := cfg.openFirst - int(b.booking.n.Load()); n > 0 {
-			if _, err := kind.open(ctx, n, steps); err != nil {
+			if _, err := kind.open(ctx, n, cfg, steps); err != nil {
 				return err
 			}
 		}
@@ -109,7 +109,7 @@ func (b *bench) measureOpen(ctx context.Context, cfg config, steps *progress.Ste
 		if err != nil {
 			return err
 		}
-		took, err := kind.open(ctx, cfg.open, steps)
+		took, err := kind.open(ctx, cfg.open, cfg, steps)
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (b *bench) measureOpen(ctx context.Context, cfg config, steps *progress.Ste
 }
 
 // openBare starts n bare reminders that sleep, and waits until they do.
-func (b *bench) openBare(ctx context.Context, n int, steps *progress.Steps) (took time.Duration, err error) {
+func (b *bench) openBare(ctx context.Context, n int, _ config, steps *progress.Steps) (took time.Duration, err error) {
 	ids := make([]string, n)
 	err = steps.Do(fmt.Sprintf("opening %d bare reminders", n), func() error {
 		began := time.Now()
@@ -143,13 +143,16 @@ func (b *bench) openBare(ctx context.Context, n int, steps *progress.Steps) (too
 
 // openAppointments books n appointments as the record system does, and waits until
 // Helsenorge has been told of them and only their reminder is to come.
-func (b *bench) openAppointments(ctx context.Context, n int, steps *progress.Steps) (took time.Duration, err error) {
+func (b *bench) openAppointments(ctx context.Context, n int, cfg config, steps *progress.Steps) (took time.Duration, err error) {
 	all := make([]appointment, n)
 	if err := steps.Do(fmt.Sprintf("booking %d appointments", n), func() error {
 		began := time.Now()
 		first := len(b.open)
 		err := inTurns(ctx, n, func(ctx context.Context, i int) (err error) {
-			all[i], err = b.book(ctx, first+i)
+			if all[i], err = b.book(ctx, first+i); err == nil && cfg.skipGrace {
+				all[i].ahead = grace + time.Second
+				err = b.skip(ctx, all[i].workflowID(), all[i].ahead)
+			}
 			return err
 		})
 		took = time.Since(began)
@@ -157,7 +160,7 @@ func (b *bench) openAppointments(ctx context.Context, n int, steps *progress.Ste
 	}); err != nil {
 		return took, err
 	}
-	err = steps.Do(fmt.Sprintf("waiting until Helsenorge has been told of %d appointments (the clinic's minute of grace included)", n), func() error {
+	err = steps.Do(fmt.Sprintf("waiting until Helsenorge has been told of %d appointments, after the clinic's grace of %s", n, grace), func() error {
 		ctx, cancel := context.WithTimeoutCause(ctx, settling, fmt.Errorf("the appointments did not come to rest within %s", settling))
 		defer cancel()
 		// The ledger is asked first, at leisure: who asks every workflow wakes it.

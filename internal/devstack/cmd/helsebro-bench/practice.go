@@ -31,6 +31,8 @@ const (
 
 	// patientsPerGP is how many there are at least.
 	patientsPerGP = 10
+	// grace is how long the clinic's changes are waited for before the last is told.
+	grace = time.Minute
 	// firstCitizen is the simulator's number of the first patient.
 	firstCitizen = 10_000
 )
@@ -170,7 +172,7 @@ func (p *practice) write(ctx context.Context, store *pg.Store) error {
 	}
 	if err := store.PutSettings(ctx, recordSystem, practiceID, pg.Settings{
 		OnlineBooking: true, Notify: true, NoticeName: "Storby senter", Phone: "22000000",
-		GraceMinutes: 1, MaxFutureBookings: slotsPerGP,
+		GraceMinutes: int(grace / time.Minute), MaxFutureBookings: slotsPerGP,
 	}); err != nil {
 		return err
 	}

@@ -88,6 +88,8 @@ type appointment struct {
 	patient int
 	// remindAt is the planned instant of its reminder, endsAt its end.
 	remindAt, endsAt time.Time
+	// ahead is how far its time was skipped before.
+	ahead time.Duration
 }
 
 func (a appointment) workflowID() string { return contract.AppointmentWorkflowID(a.id) }

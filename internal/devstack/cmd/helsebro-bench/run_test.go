@@ -17,7 +17,7 @@ import (
 func small() config {
 	return config{
 		parts: parts, practice: newPractice(2, 8, time.Now()), levels: []level{{1, blocks}, {20, 2 * blocks}}, questions: []level{{1, blocks}, {10, 2 * blocks}},
-		warmUp: 2, lives: 1, open: 6, openFirst: 2, burst: 8, timeout: 4 * time.Minute,
+		warmUp: 2, lives: 1, open: 8, openFirst: 2, burst: 8, skipGrace: true, timeout: 4 * time.Minute,
 	}
 }
 
@@ -55,7 +55,7 @@ func TestMeasuresBothSidesAndLeavesNothing(t *testing.T) {
 	require.Greater(t, r.FreeSlots.Offered, slotsPerGP/2)
 	requireLives(t, r.Histories)
 
-	require.Equal(t, 6, r.Open.Appointments.Open)
+	require.Equal(t, 8, r.Open.Appointments.Open)
 	require.Positive(t, r.Open.Appointments.Temporal)
 	require.Positive(t, r.Open.Appointments.PostgreSQL)
 	require.Positive(t, r.Open.Bare.Temporal)

@@ -35,12 +35,12 @@ func skipping(e *historypb.HistoryEvent) bool {
 		e.GetWorkflowExecutionOptionsUpdatedEventAttributes().GetTimeSkippingConfigUpdated()
 }
 
-// ahead is how far the event says that its execution is ahead of the clock; false for
-// every event that says nothing of it.
-func ahead(e *historypb.HistoryEvent) (time.Duration, bool) {
-	a := e.GetWorkflowExecutionTimeSkippingTransitionedEventAttributes()
-	if a.GetTargetTime() == nil {
-		return 0, false
+// skipped is how much time the event says that its execution has skipped with it; the
+// times of later events are that much further ahead of the clock.
+func skipped(e *historypb.HistoryEvent) time.Duration {
+	to := e.GetWorkflowExecutionTimeSkippingTransitionedEventAttributes().GetTargetTime()
+	if to == nil {
+		return 0
 	}
-	return a.TargetTime.AsTime().Sub(a.WallClockTime.AsTime()), true
+	return to.AsTime().Sub(e.EventTime.AsTime())
 }
