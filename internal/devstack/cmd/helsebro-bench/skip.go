@@ -15,7 +15,7 @@ import (
 )
 
 // skip moves one execution ahead in time, at once: its timers are due earlier by
-// that much from then on. Those that it starts are not moved.
+// that much from then on. What it starts later begins as far ahead, and skips nothing.
 func (b *bench) skip(ctx context.Context, workflowID string, by time.Duration) error {
 	_, err := b.temporal.WorkflowService().UpdateWorkflowExecutionOptions(ctx, &workflowservice.UpdateWorkflowExecutionOptionsRequest{
 		Namespace: b.stack.Temporal.Namespace(), WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflowID},
