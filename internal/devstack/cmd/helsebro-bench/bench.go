@@ -41,6 +41,7 @@ type bench struct {
 	// bareOpen and open sleep until they are due.
 	bareOpen []string
 	open     []appointment
+	again    atomic.Int64 // calls that were told to try again
 	stops    []func(context.Context) error
 }
 

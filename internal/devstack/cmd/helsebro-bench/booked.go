@@ -101,7 +101,7 @@ func (b *bench) bookedByCitizen(ctx context.Context) (appointment, error) {
 	if a.id, err = appointmentOf(answer); err != nil {
 		return a, err
 	}
-	return a, b.settled(ctx, &a)
+	return a, b.settled(ctx, &a, 2*lookEvery)
 }
 
 // question asks a GP's party and waits, as a citizen before a screen does.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/devstack/progress"
 	"github.com/helsebro/helsebro/starter/client"
 )
@@ -20,6 +21,8 @@ import (
 const (
 	// opening is how many are opened at a time.
 	opening = 20
+	// leisure is the time between two looks at something when many are looked at.
+	leisure = 200 * time.Millisecond
 	// settling bounds how long all of them may take to come to rest.
 	settling = 8 * time.Minute
 	// bookAhead is after how many days the first of them takes place: behind every
@@ -31,6 +34,8 @@ const (
 type openReport struct {
 	Bare         footprint `json:"bare"`
 	Appointments footprint `json:"appointments"`
+	// Again counts the bookings that were told to try again, and did.
+	Again int `json:"again,omitempty"`
 }
 
 // footprint is what each of some open workflows takes, in bytes.
@@ -119,6 +124,7 @@ func (b *bench) measureOpen(ctx context.Context, cfg config, steps *progress.Ste
 		}
 		*kind.into = newFootprint(cfg.open, before, after, took)
 	}
+	measured.Again = int(b.again.Load())
 	return nil
 }
 
@@ -135,7 +141,7 @@ func (b *bench) openBare(ctx context.Context, n int, _ config, steps *progress.S
 		if err != nil {
 			return err
 		}
-		return inTurns(ctx, n, func(ctx context.Context, i int) error { return b.hasTimer(ctx, ids[i]) })
+		return inTurns(ctx, n, func(ctx context.Context, i int) error { return b.hasTimer(ctx, ids[i], leisure) })
 	})
 	b.bareOpen = append(b.bareOpen, ids...)
 	return took, err
@@ -174,22 +180,33 @@ func (b *bench) openAppointments(ctx context.Context, n int, cfg config, steps *
 		}); err != nil {
 			return reason(ctx, err)
 		}
-		return reason(ctx, inTurns(ctx, n, func(ctx context.Context, i int) error { return b.settled(ctx, &all[i]) }))
+		return reason(ctx, inTurns(ctx, n, func(ctx context.Context, i int) error { return b.settled(ctx, &all[i], leisure) }))
 	})
 	b.open = append(b.open, all...)
 	return took, err
 }
 
 // book books the nth of the appointments that stay open, for a patient in the
-// calendar of his own GP.
+// calendar of his own GP. Who is told to try again does, with the same key.
 func (b *bench) book(ctx context.Context, n int) (appointment, error) {
 	p := b.practice
 	patient := n % len(p.patients)
 	gp := p.gpOf(patient)
 	// Each GP's appointments follow one another.
 	at := p.workingTime(bookAhead, n/p.gps)
-	done, err := client.New(b.store, b.temporal).BookAppointment(ctx, recordSystem, practiceID, client.Booking{
+	booking := client.Booking{
+		ID:        practiceThing("booking", n),
 		PatientID: p.patients[patient], CalendarID: p.calendarID(gp), TypeID: p.typeID(), StartsAt: at, EndsAt: at.Add(slotLength),
+	}
+	done, err := patiently(ctx, func(ctx context.Context) (done client.Changed, err error) {
+		return done, untilEvery(ctx, leisure, func() (bool, error) {
+			done, err = client.New(b.store, b.temporal).BookAppointment(ctx, recordSystem, practiceID, booking)
+			if apperr.Is(err, apperr.Unavailable) {
+				b.again.Add(1)
+				return false, nil
+			}
+			return err == nil, err
+		})
 	})
 	return appointment{id: done.AppointmentID, patient: patient}, err
 }

@@ -19,7 +19,7 @@ func (b *bench) remindedBare(ctx context.Context) (history, error) {
 	if err != nil {
 		return history{}, err
 	}
-	if err := b.hasTimer(ctx, id); err != nil {
+	if err := b.hasTimer(ctx, id, 2*lookEvery); err != nil {
 		return history{}, err
 	}
 	if err := b.skip(ctx, id, asleep); err != nil {
@@ -33,8 +33,8 @@ func (b *bench) remindedBare(ctx context.Context) (history, error) {
 
 // hasTimer waits until a bare reminder sleeps: started, scheduled, its first task
 // taken and completed, the timer.
-func (b *bench) hasTimer(ctx context.Context, id string) error {
-	return until(ctx, func() (bool, error) {
+func (b *bench) hasTimer(ctx context.Context, id string, every time.Duration) error {
+	return untilEvery(ctx, every, func() (bool, error) {
 		d, err := b.temporal.DescribeWorkflowExecution(ctx, id, "")
 		return err == nil && d.PendingWorkflowTask == nil && d.WorkflowExecutionInfo.HistoryLength == 5, err
 	})
@@ -96,8 +96,8 @@ func (a appointment) workflowID() string { return contract.AppointmentWorkflowID
 
 // settled waits until the appointment is told, confirmed and at rest: only its
 // reminder and its end are still to come.
-func (b *bench) settled(ctx context.Context, a *appointment) error {
-	return until(ctx, func() (bool, error) {
+func (b *bench) settled(ctx context.Context, a *appointment, every time.Duration) error {
+	return untilEvery(ctx, every, func() (bool, error) {
 		s, err := stateOf[contract.AppointmentState](ctx, b, a.workflowID())
 		if err != nil || s.Status == contract.StatusNeedsOperator || s.Cases > 0 {
 			return false, orCase(err, a.id, s)

@@ -306,6 +306,9 @@ func (o *openReport) write(out io.Writer) {
 		fmt.Fprintf(out, "  %-28s %8d %12.0f %12.0f %10.0f %10.0f %8.1f\n",
 			row.name, row.f.Open, row.f.Temporal, row.f.PostgreSQL, row.f.Heap, row.f.RSS, row.f.PerS)
 	}
+	if o.Again > 0 {
+		fmt.Fprintf(out, "  %d times a booking was told to try again, because its lifecycle took longer than 10 s to answer\n", o.Again)
+	}
 }
 
 func (r *burstReport) write(out io.Writer) {
