@@ -116,10 +116,15 @@ func (a *Activities) look(ctx context.Context, in contract.DecideNoticeInput) (p
 	if err != nil {
 		return pg.ActivityReading{}, err
 	}
+	// What changes while the check is under way is newer than its answer.
+	at := a.now().UTC()
+	if in.Now.After(at) { // the lifecycle's time may be ahead of this machine's
+		at = in.Now.UTC()
+	}
 	asked, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	self, other, err := a.activity.Active(asked, nationalID)
-	reading := pg.ActivityReading{At: a.now().UTC(), Self: self, Other: other}
+	reading := pg.ActivityReading{At: at, Self: self, Other: other}
 	if err != nil {
 		reading.Failure = string(apperr.KindOf(err))
 	}

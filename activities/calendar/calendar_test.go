@@ -2,7 +2,6 @@ package calendar_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +120,6 @@ func TestRefusalIsNotRetried(t *testing.T) {
 	s := &store{err: apperr.InState("cancelled", "only what is booked can be changed")}
 	_, err := calendar.New(s, nil, calendar.Config{}).ApplyChange(t.Context(), contract.ApplyChangeInput{})
 	var app *temporal.ApplicationError
-	require.True(t, errors.As(err, &app))
+	require.ErrorAs(t, err, &app)
 	require.Equal(t, []any{true, string(apperr.Conflict)}, []any{app.NonRetryable(), app.Type()})
 }

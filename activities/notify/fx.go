@@ -25,7 +25,10 @@ var Module = fx.Module("activities.notify",
 		senders,
 		func(s *pg.Store, senders Senders, channels pg.Channels) *Activities { return New(s, senders, channels) },
 	),
-	fx.Provide(fx.Annotate(func(a *Activities) []fleet.Registration {
+	fx.Provide(fx.Annotate(func(a *Activities, cfg config.Channels) []fleet.Registration {
+		perSecond := map[string]float64{
+			contract.QueueEmail: cfg.SMTP.PerSecond, contract.QueueSMS: cfg.SMS.PerSecond, contract.QueuePush: cfg.WebPush.PerSecond,
+		}
 		queues := []string{contract.QueueLifecycle}
 		for c := range a.senders {
 			queues = append(queues, c.Queue())
@@ -33,7 +36,9 @@ var Module = fx.Module("activities.notify",
 		slices.Sort(queues)
 		var registrations []fleet.Registration
 		for _, q := range queues {
-			registrations = append(registrations, fleet.Registration{Queue: q, Register: func(r worker.Registry) { r.RegisterActivity(a) }})
+			registrations = append(registrations, fleet.Registration{
+				Queue: q, Register: func(r worker.Registry) { r.RegisterActivity(a) }, PerSecond: perSecond[q],
+			})
 		}
 		return registrations
 	}, fx.ResultTags(`group:"registrations,flatten"`))),

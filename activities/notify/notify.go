@@ -41,6 +41,7 @@ func New(store Store, senders Senders, channels pg.Channels) *Activities {
 // NextHop implements contract.NoticeActivities.
 func (a *Activities) NextHop(ctx context.Context, in contract.NextHopInput) (contract.NextHopOutput, error) {
 	out, err := a.store.NextHop(ctx, in, a.channels)
+	failpoint.Hit(failpoint.NoticeHopChosen)
 	return out, apperr.ToTemporal(err)
 }
 

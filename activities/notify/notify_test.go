@@ -97,7 +97,7 @@ func TestRefusedForNowIsRetried(t *testing.T) {
 	s, p := &store{}, &provider{err: &channel.Refused{Code: "http 429", After: 7 * time.Second}}
 	_, err := group(s, p).SendNotice(t.Context(), in)
 	var app *temporal.ApplicationError
-	require.True(t, errors.As(err, &app))
+	require.ErrorAs(t, err, &app)
 	require.Equal(t, []any{string(apperr.Unavailable), false, 7 * time.Second}, []any{app.Type(), app.NonRetryable(), app.NextRetryDelay()})
 	require.Equal(t, []pg.Sent{{State: contract.AttemptFailed, Reason: "http 429", ForNow: true}}, s.settled)
 }

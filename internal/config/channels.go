@@ -47,6 +47,9 @@ type SMTP struct {
 	// Timeout bounds the whole conversation about one message. A relay that takes
 	// longer to answer leaves the outcome unknown.
 	Timeout time.Duration `env:"HELSEBRO_SMTP_TIMEOUT" envDefault:"1m"`
+	// PerSecond is how many messages the relay is given a second at most, by all
+	// workers together; 0 is no bound.
+	PerSecond float64 `env:"HELSEBRO_SMTP_PER_SECOND" envDefault:"20"`
 }
 
 // SMS is the gateway for text messages.
@@ -64,6 +67,9 @@ type SMS struct {
 	// Timeout bounds one request. A gateway that takes longer to answer leaves the
 	// outcome unknown.
 	Timeout time.Duration `env:"HELSEBRO_SMS_TIMEOUT" envDefault:"30s"`
+	// PerSecond is how many messages the gateway is given a second at most, by all
+	// workers together; 0 is no bound.
+	PerSecond float64 `env:"HELSEBRO_SMS_PER_SECOND" envDefault:"10"`
 }
 
 // SMSCallback is what proves that a report comes from the gateway: for the process
@@ -84,6 +90,9 @@ type WebPush struct {
 	Subject string `env:"HELSEBRO_VAPID_SUBJECT" envDefault:""`
 	// Timeout bounds one request.
 	Timeout time.Duration `env:"HELSEBRO_PUSH_TIMEOUT" envDefault:"30s"`
+	// PerSecond is how many messages push services are given a second at most, by all
+	// workers together; 0 is no bound.
+	PerSecond float64 `env:"HELSEBRO_PUSH_PER_SECOND" envDefault:"50"`
 }
 
 // Offered tells whether there is a mail relay.
@@ -126,7 +135,7 @@ func (c SMTP) check(local bool) error {
 	if !c.Offered() {
 		return nil
 	}
-	errs := []error{checkAddr("HELSEBRO_SMTP_ADDR", c.Addr), checkTimeout("HELSEBRO_SMTP_TIMEOUT", c.Timeout)}
+	errs := []error{checkAddr("HELSEBRO_SMTP_ADDR", c.Addr), checkTimeout("HELSEBRO_SMTP_TIMEOUT", c.Timeout), checkRate("HELSEBRO_SMTP_PER_SECOND", c.PerSecond)}
 	switch c.TLS {
 	case TLSMandatory, TLSOpportunistic:
 	case TLSNone:
@@ -149,7 +158,7 @@ func (c SMS) check(local bool) error {
 	if !c.Offered() {
 		return nil
 	}
-	errs := []error{checkProvider("HELSEBRO_SMS_URL", c.URL, local), checkTimeout("HELSEBRO_SMS_TIMEOUT", c.Timeout)}
+	errs := []error{checkProvider("HELSEBRO_SMS_URL", c.URL, local), checkTimeout("HELSEBRO_SMS_TIMEOUT", c.Timeout), checkRate("HELSEBRO_SMS_PER_SECOND", c.PerSecond)}
 	if c.Key == "" {
 		errs = append(errs, missing("HELSEBRO_SMS_KEY", "the bearer token of the gateway"))
 	}
@@ -166,7 +175,7 @@ func (c WebPush) check() error {
 	if !c.Offered() {
 		return nil
 	}
-	errs := []error{checkTimeout("HELSEBRO_PUSH_TIMEOUT", c.Timeout)}
+	errs := []error{checkTimeout("HELSEBRO_PUSH_TIMEOUT", c.Timeout), checkRate("HELSEBRO_PUSH_PER_SECOND", c.PerSecond)}
 	if key, err := base64.RawURLEncoding.DecodeString(c.Key); err != nil || len(key) != 32 {
 		errs = append(errs, errors.New("HELSEBRO_VAPID_KEY must be the unpadded base64url of a P-256 private key's 32 bytes"))
 	}
@@ -187,9 +196,17 @@ func checkProvider(name, value string, local bool) error {
 	return fmt.Errorf("%s must be an https URL without a user", name)
 }
 
+// checkTimeout: an attempt to send has 90 s in all.
 func checkTimeout(name string, timeout time.Duration) error {
-	if timeout < time.Second || timeout > 10*time.Minute {
-		return fmt.Errorf("%s is %s: set 1s to 10m", name, timeout)
+	if timeout < time.Second || timeout > time.Minute {
+		return fmt.Errorf("%s is %s: set 1s to 1m", name, timeout)
+	}
+	return nil
+}
+
+func checkRate(name string, perSecond float64) error {
+	if perSecond < 0 || perSecond > 0 && perSecond < 0.1 {
+		return fmt.Errorf("%s is %g: set 0.1 or more, or 0 for no bound", name, perSecond)
 	}
 	return nil
 }

@@ -39,13 +39,13 @@ func TestChannelsReadEverySetting(t *testing.T) {
 	require.Equal(t, Channels{
 		SMTP: SMTP{
 			Addr: "mail.lege.example:587", TLS: TLSMandatory, User: "u", Password: "p",
-			From: "Legekontoret <ikke-svar@lege.example>", Timeout: time.Minute,
+			From: "Legekontoret <ikke-svar@lege.example>", Timeout: time.Minute, PerSecond: 20,
 		},
 		SMS: SMS{
 			URL: "https://sms.example/messages", Key: "k", From: "Legen",
-			CallbackURL: "https://helsebro.lege.example/v1/sms/reports", Timeout: 30 * time.Second,
+			CallbackURL: "https://helsebro.lege.example/v1/sms/reports", Timeout: 30 * time.Second, PerSecond: 10,
 		},
-		WebPush: WebPush{Key: key, Subject: "mailto:drift@lege.example", Timeout: 30 * time.Second},
+		WebPush: WebPush{Key: key, Subject: "mailto:drift@lege.example", Timeout: 30 * time.Second, PerSecond: 50},
 	}, c)
 }
 
@@ -55,8 +55,8 @@ func TestChannelsNameWhatIsWrong(t *testing.T) {
 		want []string
 	}{
 		{
-			map[string]string{"HELSEBRO_SMTP_ADDR": "mail", "HELSEBRO_SMTP_TLS": "maybe", "HELSEBRO_SMTP_USER": "u", "HELSEBRO_SMTP_TIMEOUT": "1h"},
-			[]string{"HELSEBRO_SMTP_ADDR", "HELSEBRO_SMTP_TLS", "HELSEBRO_SMTP_USER", "HELSEBRO_SMTP_FROM", "HELSEBRO_SMTP_TIMEOUT"},
+			map[string]string{"HELSEBRO_SMTP_ADDR": "mail", "HELSEBRO_SMTP_TLS": "maybe", "HELSEBRO_SMTP_USER": "u", "HELSEBRO_SMTP_TIMEOUT": "1h", "HELSEBRO_SMTP_PER_SECOND": "-1"},
+			[]string{"HELSEBRO_SMTP_ADDR", "HELSEBRO_SMTP_TLS", "HELSEBRO_SMTP_USER", "HELSEBRO_SMTP_FROM", "HELSEBRO_SMTP_TIMEOUT", "HELSEBRO_SMTP_PER_SECOND"},
 		},
 		{
 			map[string]string{"HELSEBRO_SMTP_ADDR": "mail.lege.example:25", "HELSEBRO_SMTP_TLS": "none", "HELSEBRO_SMTP_FROM": "a@lege.example"},

@@ -145,6 +145,10 @@ type MessageReceived struct {
 	ReceivedAt time.Time `json:"receivedAt"`
 }
 
+// CodeInactive is Helsenorge's refusal of a message for a patient without profile or
+// consent there (8221; HITS 1217 §2.13): it is never sent again.
+const CodeInactive = "E35"
+
 // ReceiptReceived tells a lifecycle how Helsenorge took one of its messages.
 type ReceiptReceived struct {
 	// OutboundID is Helsebro's own id of the message that the receipt is for.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/domain/oslo"
-	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/simulator"
 )
 
 // Ids of the demonstration clinic's calendar and types of appointment.
@@ -27,9 +27,10 @@ const (
 )
 
 // Settings are what the demonstration clinic has chosen: booking through Helsenorge
-// and notices of its own, with the defaults for the rest.
+// and notices of its own, with the defaults for the rest. Whoever tries it waits for no
+// more than a minute after a change, and books as often as he likes.
 func Settings() pg.Settings {
-	return pg.Settings{OnlineBooking: true, Notify: true, NoticeName: "Demo senter", Phone: "22000000"}
+	return pg.Settings{OnlineBooking: true, Notify: true, NoticeName: "Demo senter", Phone: "22000000", GraceMinutes: 1, MaxFutureBookings: 200}
 }
 
 // Calendars is the one calendar that the practitioner owns, so that it can be booked
@@ -68,14 +69,16 @@ func Slots(now time.Time) []pg.Slot {
 	return slots
 }
 
+// Inactive is the number of the simulator's citizen who is Patient. He must be made
+// inactive at the simulated Helsenorge, where everybody is active at first.
+const Inactive = 21
+
 // Patient is a patient of the demonstration clinic who is told by its own channels:
 // his e-mail bounces, his phone works.
 func Patient() pg.PatientRecord {
+	who := simulator.Citizen(Inactive)
 	return pg.PatientRecord{
-		Patient: pg.Patient{
-			GivenName: "Peder", FamilyName: "Prøvesen", IDType: "FNR",
-			NationalID: nationalid.Synthetic(time.Date(1958, time.May, 4, 0, 0, 0, 0, time.UTC), 21),
-		},
+		Patient:        pg.Patient{GivenName: who.GivenName, FamilyName: who.FamilyName, NationalID: who.NationalID, IDType: "FNR"},
 		PractitionerID: GPID,
 		Contacts: &[]pg.Contact{
 			{ID: "019ab000-0000-7000-8000-000000000041", Channel: contract.ChannelEmail, Address: "bounce@example.invalid"},

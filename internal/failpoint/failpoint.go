@@ -46,20 +46,30 @@ const (
 const (
 	// BookingTaken: the calendar has decided a citizen's message, Temporal does not know.
 	BookingTaken Point = "booking.taken"
+	// ChangeDrafted: what staff or the portal ask is stored, the lifecycle does not know.
+	ChangeDrafted Point = "change.drafted"
 	// ChangeApplied: a change is in the calendar, Temporal does not know.
 	ChangeApplied Point = "change.applied"
+	// ChangeAccepted: the lifecycle has the change, the caller does not know.
+	ChangeAccepted Point = "change.accepted"
 	// PublicationDecided: what Helsenorge is told is stored, Temporal does not know.
 	PublicationDecided Point = "publication.decided"
 	// ReminderPlanned: the instant is stored, Temporal does not know.
 	ReminderPlanned Point = "reminder.planned"
 	// NoticeDecided: who gives a notice is stored, Temporal does not know.
 	NoticeDecided Point = "notice.decided"
+	// NoticeHopChosen: the next channel or the end is decided, Temporal does not know.
+	NoticeHopChosen Point = "notice.hop-chosen"
 	// NoticeClaimed: a notice is claimed for a channel, the provider is not asked.
 	NoticeClaimed Point = "notice.claimed"
 	// NoticeSent: the provider has it, the record does not say so.
 	NoticeSent Point = "notice.sent"
 	// NoticeRecorded: recorded, Temporal does not know.
 	NoticeRecorded Point = "notice.recorded"
+	// ReportStored: a provider's report is stored, the notice does not know.
+	ReportStored Point = "report.stored"
+	// ReportSignalled: the notice is told, the provider does not know.
+	ReportSignalled Point = "report.signalled"
 )
 
 // Points lists every point of a message's way: a test that claims to have died
@@ -72,10 +82,11 @@ func Points() []Point {
 	}
 }
 
-// AppointmentPoints lists every point of an appointment's way.
+// AppointmentPoints lists every point of an appointment's way, as Points does of a
+// message's.
 func AppointmentPoints() []Point {
 	return []Point{
-		BookingTaken, ChangeApplied, PublicationDecided, ReminderPlanned,
-		NoticeDecided, NoticeClaimed, NoticeSent, NoticeRecorded,
+		BookingTaken, ChangeDrafted, ChangeApplied, ChangeAccepted, PublicationDecided, ReminderPlanned,
+		NoticeDecided, NoticeHopChosen, NoticeClaimed, NoticeSent, NoticeRecorded, ReportStored, ReportSignalled,
 	}
 }

@@ -101,9 +101,9 @@ var grants = []Grant{
 	{RightSettingsWrite, "change what a clinic has chosen about appointments", []Role{RoleClinicAdministrator}},
 	{RightCalendarRead, "read calendars, types and slots", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService, RoleOperator}},
 	{RightCalendarWrite, "change calendars, types and slots", []Role{RoleClinicAdministrator, RoleService}},
-	{RightAppointmentRead, "read appointments", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightAppointmentRead, "read appointments, and how a patient is reached and represented", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightAppointmentWrite, "make and change appointments", []Role{RolePractitioner, RoleStaff, RoleService}},
-	{RightPortalRead, "read a patient's own appointments and notices", []Role{RolePortal}},
+	{RightPortalRead, "read a patient's own appointments, notices and free slots", []Role{RolePortal}},
 	{RightPortalBook, "book and cancel for a patient", []Role{RolePortal}},
 }
 

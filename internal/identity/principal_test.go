@@ -40,9 +40,9 @@ func ExampleRights() {
 	// settings:write    change what a clinic has chosen about appointments: [clinic-administrator]
 	// calendar:read     read calendars, types and slots: [clinic-administrator practitioner staff service operator]
 	// calendar:write    change calendars, types and slots: [clinic-administrator service]
-	// appointment:read  read appointments: [practitioner staff service]
+	// appointment:read  read appointments, and how a patient is reached and represented: [practitioner staff service]
 	// appointment:write make and change appointments: [practitioner staff service]
-	// portal:read       read a patient's own appointments and notices: [portal]
+	// portal:read       read a patient's own appointments, notices and free slots: [portal]
 	// portal:book       book and cancel for a patient: [portal]
 }
 

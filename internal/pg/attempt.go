@@ -255,11 +255,7 @@ func (s *Store) ClaimNotice(ctx context.Context, in contract.SendNoticeInput, co
 // ended tells whether the notice is not to be given any more. One that a channel has
 // taken may still go out on another in addition.
 func (n givenNotice) ended() bool {
-	switch n.outcome {
-	case "", contract.OutcomeSent, contract.OutcomeDelivered:
-		return false
-	}
-	return true
+	return !slices.Contains([]contract.Outcome{"", contract.OutcomeSent, contract.OutcomeDelivered}, n.outcome)
 }
 
 // claimedBefore finds out whether the channel has had the notice.
@@ -401,8 +397,7 @@ func (s *Store) delivered(ctx context.Context, tx pgx.Tx, n givenNotice, state c
 		map[string]any{"owner": contract.OwnerClinic, "reason": notice.DoneReceipt, "before": n.outcome}); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $3 WHERE message_id = $1 AND kind = ANY ($2) AND resolved_at IS NULL",
-		n.id, []contract.CaseKind{contract.CaseNoticeFailed, contract.CaseNoticeExpired}, s.now())
+	_, err := tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $2 WHERE message_id = $1 AND resolved_at IS NULL", n.id, s.now())
 	return err
 }
 

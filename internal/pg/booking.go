@@ -299,9 +299,10 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 		return offer{}, err
 	}
 	var own, party *string
-	if err := tx.QueryRow(ctx, `SELECT gp.id, own.id FROM patient p LEFT JOIN staff gp ON gp.id = p.practitioner_id AND gp.active
+	var blocked bool
+	if err := tx.QueryRow(ctx, `SELECT gp.id, own.id, p.blocked FROM patient p LEFT JOIN staff gp ON gp.id = p.practitioner_id AND gp.active
 		LEFT JOIN party ON party.her_id = $2 LEFT JOIN staff own ON own.id = party.staff_id WHERE p.id = $1`, a.patientID, toHerID).
-		Scan(&own, &party); err != nil {
+		Scan(&own, &party, &blocked); err != nil {
 		return offer{}, err
 	}
 	slot, owner, known, err := s.onlineSlot(ctx, tx, a.clinicID, slotID)
@@ -317,7 +318,7 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 	}
 	g := guards[owner]
 	if toHerID == 0 {
-		g.online, g.offered = true, true
+		g = g.onPortal()
 	}
 	future, err := s.futureOnline(ctx, tx, a.patientID)
 	if err != nil {
@@ -333,6 +334,8 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 	open, why := g.open()
 	allowed, limit := settings.BookingLimits().Allows(s.now(), slot.StartsAt, future)
 	switch {
+	case blocked:
+		o.rule = OfferBlocked
 	case gp != owner || gp == "":
 		o.rule = ruleOtherGP
 	case !open:
@@ -404,7 +407,7 @@ func (s *Store) cancelForCitizen(ctx context.Context, tx pgx.Tx, a *standing) (r
 		r.problem = contract.CaseHiddenAfterPublication
 		return r, nil
 	case a.status == contract.StatusCancelled:
-		return ruling{code: contract.AppointmentCancelled, rule: ruleAlready}, nil
+		return ruling{code: contract.AppointmentCancelled, rule: ruleAlready, tells: true}, s.supersedeUnsent(ctx, tx, a.id)
 	case a.status != contract.StatusBooked:
 		return no(ruleNotBooked), nil
 	case !a.startsAt.After(s.now()):

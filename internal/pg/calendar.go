@@ -156,6 +156,29 @@ type PatientStatus struct {
 	BornOn string `json:"bornOn,omitempty"`
 }
 
+// PatientStanding is a patient's status with what is known of his activity on
+// Helsenorge.
+type PatientStanding struct {
+	PatientStatus
+	// DeceasedAt is since when the clinic knows of the death; zero is alive.
+	DeceasedAt time.Time `json:"deceasedAt,omitzero"`
+	// Helsenorge is absent for whom nobody has asked about.
+	Helsenorge *KnownActivity `json:"helsenorge,omitempty"`
+}
+
+// KnownActivity is what is known of whether a patient is active on Helsenorge (F3).
+type KnownActivity struct {
+	// Active: himself, or through a representative.
+	Active bool `json:"active"`
+	Self   bool `json:"self"`
+	Other  bool `json:"other"`
+	// At is when it was known, AgeSeconds how long ago that is.
+	At         time.Time `json:"at"`
+	AgeSeconds int64     `json:"ageSeconds"`
+	// Source is ActivityCheck, ActivityRefused, ActivityRecorded or ActivityMessage.
+	Source string `json:"source"`
+}
+
 // CalendarEntry is an appointment as the calendar shows it: without where it was
 // booked (S92).
 type CalendarEntry struct {
@@ -223,12 +246,24 @@ type Offers struct {
 
 // OfferedSlot is a free slot as a citizen sees it.
 type OfferedSlot struct {
-	ID               string
-	StartsAt, EndsAt time.Time
-	Category         string
-	Summary, Place   string
-	MustCall         bool
-	AvailableAt      time.Time
+	ID       string    `json:"id"`
+	StartsAt time.Time `json:"startsAt"`
+	EndsAt   time.Time `json:"endsAt"`
+	Category string    `json:"category,omitempty"`
+	Summary  string    `json:"summary,omitempty"`
+	Place    string    `json:"place,omitempty"`
+	// MustCall: it is booked by telephone only.
+	MustCall bool `json:"mustCall,omitempty"`
+	// AvailableAt is from when it can be booked; zero is at once.
+	AvailableAt time.Time `json:"availableAt,omitzero"`
+}
+
+// PortalOffer is what a patient may book in the clinic's portal and app (S93).
+type PortalOffer struct {
+	Slots []OfferedSlot `json:"items"`
+	// Reason is why nothing can be booked at all, as a stable code: OfferBlocked,
+	// OfferNotOwn, BookingOwnerInactive, booking.NoCalendar or booking.SeveralCalendars.
+	Reason string `json:"reason,omitempty"`
 }
 
 // OfferedPractitioner is a practitioner with a calendar of his own.

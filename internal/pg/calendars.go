@@ -123,6 +123,13 @@ func (g guard) open() (bool, string) {
 	return booking.Guard(g.owned)
 }
 
+// onPortal is the guard of the clinic's own portal and app, to which Helsenorge's switch
+// and registration do not apply (S93).
+func (g guard) onPortal() guard {
+	g.online, g.offered = true, true
+	return g
+}
+
 // broken tells whether people expect to book and cannot: somebody must look. Who has
 // left and owns nothing any more is no matter.
 func (g guard) broken() (bool, string) {
@@ -155,19 +162,6 @@ func (s *Store) guards(ctx context.Context, tx pgx.Tx, clinicID string, staffIDs
 		return nil
 	})
 	return found, err
-}
-
-// bookingGuard tells whether citizens can book the practitioner's calendar, which it
-// is, and if not, why. It is read anew for every booking: nothing has to be switched
-// back on (F16).
-func (s *Store) bookingGuard(ctx context.Context, tx pgx.Tx, clinicID, staffID string) (calendarID string, open bool, reason string, err error) {
-	guards, err := s.guards(ctx, tx, clinicID, []string{staffID})
-	if err != nil {
-		return "", false, "", err
-	}
-	g := guards[staffID]
-	open, reason = g.open()
-	return g.calendarID, open, reason, nil
 }
 
 // guardCases opens an operator case for each practitioner who should be bookable and

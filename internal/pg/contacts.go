@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -241,6 +242,59 @@ func (s *Store) putRepresentations(ctx context.Context, tx pgx.Tx, c card, who [
 	return nil
 }
 
+// Representations lists who may act for the patient, by their ids.
+func (s *Store) Representations(ctx context.Context, by identity.Principal, clinicID, patientID string) ([]Representation, error) {
+	var who []Representation
+	err := s.onCard(ctx, by, clinicID, patientID, "representation.read", func(tx pgx.Tx, c card) error {
+		rows, err := tx.Query(ctx, "SELECT representative_id, relation, until FROM representation WHERE patient_id = $1 ORDER BY representative_id", c.patientID)
+		if err != nil {
+			return err
+		}
+		who, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Representation, error) {
+			var r Representation
+			var until *time.Time
+			err := row.Scan(&r.RepresentativeID, &r.Relation, &until)
+			r.Until = derefTime(until)
+			return r, err
+		})
+		return err
+	})
+	return who, err
+}
+
+// PatientStatus reads what the clinic knows of the patient beside who he is, with what
+// is known of his activity on Helsenorge.
+func (s *Store) PatientStatus(ctx context.Context, by identity.Principal, clinicID, patientID string) (PatientStanding, error) {
+	var v PatientStanding
+	err := s.onCard(ctx, by, clinicID, patientID, "patient-status.read", func(tx pgx.Tx, c card) error {
+		v = PatientStanding{}
+		var consents bool
+		var deceased, activeAt *time.Time
+		var self, other *bool
+		var born []byte
+		var known KnownActivity
+		if err := tx.QueryRow(ctx, `SELECT protected, consents, deceased_at, born_on, active_self, active_other, active_at, active_by
+			FROM patient WHERE id = $1`, c.patientID).
+			Scan(&v.Protected, &consents, &deceased, &born, &self, &other, &activeAt, &known.Source); err != nil {
+			return err
+		}
+		v.NoConsent, v.Deceased, v.DeceasedAt = !consents, deceased != nil, derefTime(deceased)
+		if activeAt != nil {
+			known.At, known.Self, known.Other = activeAt.UTC(), is(self), is(other)
+			known.Active, known.AgeSeconds = known.Self || known.Other, int64(s.now().Sub(known.At)/time.Second)
+			v.Helsenorge = &known
+		}
+		if born == nil {
+			return nil
+		}
+		return c.key.open("patient.born_on", c.patientID, born, &v.BornOn)
+	})
+	return v, err
+}
+
+// is tells whether a truth is known and holds.
+func is(b *bool) bool { return b != nil && *b }
+
 // PutPatientStatus replaces what the clinic knows of the patient beside who he is.
 // Idempotent; who is dead stays dead since the same instant until that is corrected.
 func (s *Store) PutPatientStatus(ctx context.Context, by identity.Principal, clinicID, patientID string, v PatientStatus) error {
@@ -365,7 +419,14 @@ func isSubscription(s string) bool {
 		return false
 	}
 	u, err := url.Parse(v.Endpoint)
-	return err == nil && u.Scheme == "https" && u.Host != ""
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()))
+}
+
+// isLoopback tells whether an address is this machine's own, where a development stack
+// has its push service. In production no sender goes there.
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
 }
 
 func (f *fields) preference(path string, p Preference) {

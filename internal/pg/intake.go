@@ -145,10 +145,6 @@ type SettledDelivery struct {
 	Codes      []string
 }
 
-// CodeInactive is Helsenorge's refusal of a message for a patient without profile or
-// consent there (8221; HITS 1217 §2.13): it is never sent again.
-const CodeInactive = "E35"
-
 // errAgain leaves the transaction when the message is known.
 var errAgain = errors.New("known message")
 
@@ -337,7 +333,7 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 		WHERE o.kind IN ('answer', 'refusal', 'appointment') AND (o.msg_id = $1 OR o.transport_id = $2)
 			AND coalesce(o.to_her_id, i.from_her_id) = $3 AND coalesce(o.from_her_id, i.to_her_id) = $4`
 	args := []any{nullable(a.Settles.OriginalMsgID), nullable(a.Settles.OriginalTransportID), a.FromHerID, a.ToHerID}
-	if slices.Contains(a.Settles.Codes, CodeInactive) {
+	if slices.Contains(a.Settles.Codes, contract.CodeInactive) {
 		// Before the message is locked: whoever decides about a patient locks him first.
 		var patientID string
 		err := tx.QueryRow(ctx, "SELECT d.patient_id "+original+" AND d.patient_id IS NOT NULL", args...).Scan(&patientID)
@@ -380,7 +376,7 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 			d.OutboundID, []contract.CaseKind{contract.CaseReceiptOverdue, contract.CaseNotSent}, s.now())
 		return err
 	}
-	if kind == KindAppointment && slices.Contains(d.Codes, CodeInactive) {
+	if kind == KindAppointment && slices.Contains(d.Codes, contract.CodeInactive) {
 		return nil // not a failure: the clinic tells him itself from now on (F3)
 	}
 	reason := ""

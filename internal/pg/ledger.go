@@ -109,8 +109,10 @@ func (s *Store) OpenCase(ctx context.Context, in contract.OpenCaseInput) (string
 				return err
 			}
 		}
-		if _, err := tx.Exec(ctx, "UPDATE notice SET outcome = $2, outcome_at = $3 WHERE id = $1 AND outcome IS NULL", in.MessageID, contract.OutcomeFailed, s.now()); err != nil {
-			return err
+		if which := ungiven[in.Kind]; which != "" {
+			if err := s.endNotices(ctx, tx, contract.OutcomeFailed, in.Reason, which, in.MessageID); err != nil {
+				return err
+			}
 		}
 		return tx.QueryRow(ctx, "SELECT id FROM operator_case WHERE kind = $1 AND message_id = $2", in.Kind, in.MessageID).Scan(&id)
 	})
@@ -122,8 +124,14 @@ var undone = map[contract.CaseKind][]string{
 	contract.CaseNotJournalled: {EffectJournal},
 	contract.CaseNotDelivered:  {EffectInbox},
 	contract.CaseNotSent:       {EffectAnswer, EffectPublication},
-	contract.CaseNoticeFailed:  {EffectNotice},
-	contract.CaseCancelled:     {EffectNotice},
+}
+
+// ungiven is the condition on the notices n that a case says nobody will give: the one
+// that it is about, and, where an operator has ended an appointment's run, those that
+// the run was still to have decided.
+var ungiven = map[contract.CaseKind]string{
+	contract.CaseNoticeFailed: "n.id = $1 AND n.outcome IS NULL",
+	contract.CaseCancelled:    "(n.id = $1 OR n.appointment_id = $1 AND n.owner = 'pending') AND n.outcome IS NULL",
 }
 
 // Case is something an operator is asked to look at.

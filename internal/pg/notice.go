@@ -137,17 +137,14 @@ func current(told, now publication.Snapshot) bool {
 
 // stateOf is what became of a message.
 func stateOf(m toldMessage) notice.Publication {
-	switch m.outcome {
-	case "":
+	switch {
+	case m.outcome == "":
 		return notice.AwaitingReceipt
-	case contract.OutcomeAcknowledged:
+	case m.outcome == contract.OutcomeAcknowledged:
 		return notice.Accepted
-	case contract.OutcomeRejected:
-		if slices.Contains(m.codes, CodeInactive) {
-			return notice.Inactive
-		}
-		return notice.Refused
-	case contract.OutcomeErrorQueue:
+	case m.outcome == contract.OutcomeRejected && slices.Contains(m.codes, contract.CodeInactive):
+		return notice.Inactive
+	case m.outcome == contract.OutcomeRejected, m.outcome == contract.OutcomeErrorQueue:
 		return notice.Refused
 	}
 	return notice.Lost
@@ -165,7 +162,6 @@ func (s *Store) readPatient(ctx context.Context, tx pgx.Tx, a standing, v *situa
 		return err
 	}
 	v.Deceased = deceased != nil
-	is := func(b *bool) bool { return b != nil && *b }
 	v.ActiveKnown = v.Activity.Self != nil || v.Activity.Other != nil
 	v.Active = is(v.Activity.Self) || is(v.Activity.Other)
 	if v.Activity.At = derefTime(activeAt); !v.Activity.At.IsZero() {
@@ -373,21 +369,34 @@ func caseOf(reason string) contract.CaseKind {
 	return contract.CaseNoticeFailed
 }
 
-// voidPending ends what was still to be decided about older revisions (F5).
-func (s *Store) voidPending(ctx context.Context, tx pgx.Tx, appointmentID string) error {
-	rows, err := tx.Query(ctx, `UPDATE notice SET owner = $2, reason = $3, outcome = $4, outcome_at = $5
-		WHERE appointment_id = $1 AND owner = $6 AND outcome IS NULL RETURNING id`,
-		appointmentID, contract.OwnerNobody, notice.ReasonSuperseded, contract.OutcomeSuperseded, s.now(), contract.OwnerPending)
+// untold is the condition on an open notice n that no provider may have it: of any
+// other, NextHop knows what became of it.
+const untold = `n.outcome IS NULL AND NOT EXISTS (SELECT FROM notice_attempt t WHERE t.notice_id = n.id AND t.state NOT IN ('failed', 'withheld'))`
+
+// supersede ends the notices about older revisions that are still to be decided or
+// given (F5).
+func (s *Store) supersede(ctx context.Context, tx pgx.Tx, appointmentID string) error {
+	return s.endNotices(ctx, tx, contract.OutcomeSuperseded, notice.ReasonSuperseded, "n.appointment_id = $1 AND "+untold, appointmentID)
+}
+
+// endNotices writes one outcome for the notices n that the condition on $1 names, and
+// for their lines. What was still to be decided is nobody's now.
+func (s *Store) endNotices(ctx context.Context, tx pgx.Tx, outcome contract.Outcome, reason, which, id string) error {
+	rows, err := tx.Query(ctx, `UPDATE notice n SET owner = CASE WHEN owner = 'pending' THEN 'nobody' ELSE owner END, reason = $2, outcome = $3, outcome_at = $4
+		WHERE `+which+` RETURNING n.id, n.owner`, id, reason, outcome, s.now())
 	if err != nil {
 		return err
 	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	type ended struct {
+		ID    string
+		Owner contract.Owner
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ended])
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if err := s.ledgerOutcome(ctx, tx, EffectNotice+"/"+id, contract.OutcomeSuperseded,
-			map[string]any{"owner": contract.OwnerNobody, "reason": notice.ReasonSuperseded}); err != nil {
+	for _, n := range all {
+		if err := s.ledgerOutcome(ctx, tx, EffectNotice+"/"+n.ID, outcome, map[string]any{"owner": n.Owner, "reason": reason}); err != nil {
 			return err
 		}
 	}

@@ -141,7 +141,11 @@ func (s *Store) Offers(ctx context.Context, q OfferQuery) (Offers, error) {
 		if open, reason := g.open(); !open {
 			return refuse(reason), nil
 		}
-		return s.freeSlots(ctx, tx, q, g)
+		out := Offers{Code: offersFree, ContactHerID: g.herID}
+		if out.Slots, err = s.freeSlots(ctx, tx, g, midnight(q.From, 0), midnight(q.To, 1)); len(out.Slots) == 0 {
+			out.Code = offersNone
+		}
+		return out, err
 	})
 }
 
@@ -156,35 +160,25 @@ func spanOf(q OfferQuery) string {
 	return ""
 }
 
-// freeSlots reads the slots of one calendar that a citizen may book: one statement, by
-// slot_online and, for each slot, appointment_overlaps.
-func (s *Store) freeSlots(ctx context.Context, tx pgx.Tx, q OfferQuery, g guard) (Offers, error) {
-	from, until := g.limits.Visible(s.now())
-	if first := midnight(q.From, 0); first.After(from) {
-		from = first
-	}
-	if last := midnight(q.To, 1); last.Before(until) {
-		until = last
-	}
+// freeSlots reads the slots of one calendar that a citizen may book and that start from
+// one instant, inclusive, to another, exclusive, inside the clinic's limits: one
+// statement, by slot_online and, for each slot, appointment_overlaps.
+func (s *Store) freeSlots(ctx context.Context, tx pgx.Tx, g guard, from, until time.Time) ([]OfferedSlot, error) {
+	first, last := g.limits.Visible(s.now())
 	rows, err := tx.Query(ctx, `SELECT s.id, s.starts_at, s.ends_at, t.category, t.summary, s.place, s.must_call, s.available_at
 		FROM slot s JOIN appointment_type t ON t.id = s.type_id AND t.active AND NOT t.hidden
 		WHERE s.calendar_id = $1 AND s.online AND s.starts_at >= $2 AND s.starts_at < $3 AND `+free+` ORDER BY s.starts_at`,
-		g.calendarID, from, until)
+		g.calendarID, later(from, first), earlier(until, last))
 	if err != nil {
-		return Offers{}, err
+		return nil, err
 	}
-	out := Offers{Code: offersFree, ContactHerID: g.herID}
-	out.Slots, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (OfferedSlot, error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (OfferedSlot, error) {
 		var o OfferedSlot
 		var available *time.Time
 		err := row.Scan(&o.ID, &o.StartsAt, &o.EndsAt, &o.Category, &o.Summary, &o.Place, &o.MustCall, &available)
 		o.StartsAt, o.EndsAt, o.AvailableAt = o.StartsAt.UTC(), o.EndsAt.UTC(), derefTime(available)
 		return o, err
 	})
-	if len(out.Slots) == 0 {
-		out.Code = offersNone
-	}
-	return out, err
 }
 
 // midnight is when the calendar date, so many days on, begins in Norway.

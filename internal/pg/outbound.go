@@ -323,17 +323,14 @@ func (s *Store) MarkSent(ctx context.Context, id string, receiptDue time.Duratio
 			Scan(&kind, &original, &sentAt, &due, &reopened); err != nil {
 			return err
 		}
-		switch kind {
-		case KindAnswer:
-			return nil
-		case KindAppointment:
-			if !reopened {
-				return nil
-			}
+		if reopened && kind == KindAppointment {
 			_, err := tx.Exec(ctx, "UPDATE ledger SET outcome = NULL, outcome_at = NULL, result = '{}' WHERE key = $1", EffectPublication+"/"+id)
 			return err
 		}
-		return s.ledgerOutcome(ctx, tx, string(kind)+"/"+deref(original), contract.OutcomeSent, nil)
+		if kind == KindAnswer || kind == KindAppointment {
+			return nil // its receipt is its outcome
+		}
+		return s.ledgerOutcome(ctx, tx, lineOf(kind, id, deref(original)), contract.OutcomeSent, nil)
 	})
 	return sentAt.UTC(), due.UTC(), err
 }
@@ -368,6 +365,7 @@ func lineOf(kind OutboundKind, id, original string) string {
 		return EffectAnswer + "/" + id
 	case KindAppointment:
 		return EffectPublication + "/" + id
+	case KindReceipt, KindRefusal, KindReport:
 	}
 	return string(kind) + "/" + original
 }

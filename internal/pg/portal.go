@@ -104,6 +104,45 @@ func (s *Store) PortalAppointments(ctx context.Context, by identity.Principal, c
 	return list, err
 }
 
+// PortalSlots lists the free slots that the patient, or who represents him, may book in
+// the clinic's portal and app, of those that start from one instant, inclusive, to
+// another, exclusive, at most 62 days later: by the rules of Offers, but for
+// Helsenorge's own switch and registration (S93).
+func (s *Store) PortalSlots(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, from, to time.Time) (PortalOffer, error) {
+	var out PortalOffer
+	if err := stretch(from, to); err != nil {
+		return out, err
+	}
+	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.slots", func(tx pgx.Tx) error {
+		var blocked bool
+		var practitionerID *string
+		if err := tx.QueryRow(ctx, "SELECT blocked, practitioner_id FROM patient WHERE id = $1", patientID).Scan(&blocked, &practitionerID); err != nil {
+			return err
+		}
+		switch {
+		case blocked:
+			out = PortalOffer{Reason: OfferBlocked}
+			return nil
+		case practitionerID == nil:
+			out = PortalOffer{Reason: OfferNotOwn}
+			return nil
+		}
+		guards, err := s.guards(ctx, tx, clinicID, []string{*practitionerID})
+		if err != nil {
+			return err
+		}
+		g := guards[*practitionerID].onPortal()
+		out = PortalOffer{}
+		if open, reason := g.open(); !open {
+			out.Reason = reason
+			return nil
+		}
+		out.Slots, err = s.freeSlots(ctx, tx, g, from, to)
+		return err
+	})
+	return out, err
+}
+
 // noticeText is what an attempt seals: the text as it was sent.
 type noticeText struct {
 	Subject string `json:"subject,omitempty"`

@@ -250,13 +250,10 @@ type toldMessage struct {
 // counts tells whether Helsenorge has the message, or will: an answer cannot be
 // stopped, and what has left is there until it is refused.
 func (m toldMessage) counts() bool {
-	switch m.outcome {
-	case "":
+	if m.outcome == "" {
 		return m.kind == KindAnswer || !m.sentAt.IsZero()
-	case contract.OutcomeAcknowledged, contract.OutcomeOverdue, contract.OutcomeSent:
-		return true
 	}
-	return false
+	return slices.Contains([]contract.Outcome{contract.OutcomeAcknowledged, contract.OutcomeOverdue, contract.OutcomeSent}, m.outcome)
 }
 
 // perhaps tells whether it may have left without our knowing.

@@ -132,10 +132,7 @@ func (s *Store) Slots(ctx context.Context, by identity.Principal, clinicID, cale
 // onCalendar reads some days of one of the clinic's calendars, in one transaction with
 // the audit row.
 func (s *Store) onCalendar(ctx context.Context, by identity.Principal, clinicID, calendarID, action string, from, to time.Time, read func(pgx.Tx) error) error {
-	var f fields
-	f.refuse(!to.After(from), "to", "after from")
-	f.refuse(to.Sub(from) > maxCalendar, "to", "at most 62 days after from")
-	if err := f.err("the days cannot be read"); err != nil {
+	if err := stretch(from, to); err != nil {
 		return err
 	}
 	return s.inTx(ctx, func(tx pgx.Tx) error {
@@ -148,4 +145,12 @@ func (s *Store) onCalendar(ctx context.Context, by identity.Principal, clinicID,
 		}
 		return s.audit(ctx, tx, by, clinicID, action, "calendar/"+calendarID, "")
 	})
+}
+
+// stretch refuses days that are not read at once.
+func stretch(from, to time.Time) error {
+	var f fields
+	f.refuse(!to.After(from), "to", "after from")
+	f.refuse(to.Sub(from) > maxCalendar, "to", "at most 62 days after from")
+	return f.err("the days cannot be read")
 }

@@ -154,8 +154,8 @@ func (s *Store) enter(ctx context.Context, tx pgx.Tx, a *standing) error {
 	return nil
 }
 
-// revise makes a new revision of what the appointment is now (F5). What was planned
-// and not yet decided for the old one ends here. With a grace, Helsenorge or the
+// revise makes a new revision of what the appointment is now (F5). What was planned for
+// the old one and is not yet told ends here. With a grace, Helsenorge or the
 // patient is still to be told: changes within it collapse into the last, but the
 // first of them waits for at most three graces. Without, an answer tells it.
 func (s *Store) revise(ctx context.Context, tx pgx.Tx, a *standing, by string, grace time.Duration) error {
@@ -183,7 +183,7 @@ func (s *Store) revise(ctx context.Context, tx pgx.Tx, a *standing, by string, g
 	if err := s.identify(ctx, tx, a.clinicID, a.id, a.id, a.slotID); err != nil {
 		return err
 	}
-	return s.voidPending(ctx, tx, a.id)
+	return s.supersede(ctx, tx, a.id)
 }
 
 // setStatus changes the status of what is in no calendar.

@@ -56,7 +56,8 @@ func TestFaultsOfTheDigitallyActiveCheck(t *testing.T) {
 	require.NoError(t, w.client.SetFaults(t.Context(), Faults{Activity: ActivitySlow}))
 	impatient := &http.Client{Timeout: 50 * time.Millisecond}
 	defer impatient.CloseIdleConnections()
-	_, err = impatient.Post(w.http.URL+"/digitaltaktiv/helsenorgeaktivsjekken/v1", "application/json", strings.NewReader(`{"fnrListe":["1"],"omraade":"Helsehjelp"}`))
+	_, err = impatient.Post(w.http.URL+"/digitaltaktiv/helsenorgeaktivsjekken/v1", "application/json", //nolint:bodyclose // there is no answer
+		strings.NewReader(`{"fnrListe":["1"],"omraade":"Helsehjelp"}`))
 	require.ErrorContains(t, err, "Client.Timeout")
 
 	require.NoError(t, w.client.SetFaults(t.Context(), Faults{}))

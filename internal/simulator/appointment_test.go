@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -287,7 +288,8 @@ func (w *world) clinicAnswers(t *testing.T, answer func(*transport.Message, *hel
 			if err := w.queues.Send(ctx, answer(d.Message(), m)); err != nil {
 				return err
 			}
-			return d.Accept(ctx)
+			// Closed, so that the next question finds who asks for it.
+			return errors.Join(d.Accept(ctx), questions.Close(ctx))
 		}()
 	}()
 	return done

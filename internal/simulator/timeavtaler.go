@@ -176,10 +176,10 @@ func (h *Helsenorge) changed(r *Received, m *helsenorge.Message, text string) {
 		}
 	}
 	tells := ""
-	switch {
-	case r.Function == codes.PatientDidNotCome:
+	switch r.Function {
+	case codes.PatientDidNotCome:
 		a.Status = Missed
-	case r.Function == codes.CancellationConfirmed:
+	case codes.CancellationConfirmed:
 		if a.Status = Cancelled; before != Cancelled {
 			tells = NoticeCancellation
 		}

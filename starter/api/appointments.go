@@ -31,11 +31,13 @@ type Calendars interface {
 // them.
 type Patients interface {
 	PutPatients(ctx context.Context, by identity.Principal, clinicID string, all []client.PatientRecord) ([]string, error)
+	PatientStatus(ctx context.Context, by identity.Principal, clinicID, patientID string) (pg.PatientStanding, error)
 	PutPatientStatus(ctx context.Context, by identity.Principal, clinicID, patientID string, s pg.PatientStatus) error
 	Contacts(ctx context.Context, by identity.Principal, clinicID, patientID string) ([]pg.Contact, error)
 	PutContacts(ctx context.Context, by identity.Principal, clinicID, patientID string, all []pg.Contact) error
 	Preference(ctx context.Context, by identity.Principal, clinicID, patientID string) (pg.Preference, error)
 	PutPreference(ctx context.Context, by identity.Principal, clinicID, patientID string, p pg.Preference) error
+	Representations(ctx context.Context, by identity.Principal, clinicID, patientID string) ([]pg.Representation, error)
 	PutRepresentations(ctx context.Context, by identity.Principal, clinicID, patientID string, all []pg.Representation) error
 }
 
@@ -53,6 +55,7 @@ type Appointments interface {
 	AnswerWish(ctx context.Context, by identity.Principal, clinicID, appointmentID string, a client.WishAnswer) (client.Changed, error)
 	PortalAppointments(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]pg.PatientAppointment, error)
 	PortalFeed(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]pg.FeedItem, error)
+	PortalSlots(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, from, to time.Time) (pg.PortalOffer, error)
 	PortalBook(ctx context.Context, by identity.Principal, clinicID, patientID string, b client.PortalBooking) (client.Changed, error)
 	PortalCancel(ctx context.Context, by identity.Principal, clinicID, patientID, appointmentID string, s client.PortalStep) (client.Changed, error)
 }
@@ -119,6 +122,11 @@ type (
 	}
 	viewedIn struct {
 		InPatient
+		Viewer string `query:"viewer" required:"true" doc:"Who is signed in: the patient's id, or a representative's"`
+	}
+	portalSlotsIn struct {
+		InPatient
+		Stretch
 		Viewer string `query:"viewer" required:"true" doc:"Who is signed in: the patient's id, or a representative's"`
 	}
 	slotsIn struct {
@@ -226,6 +234,11 @@ func (a *API) registerPatients(s Patients) {
 			ids, err := s.PutPatients(ctx, c.Principal, c.clinic, in.Body.Patients)
 			return body(PatientIDs{nonNil(ids)}, err)
 		})
+	secured(a, identity.RightAppointmentRead, get("/patients/{patient}/status", "read-patient-status",
+		"What is known of a patient: death, protected address, consent, and activity on Helsenorge with its age and source"),
+		func(ctx context.Context, c caller, in *InPatient) (*bodyOut[pg.PatientStanding], error) {
+			return body(s.PatientStatus(ctx, c.Principal, c.clinic, in.Patient))
+		})
 	secured(a, identity.RightPatientWrite, put("/patients/{patient}/status", "write-patient-status", "Write what is known of a patient: death, protected address, consent"),
 		func(ctx context.Context, c caller, in *inPatient[pg.PatientStatus]) (*noContent, error) {
 			return done(s.PutPatientStatus(ctx, c.Principal, c.clinic, in.Patient, in.Body))
@@ -245,6 +258,10 @@ func (a *API) registerPatients(s Patients) {
 	secured(a, identity.RightPatientWrite, put("/patients/{patient}/preference", "write-preference", "Write how a patient wants to be told"),
 		func(ctx context.Context, c caller, in *inPatient[pg.Preference]) (*noContent, error) {
 			return done(s.PutPreference(ctx, c.Principal, c.clinic, in.Patient, in.Body))
+		})
+	secured(a, identity.RightAppointmentRead, get("/patients/{patient}/representations", "list-representations", "Who acts for a patient"),
+		func(ctx context.Context, c caller, in *InPatient) (*listOut[pg.Representation], error) {
+			return list(s.Representations(ctx, c.Principal, c.clinic, in.Patient))
 		})
 	secured(a, identity.RightPatientWrite, put("/patients/{patient}/representations", "write-representations", "Write who acts for a patient, the whole of them"),
 		func(ctx context.Context, c caller, in *inPatient[RepresentationList]) (*noContent, error) {
@@ -324,6 +341,12 @@ func (a *API) registerAppointments(s Appointments) {
 	secured(a, identity.RightPortalRead, get(portal+"/feed", "portal-list-notices", "The clinic's notices to the patient, as the viewer may see them"),
 		func(ctx context.Context, c caller, in *viewedIn) (*listOut[pg.FeedItem], error) {
 			return list(s.PortalFeed(ctx, c.Principal, c.clinic, in.Patient, in.Viewer))
+		})
+	secured(a, identity.RightPortalRead, get(portal+"/slots", "portal-list-slots", "The free slots that the patient may book, or why there is none to be had"),
+		func(ctx context.Context, c caller, in *portalSlotsIn) (*bodyOut[pg.PortalOffer], error) {
+			offer, err := s.PortalSlots(ctx, c.Principal, c.clinic, in.Patient, in.Viewer, in.From, in.To)
+			offer.Slots = nonNil(offer.Slots)
+			return body(offer, inQuery(err))
 		})
 	secured(a, identity.RightPortalBook, op(http.MethodPost, portal+"/appointments", "portal-book", "Book a free online slot for the patient", http.StatusCreated),
 		func(ctx context.Context, c caller, in *struct {

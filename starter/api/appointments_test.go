@@ -100,6 +100,21 @@ func (s *service) PutPreference(_ context.Context, _ identity.Principal, _, id s
 	return s.call(asked{id, p})
 }
 
+func (s *service) PatientStatus(_ context.Context, _ identity.Principal, _, id string) (pg.PatientStanding, error) {
+	return pg.PatientStanding{
+		PatientStatus: pg.PatientStatus{Protected: true, BornOn: "1950-11-01"},
+		Helsenorge:    &pg.KnownActivity{Active: true, Other: true, At: start, AgeSeconds: 60, Source: pg.ActivityCheck},
+	}, s.call(id)
+}
+
+func (s *service) Representations(_ context.Context, _ identity.Principal, _, id string) ([]pg.Representation, error) {
+	return nil, s.call(id)
+}
+
+func (s *service) PortalSlots(_ context.Context, _ identity.Principal, _, patient, viewer string, from, to time.Time) (pg.PortalOffer, error) {
+	return pg.PortalOffer{Reason: "owns-several-calendars"}, s.call(asked{patient + " " + viewer, [2]time.Time{from, to}})
+}
+
 func (s *service) PutRepresentations(_ context.Context, _ identity.Principal, _, id string, all []pg.Representation) error {
 	return s.call(asked{id, all})
 }
@@ -217,6 +232,10 @@ func TestAppointmentRequests(t *testing.T) {
 			200, []client.PatientRecord{{Patient: client.Patient{GivenName: "Kari", FamilyName: "Nordmann", NationalID: nationalID}, Status: &pg.PatientStatus{Protected: true}}}, `{"patientIds":["patient"]}`,
 		},
 		"status": {
+			request{method: "GET", path: clinic + "/patients/{patient}/status", token: staff}, 200, patientID,
+			`{"protected":true,"bornOn":"1950-11-01","helsenorge":{"active":true,"self":false,"other":true,"at":"2026-11-23T09:00:00Z","ageSeconds":60,"source":"check"}}`,
+		},
+		"status written": {
 			request{method: "PUT", path: clinic + "/patients/{patient}/status", token: service, body: `{"deceased":true}`},
 			204, asked{patientID, pg.PatientStatus{Deceased: true}}, "",
 		},
@@ -230,7 +249,8 @@ func TestAppointmentRequests(t *testing.T) {
 			request{method: "PUT", path: clinic + "/patients/{patient}/preference", token: service, body: `{"channels":["sms"],"optedOut":["push"]}`},
 			204, asked{patientID, pg.Preference{Channels: []contract.Channel{contract.ChannelSMS}, OptedOut: []contract.Channel{contract.ChannelPush}}}, "",
 		},
-		"representations": {
+		"representations": {request{method: "GET", path: clinic + "/patients/{patient}/representations", token: staff}, 200, patientID, `{"items":[]}`},
+		"representations written": {
 			request{method: "PUT", path: clinic + "/patients/{patient}/representations", token: service, body: `{"representations":[{"representativeId":"x","relation":"FO"}]}`},
 			204, asked{patientID, []pg.Representation{{RepresentativeID: "x", Relation: "FO"}}}, "",
 		},
@@ -271,6 +291,10 @@ func TestAppointmentRequests(t *testing.T) {
 		},
 		"portal": {request{method: "GET", path: clinic + "/portal/patients/{patient}/appointments?viewer=v", token: portal}, 200, patientID + " v", `{"items":[]}`},
 		"feed":   {request{method: "GET", path: clinic + "/portal/patients/{patient}/feed?viewer=v", token: portal}, 200, patientID + " v", `{"items":[]}`},
+		"portal slots": {
+			request{method: "GET", path: clinic + "/portal/patients/{patient}/slots?viewer=v&" + between, token: portal},
+			200, asked{patientID + " v", stretch}, `{"items":[],"reason":"owns-several-calendars"}`,
+		},
 		"portal books": {
 			request{method: "POST", path: clinic + "/portal/patients/{patient}/appointments", token: portal, header: keyed, body: `{"viewerId":"v","slotId":"s","app":true}`},
 			201, asked{patientID, client.PortalBooking{ID: key, ViewerID: "v", SlotID: "s", App: true}}, changed,

@@ -176,6 +176,7 @@ func appointmentBookCommand(env Environment) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&b.PatientID, "patient", "", "the patient's id, as patient find prints it (required)")
 	f.StringVar(&b.Comment, "comment", "", "what it is about, for staff; others on this machine can see arguments")
+	f.StringVar(&b.AppointmentID, "appointment", "", "the id that it is to have, a UUID of your own (default a new one)")
 	f.StringVar(&b.Replaces, "replaces", "", "an appointment whose place it takes: the patient is told of one move")
 	_ = cmd.MarkFlagRequired("patient") // the flag is defined above
 	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) (err error) {

@@ -44,7 +44,7 @@ func explanation() client.AppointmentExplanation {
 			Notices: []pg.NoticeExplained{
 				{ID: "n1", Purpose: contract.PurposeConfirmation, Revision: 1, Owner: contract.OwnerNobody, Reason: "gate-calendar", DecidedAt: confirmed, Outcome: contract.OutcomeSuppressed, OutcomeAt: confirmed},
 				{
-					ID: "n2", Purpose: contract.PurposeReminder, Revision: 2, Owner: contract.OwnerClinic, Reason: "refused-e35", DecidedAt: bounced, Outcome: contract.OutcomeDelivered, OutcomeAt: reminded,
+					ID: "n2", Purpose: contract.PurposeReminder, Revision: 2, Owner: contract.OwnerClinic, Reason: "receipt", DecidedAt: bounced, Outcome: contract.OutcomeDelivered, OutcomeAt: reminded,
 					Attempts: []pg.AttemptExplained{
 						{Channel: contract.ChannelEmail, State: contract.AttemptFailed, Reason: "rcpt 550 5.1.1", Template: "reminder/e-mail/nb/1", ClaimedAt: bounced, StateAt: bounced},
 						{Channel: contract.ChannelSMS, State: contract.AttemptDelivered, Template: "reminder/sms/nb/1", Segments: 1, ClaimedAt: bounced, StateAt: reminded},
@@ -71,10 +71,10 @@ func TestExplainAppointmentSaysWhyInPlainWords(t *testing.T) {
 
 NOTICE        REVISION  WHO TELLS   OUTCOME    HOW                           WHEN                  WHY
 confirmation  1         nobody      not given                                Sat 2026-11-21 05:00  notices are switched off for the calendar
-reminder      2         the clinic  delivered  e-mail failed, sms delivered  Mon 2026-11-23 17:01  Helsenorge says that the patient is not active there
+reminder      2         the clinic  delivered  e-mail failed, sms delivered  Mon 2026-11-23 17:01  Helsenorge says that the patient is not active there; the provider says that the patient has it
 
 Helsenorge was told: 05 booked, revision 1, Sat 2026-11-21 05:00, Helsenorge refused it, E35
-2 decisions, with what they were made on: --verbose
+2 decisions, and what they were made on: --verbose
 workflow  running; booked; revision 2, 0 cases; appointment/0198c0de-0000-7000-8000-00000000a901
 `
 	require.Equal(t, outcome{cli.ExitDone, short, ""}, run(t, r.env(), "", "explain", appointmentID))

@@ -61,7 +61,7 @@ func printNotices(w io.Writer, e client.AppointmentExplanation, verbose bool) er
 	for _, n := range e.Notices {
 		rows = append(rows, []string{
 			string(n.Purpose), fmt.Sprint(n.Revision), client.Teller(n.Owner), client.Outcome(n.Outcome), channels(n.Attempts),
-			when(orTime(n.OutcomeAt, n.DecidedAt)), client.Sentence(n.Reason),
+			when(orTime(n.OutcomeAt, n.DecidedAt)), whyTold(n, e.Decisions),
 		})
 	}
 	if row := planned(e); row != nil {
@@ -81,10 +81,20 @@ func printNotices(w io.Writer, e client.AppointmentExplanation, verbose bool) er
 			return err
 		}
 	} else if len(e.Decisions) > 0 {
-		fmt.Fprintf(w, "%d decisions, with what they were made on: --verbose\n", len(e.Decisions))
+		fmt.Fprintf(w, "%d decisions, and what they were made on: --verbose\n", len(e.Decisions))
 	}
 	_, err := fmt.Fprintf(w, "workflow  %s\n", oneLine(workflow(e.Lifecycle)))
 	return err
+}
+
+// whyTold says why somebody gives a notice, or nobody, and then how it ended.
+func whyTold(n pg.NoticeExplained, decisions []pg.DecisionExplained) string {
+	for _, d := range slices.Backward(decisions) {
+		if d.About == string(n.Purpose) && d.Revision == n.Revision && d.Decided == string(n.Owner) && d.Rule != n.Reason {
+			return client.Sentence(d.Rule) + "; " + client.Sentence(n.Reason)
+		}
+	}
+	return client.Sentence(n.Reason)
 }
 
 // planned is the line of the reminder that is still to come, or will not; nil when

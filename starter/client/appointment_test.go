@@ -142,6 +142,21 @@ func (s *fakeStore) PutPatientStatus(context.Context, identity.Principal, string
 	return nil
 }
 
+func (s *fakeStore) PatientStatus(context.Context, identity.Principal, string, string) (pg.PatientStanding, error) {
+	s.called("PatientStatus")
+	return pg.PatientStanding{}, nil
+}
+
+func (s *fakeStore) Representations(context.Context, identity.Principal, string, string) ([]pg.Representation, error) {
+	s.called("Representations")
+	return nil, nil
+}
+
+func (s *fakeStore) PortalSlots(context.Context, identity.Principal, string, string, string, time.Time, time.Time) (pg.PortalOffer, error) {
+	s.called("PortalSlots")
+	return pg.PortalOffer{}, nil
+}
+
 func (s *fakeStore) Contacts(context.Context, identity.Principal, string, string) ([]pg.Contact, error) {
 	s.called("Contacts")
 	return nil, nil
@@ -214,6 +229,12 @@ func appointmentMethods(ctx context.Context) map[string]method {
 		"PutPatientStatus": {identity.RightPatientWrite, func(c *client.Client, p identity.Principal) error {
 			return c.PutPatientStatus(ctx, p, clinicID, patientID, pg.PatientStatus{})
 		}},
+		"PatientStatus": {identity.RightAppointmentRead, func(c *client.Client, p identity.Principal) error {
+			return only(c.PatientStatus(ctx, p, clinicID, patientID))
+		}},
+		"Representations": {identity.RightAppointmentRead, func(c *client.Client, p identity.Principal) error {
+			return only(c.Representations(ctx, p, clinicID, patientID))
+		}},
 		"Contacts": {identity.RightAppointmentRead, func(c *client.Client, p identity.Principal) error {
 			return only(c.Contacts(ctx, p, clinicID, patientID))
 		}},
@@ -264,6 +285,9 @@ func appointmentMethods(ctx context.Context) map[string]method {
 		}},
 		"PortalFeed": {identity.RightPortalRead, func(c *client.Client, p identity.Principal) error {
 			return only(c.PortalFeed(ctx, p, clinicID, patientID, parentID))
+		}},
+		"PortalSlots": {identity.RightPortalRead, func(c *client.Client, p identity.Principal) error {
+			return only(c.PortalSlots(ctx, p, clinicID, patientID, parentID, start, start.Add(time.Hour)))
 		}},
 		"PortalBook": {identity.RightPortalBook, func(c *client.Client, p identity.Principal) error {
 			return only(c.PortalBook(ctx, p, clinicID, patientID, client.PortalBooking{ViewerID: parentID, SlotID: slotID}))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/failpoint"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 )
@@ -189,6 +190,7 @@ func (c *Client) change(ctx context.Context, by identity.Principal, clinicID str
 	if err != nil {
 		return Changed{}, err
 	}
+	failpoint.Hit(failpoint.ChangeDrafted)
 	accepted := drafted.Accepted
 	if !drafted.Applied {
 		id := drafted.AppointmentID
@@ -204,6 +206,7 @@ func (c *Client) change(ctx context.Context, by identity.Principal, clinicID str
 			return c.store.DropChange(ctx, clinicID, ch.ID, drafted.Attempt)
 		})
 	}
+	failpoint.Hit(failpoint.ChangeAccepted)
 	return Changed{AppointmentID: drafted.AppointmentID, ChangeID: ch.ID, Revision: accepted.Revision, Status: accepted.Status}, nil
 }
 

@@ -63,11 +63,13 @@ type Calendar interface {
 // and who acts for them.
 type Patients interface {
 	PutPatients(ctx context.Context, by identity.Principal, clinicID string, all []pg.PatientRecord) ([]string, error)
+	PatientStatus(ctx context.Context, by identity.Principal, clinicID, patientID string) (pg.PatientStanding, error)
 	PutPatientStatus(ctx context.Context, by identity.Principal, clinicID, patientID string, s pg.PatientStatus) error
 	Contacts(ctx context.Context, by identity.Principal, clinicID, patientID string) ([]pg.Contact, error)
 	PutContacts(ctx context.Context, by identity.Principal, clinicID, patientID string, all []pg.Contact) error
 	Preference(ctx context.Context, by identity.Principal, clinicID, patientID string) (pg.Preference, error)
 	PutPreference(ctx context.Context, by identity.Principal, clinicID, patientID string, p pg.Preference) error
+	Representations(ctx context.Context, by identity.Principal, clinicID, patientID string) ([]pg.Representation, error)
 	PutRepresentations(ctx context.Context, by identity.Principal, clinicID, patientID string, all []pg.Representation) error
 }
 
@@ -78,6 +80,7 @@ type Appointments interface {
 	PatientAppointments(ctx context.Context, by identity.Principal, clinicID, patientID string) ([]pg.CalendarEntry, error)
 	PortalAppointments(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]pg.PatientAppointment, error)
 	PortalFeed(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]pg.FeedItem, error)
+	PortalSlots(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, from, to time.Time) (pg.PortalOffer, error)
 	Appointment(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Appointment, error)
 	ExplainAppointment(ctx context.Context, by identity.Principal, clinicID, id string) (pg.AppointmentExplanation, error)
 	DraftChange(ctx context.Context, by identity.Principal, clinicID string, ch pg.Change) (pg.DraftedChange, error)

@@ -42,6 +42,14 @@ func (c *Client) PutPreference(ctx context.Context, by identity.Principal, clini
 	return c.store.PutPreference(ctx, by, clinicID, patientID, p)
 }
 
+// Representations lists who may act for a patient, by their ids.
+func (c *Client) Representations(ctx context.Context, by identity.Principal, clinicID, patientID string) ([]pg.Representation, error) {
+	if err := allow(by, identity.RightAppointmentRead, clinicID); err != nil {
+		return nil, err
+	}
+	return c.store.Representations(ctx, by, clinicID, patientID)
+}
+
 // PutRepresentations replaces who may act for a patient, the whole of it (S81).
 // Idempotent.
 func (c *Client) PutRepresentations(ctx context.Context, by identity.Principal, clinicID, patientID string, all []pg.Representation) error {
@@ -49,6 +57,16 @@ func (c *Client) PutRepresentations(ctx context.Context, by identity.Principal, 
 		return err
 	}
 	return c.store.PutRepresentations(ctx, by, clinicID, patientID, all)
+}
+
+// PatientStatus reads what the clinic knows of a patient beside who he is: death,
+// protected address, consent, date of birth, and whether he is active on Helsenorge, with
+// how old that knowledge is and where it is from.
+func (c *Client) PatientStatus(ctx context.Context, by identity.Principal, clinicID, patientID string) (pg.PatientStanding, error) {
+	if err := allow(by, identity.RightAppointmentRead, clinicID); err != nil {
+		return pg.PatientStanding{}, err
+	}
+	return c.store.PatientStatus(ctx, by, clinicID, patientID)
 }
 
 // PutPatientStatus replaces what the clinic knows of a patient beside who he is.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"time"
 
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
@@ -51,6 +52,16 @@ func (c *Client) PortalFeed(ctx context.Context, by identity.Principal, clinicID
 		return nil, err
 	}
 	return c.store.PortalFeed(ctx, by, clinicID, patientID, viewerID)
+}
+
+// PortalSlots lists the free slots that the patient may book, of those that start from
+// one instant, inclusive, to another, exclusive, at most 62 days later; where he can book
+// nothing at all, the offer says why (S93). Errors as PortalAppointments.
+func (c *Client) PortalSlots(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, from, to time.Time) (pg.PortalOffer, error) {
+	if err := allow(by, identity.RightPortalRead, clinicID); err != nil {
+		return pg.PortalOffer{}, err
+	}
+	return c.store.PortalSlots(ctx, by, clinicID, patientID, viewerID, from, to)
 }
 
 // PortalBook books a free online slot for the patient. Idempotency and errors as

@@ -9,6 +9,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/failpoint"
 )
 
 // DeliveryReport is a provider's verified word on what became of a notice. Whoever
@@ -39,6 +40,7 @@ func (c *Client) DeliveryReported(ctx context.Context, r DeliveryReport) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.ReportStored)
 	// A signal and no update: the provider waits for nothing but our having it.
 	err = c.temporal.SignalWorkflow(ctx, contract.NoticeWorkflowID(notice.NoticeID), "", contract.SignalDeliveryReported,
 		contract.DeliveryReported{Channel: r.Channel, State: r.State, At: r.At})
@@ -49,5 +51,6 @@ func (c *Client) DeliveryReported(ctx context.Context, r DeliveryReport) error {
 	if err != nil {
 		return apperr.Wrap(apperr.Unavailable, err, "the report is stored, but its notice could not be told: report it again")
 	}
+	failpoint.Hit(failpoint.ReportSignalled)
 	return nil
 }

@@ -243,12 +243,13 @@ func (r *run) sent(ctx workflow.Context, _ contract.Delivery) {
 
 // closed takes note of a delivery's terminal outcome, and makes the notice due that
 // waited for it, whatever the outcome: who gives it depends on it (F3).
-func (r *run) closed(ctx workflow.Context, d contract.Delivery, outcome contract.Outcome) {
+func (r *run) closed(ctx workflow.Context, d contract.Delivery, outcome contract.Outcome, codes []string) {
 	r.askAgain(ctx)
-	switch outcome {
-	case contract.OutcomeSuperseded:
+	switch {
+	case outcome == contract.OutcomeSuperseded:
 		return // the later message has a notice of its own
-	case contract.OutcomeAcknowledged:
+	case outcome == contract.OutcomeAcknowledged, slices.Contains(codes, contract.CodeInactive):
+		// A patient who is not on Helsenorge is no trouble: the clinic tells him itself.
 		r.state.Troubled = ""
 	default:
 		r.state.Cases++

@@ -432,8 +432,10 @@ func TestRefusedAvtaleIsHandedOverOnce(t *testing.T) { // F3: E35
 	for i := range 3 {
 		b.at(time.Hour+time.Duration(i)*time.Minute, func() { b.receipt(out, contract.OutcomeRejected, "E35") })
 	}
-	b.run()
+	b.at(2*time.Hour, func() { require.Equal(t, contract.StatusBooked, b.state().Status, "the clinic tells him itself: nobody need look") })
+	s := b.run()
 	b.requireDone()
+	require.Zero(t, s.Cases)
 	require.Equal(t, []string{"SendMessage " + out, "DecideNotice confirmation 1", "NextHop notice-1"}, b.calls("SendMessage", "DecideNotice", "NextHop"))
 	require.Equal(t, []string{"notice/notice-1"}, b.children)
 }

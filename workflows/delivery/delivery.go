@@ -28,9 +28,10 @@ type Deliveries struct {
 	clinicID, dialogueID string
 	open                 *[]contract.Delivery
 	// sent runs once Helsenorge's queue has accepted a message, in the delivery's own
-	// coroutine; closed runs once it has its terminal outcome, and must not block.
+	// coroutine; closed runs once it has its terminal outcome, with the codes of the
+	// receipt that brought it, and must not block.
 	sent   func(workflow.Context, contract.Delivery)
-	closed func(workflow.Context, contract.Delivery, contract.Outcome)
+	closed func(workflow.Context, contract.Delivery, contract.Outcome, []string)
 	// sending makes messages leave in the order in which they were accepted.
 	sending workflow.Mutex
 	busy    int
@@ -42,7 +43,7 @@ type Deliveries struct {
 // New follows the deliveries in *open, which belongs to the lifecycle's state.
 // sent may be nil.
 func New(ctx workflow.Context, clinicID, dialogueID string, open *[]contract.Delivery,
-	sent func(workflow.Context, contract.Delivery), closed func(workflow.Context, contract.Delivery, contract.Outcome),
+	sent func(workflow.Context, contract.Delivery), closed func(workflow.Context, contract.Delivery, contract.Outcome, []string),
 ) *Deliveries {
 	return &Deliveries{
 		clinicID: clinicID, dialogueID: dialogueID, open: open,
@@ -79,7 +80,7 @@ func (d *Deliveries) TakeReceipts(ctx workflow.Context, signals *flow.Signals, t
 	for r, ok := signals.Receipt(); ok; r, ok = signals.Receipt() {
 		came = true
 		if i := d.find(r.OutboundID); i >= 0 {
-			d.close(ctx, i, r.Outcome)
+			d.close(ctx, i, r.Outcome, r.Codes...)
 		} else if r.Outcome == contract.OutcomeAcknowledged && r.OutboundID == *troubled {
 			*troubled = "" // it came late, but it came
 		}
@@ -221,10 +222,10 @@ func (d *Deliveries) giveUp(ctx workflow.Context, id string, outcome contract.Ou
 	}
 }
 
-func (d *Deliveries) close(ctx workflow.Context, i int, outcome contract.Outcome) {
+func (d *Deliveries) close(ctx workflow.Context, i int, outcome contract.Outcome, codes ...string) {
 	delivery := (*d.open)[i]
 	*d.open = slices.Delete(*d.open, i, i+1)
-	d.closed(ctx, delivery, outcome)
+	d.closed(ctx, delivery, outcome, codes)
 }
 
 func (d *Deliveries) find(id string) int {

@@ -204,7 +204,7 @@ func (r *run) sent(ctx workflow.Context, d contract.Delivery) {
 }
 
 // closed takes note of a delivery's terminal outcome.
-func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome) {
+func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome, _ []string) {
 	if outcome != contract.OutcomeAcknowledged {
 		r.state.Cases++
 		r.state.Troubled = d.OutboundID

@@ -162,7 +162,7 @@ func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 }
 
 // closed takes note of the answer's terminal outcome.
-func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome) {
+func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome, _ []string) {
 	if outcome == contract.OutcomeAcknowledged {
 		return
 	}

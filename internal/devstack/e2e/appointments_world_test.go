@@ -9,6 +9,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/helsebro/helsebro/internal/channel/sink"
 	"github.com/helsebro/helsebro/internal/contract"
@@ -18,6 +21,9 @@ import (
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/client"
 )
+
+// errNotYet is what has not come to be.
+var errNotYet = errors.New("not yet")
 
 // book makes an appointment of twenty minutes, as the desk does (S76); change may be
 // nil.
@@ -54,19 +60,36 @@ func (c *clinic) step(id, step string) client.Changed {
 	return done
 }
 
-// pass lets so much time pass for one appointment.
+// pass lets so much time pass for one appointment, and waits until it has.
 func (c *clinic) pass(id string, d time.Duration) {
 	c.Helper()
-	t, err := c.Client()
-	require.NoError(c, err)
-	defer t.Close()
-	c.skip(t, contract.AppointmentWorkflowID(id), d)
+	execution := &common.WorkflowExecution{WorkflowId: contract.AppointmentWorkflowID(id)}
+	forward := c.skip(execution.WorkflowId, d)
+	c.eventually("time has passed for appointment "+id, func() error {
+		if c.ended(c.temporal, execution.WorkflowId) == nil {
+			return nil
+		}
+		p, err := c.temporal.WorkflowService().PollWorkflowExecutionTimeSkipping(c.Context(), &workflowservice.PollWorkflowExecutionTimeSkippingRequest{
+			Namespace: c.Temporal.Namespace(), WorkflowExecution: execution, FastForwardId: forward,
+		})
+		if err == nil && p.FastForwardPollingResult != enums.FAST_FORWARD_POLLING_RESULT_FAST_FORWARD_COMPLETED {
+			err = fmt.Errorf("%s %s", p.FastForwardPollingResult, p.FailedReason)
+		}
+		return err
+	})
 }
 
-// passTo lets time pass for one appointment until an instant, which has not come.
+// passTo lets time pass for one appointment until an instant, which has not come for it.
 func (c *clinic) passTo(id string, at time.Time) {
 	c.Helper()
-	c.pass(id, time.Until(at))
+	d, err := c.temporal.DescribeWorkflowExecution(c.Context(), contract.AppointmentWorkflowID(id), "")
+	require.NoError(c, err)
+	now := time.Now()
+	if skipped := d.GetWorkflowExtendedInfo().GetTimeSkippingInfo(); skipped != nil {
+		now = skipped.CurrentTime.AsTime()
+	}
+	require.Truef(c, at.After(now), "%s has passed: it is %s", at, now)
+	c.pass(id, at.Sub(now))
 }
 
 // grace is a little more than the clinic waits for further changes.
@@ -85,39 +108,67 @@ func (c *clinic) settle(id string) {
 func (c *clinic) settled(id string) {
 	c.Helper()
 	c.eventually("appointment "+id+" is settled", func() error {
-		e := c.explain(id)
-		if s := e.Lifecycle.Appointment; s != nil {
-			if s.Told < e.Revision || len(s.Open) > 0 || slices.ContainsFunc(s.Notices, func(n contract.PendingNotice) bool { return n.Purpose != contract.PurposeReminder }) {
-				return fmt.Errorf("revision %d: %+v", e.Revision, *s)
-			}
-		} else if e.Lifecycle.Status != client.LifecycleEnded {
-			return fmt.Errorf("%s: %s", e.Lifecycle.Status, e.Lifecycle.Note)
+		before, err := c.lifecycle(id)
+		if err != nil {
+			return err
 		}
-		for _, n := range e.Notices {
-			if n.Outcome == "" {
-				return fmt.Errorf("%s of revision %d is under way: %s %s", n.Purpose, n.Revision, n.Owner, n.Reason)
-			}
+		if err := unsettled(c.explain(id)); err != nil {
+			return err
 		}
-		for _, l := range e.Lines {
-			if l.Outcome == "" {
-				return fmt.Errorf("the ledger line %s has no outcome", l.Effect)
-			}
+		after, err := c.lifecycle(id)
+		if err == nil && before != after {
+			err = errNotYet // what was read may be of no one instant
 		}
-		return nil
+		return err
 	})
+}
+
+// unsettled says what about an appointment is under way.
+func unsettled(e client.AppointmentExplanation) error {
+	if s := e.Lifecycle.Appointment; s != nil {
+		waits := func(n contract.PendingNotice) bool { return n.Purpose != contract.PurposeReminder || n.Asked }
+		if s.Told < e.Revision || len(s.Open) > 0 || slices.ContainsFunc(s.Notices, waits) {
+			return fmt.Errorf("revision %d: %+v", e.Revision, *s)
+		}
+	} else if e.Lifecycle.Status != client.LifecycleEnded {
+		return fmt.Errorf("%s: %s", e.Lifecycle.Status, e.Lifecycle.Note)
+	}
+	for _, n := range e.Notices {
+		if n.Outcome == "" {
+			return fmt.Errorf("%s of revision %d is under way: %s %s", n.Purpose, n.Revision, n.Owner, n.Reason)
+		}
+	}
+	for _, l := range e.Lines {
+		if l.Outcome == "" {
+			return fmt.Errorf("the ledger line %s has no outcome", l.Effect)
+		}
+	}
+	return nil
+}
+
+// lifecycle is how far an appointment's newest run has come, where nothing of it is
+// being done right now. A notice may outlive the run that it belongs to.
+func (c *clinic) lifecycle(id string) (string, error) {
+	d, err := c.temporal.DescribeWorkflowExecution(c.Context(), contract.AppointmentWorkflowID(id), "")
+	if err != nil {
+		return "", err
+	}
+	i := d.WorkflowExecutionInfo
+	if i.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING && (len(d.PendingActivities) > 0 || len(d.PendingChildren) > 0 || d.PendingWorkflowTask != nil) {
+		return "", fmt.Errorf("%d activities, %d notices and workflow task %v are under way", len(d.PendingActivities), len(d.PendingChildren), d.PendingWorkflowTask)
+	}
+	return fmt.Sprintf("%s %d", i.Execution.RunId, i.HistoryLength), nil
 }
 
 // over lets an appointment's time pass to its end and waits until its lifecycle has
 // ended: nothing about it comes any more.
 func (c *clinic) over(id string) {
 	c.Helper()
-	t, err := c.Client()
-	require.NoError(c, err)
-	defer t.Close()
-	if c.ended(t, contract.AppointmentWorkflowID(id)) != nil {
+	workflowID := contract.AppointmentWorkflowID(id)
+	if c.ended(c.temporal, workflowID) != nil {
 		c.passTo(id, c.appointment(id).EndsAt.Add(time.Minute))
 	}
-	c.eventually("appointment "+id+" is over", func() error { return c.ended(t, contract.AppointmentWorkflowID(id)) })
+	c.eventually("appointment "+id+" is over", func() error { return c.ended(c.temporal, workflowID) })
 	c.settled(id)
 }
 
@@ -276,7 +327,7 @@ func (c *clinic) answerTo(s simulator.Sent) told {
 			}
 		}
 		if len(answers) == 0 {
-			return errors.New("not yet")
+			return errNotYet
 		}
 		return nil
 	})
@@ -359,7 +410,7 @@ func (c *clinic) sent(p patient) []sink.Message {
 	c.Helper()
 	var all []sink.Message
 	for _, m := range c.Sink.Messages() {
-		if (m.To == p.Email || m.To == p.Mobile) && m.Arrival > 0 {
+		if slices.Contains([]string{p.Email, p.Mobile, p.Browser}, m.To) && m.Arrival > 0 {
 			all = append(all, m)
 		}
 	}

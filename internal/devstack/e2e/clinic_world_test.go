@@ -120,6 +120,10 @@ func clinics(t *testing.T, n int, cfg stack.Config) *world {
 		require.NoError(t, w.store.PutClinic(t.Context(), c.Service, c.masterData()))
 	}
 	require.NoError(t, w.Stack.Run(t.Context()))
+	var err error
+	w.temporal, err = w.Client()
+	require.NoError(t, err)
+	t.Cleanup(w.temporal.Close)
 	return w
 }
 
@@ -128,7 +132,7 @@ func clinics(t *testing.T, n int, cfg stack.Config) *world {
 func (w *world) clinic(t *testing.T, n int) *clinic {
 	t.Helper()
 	c := newClinic(n)
-	c.world = &world{T: t, Stack: w.Stack, store: w.store, log: w.log}
+	c.world = &world{T: t, Stack: w.Stack, store: w.store, log: w.log, temporal: w.temporal}
 	c.settings(nil)
 	c.calendars(c.calendar(), pg.Calendar{ID: c.ColleagueCalendarID, OwnerID: c.ColleagueID, Name: "Kari Kollega", Notify: true})
 	c.types(c.consult(),
@@ -186,9 +190,12 @@ func (c *clinic) slots(start time.Time, n int, change func(*pg.Slot)) []pg.Slot 
 
 const slotLength = 20 * time.Minute
 
+// today is when the tests began: the same date to the end, though midnight passes.
+var today = time.Now()
+
 // day is an instant so many days ahead, at the hour of the Norwegian clock.
 func day(ahead, hour int) time.Time {
-	y, m, d := oslo.In(time.Now()).Date()
+	y, m, d := oslo.In(today).Date()
 	return oslo.At(y, m, d+ahead, hour, 0, 0).UTC()
 }
 
@@ -198,6 +205,8 @@ type patient struct {
 	Citizen int
 	simulator.Person
 	Email, Mobile string
+	// Browser is the id of his push subscription, "" for none.
+	Browser string
 }
 
 // patient writes a patient of the clinic's practitioner, whom no other test has, with

@@ -12,16 +12,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
-	"go.temporal.io/api/workflow/v1"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
@@ -87,7 +82,7 @@ func TestRecordHistories(t *testing.T) {
 	w.answer(w.dialogue(subject), uuid.NewString(), contract.AnswerFromPractitioner, "Svar.")
 	status(id, contract.StatusAnswered)
 	keep("dialogue", "open-answered", id, "")
-	w.skip(c, id, 31*24*time.Hour)
+	w.skip(id, 31*24*time.Hour)
 	w.eventually("the dialogue has ended", func() error { return w.ended(c, id) })
 	keep("dialogue", "completed-idle", id, "")
 
@@ -164,18 +159,12 @@ func (w *world) replayer() worker.WorkflowReplayer {
 	return r
 }
 
-// skip moves one execution ahead in time.
-func (w *world) skip(c client.Client, id string, d time.Duration) {
+// skip moves one execution ahead in time. It returns the id of what it began.
+func (w *world) skip(id string, d time.Duration) string {
 	w.Helper()
-	_, err := c.WorkflowService().UpdateWorkflowExecutionOptions(w.Context(), &workflowservice.UpdateWorkflowExecutionOptionsRequest{
-		Namespace: w.Temporal.Namespace(), WorkflowExecution: &common.WorkflowExecution{WorkflowId: id},
-		WorkflowExecutionOptions: &workflow.WorkflowExecutionOptions{TimeSkippingConfig: &common.TimeSkippingConfig{
-			Enabled: true, DisablePropagation: true,
-			FastForwardConfig: &common.FastForwardConfig{Id: uuid.NewString(), Duration: durationpb.New(d)},
-		}},
-		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"time_skipping_config"}},
-	})
+	forward, err := w.Temporal.MoveAhead(w.Context(), id, d)
 	require.NoError(w, err)
+	return forward
 }
 
 // ended tells whether the newest run has completed by itself.

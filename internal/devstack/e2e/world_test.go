@@ -23,6 +23,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	sdkclient "go.temporal.io/sdk/client"
 
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
@@ -42,6 +43,8 @@ type world struct {
 	*stack.Stack
 	store *pg.Store
 	log   *lockedBuffer
+	// temporal is a client of the server, of a world that has clinics.
+	temporal sdkclient.Client
 }
 
 // newWorld starts a stack without the product's processes.

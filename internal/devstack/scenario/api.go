@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/starter/api"
+	"github.com/helsebro/helsebro/starter/cli"
 )
 
 // callTimeout bounds one call, above what the API takes for its slowest answer.
@@ -58,4 +60,21 @@ func (p *play) call(ctx context.Context, who identity.Principal, method, path st
 		return nil
 	}
 	return json.NewDecoder(res.Body).Decode(out)
+}
+
+// cli runs the CLI inside this process and returns what it prints.
+func (p *play) cli(ctx context.Context, who identity.Principal, args ...string) (string, error) {
+	token, err := p.stack.Token(who)
+	if err != nil {
+		return "", err
+	}
+	environment := map[string]string{"HELSEBRO_API_URL": p.stack.APIURL(), "HELSEBRO_CLINIC": demo.ClinicID, "HELSEBRO_TOKEN": token}
+	var out, errs strings.Builder
+	code := cli.Run(ctx, args, cli.Environment{
+		In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(name string) string { return environment[name] },
+	}, cli.Processes{})
+	if code != cli.ExitDone {
+		return "", fmt.Errorf("the CLI ended with exit code %d: %s", code, strings.TrimSpace(errs.String()))
+	}
+	return out.String(), nil
 }

@@ -58,6 +58,9 @@ type Config struct {
 	Durable bool
 	// ReceiptDue is how long a receipt may take; zero is the product's default.
 	ReceiptDue time.Duration
+	// PerSecond bounds how many messages each provider is given a second; zero is no
+	// bound.
+	PerSecond float64
 	// Parties are more entries of the address registry.
 	Parties []registry.Party
 	// CodecKeys replaces the keys that encrypt Temporal's payloads, and
@@ -371,6 +374,10 @@ func (s *Stack) Environment() []string {
 		"HELSEBRO_SMTP_TLS="+c.SMTP.TLS,
 		"HELSEBRO_SMTP_FROM="+c.SMTP.From,
 		"HELSEBRO_SMS_URL="+c.SMS.URL,
+		"HELSEBRO_SMS_KEY="+c.SMS.Key,
+		"HELSEBRO_SMTP_PER_SECOND="+strconv.FormatFloat(c.SMTP.PerSecond, 'g', -1, 64),
+		"HELSEBRO_SMS_PER_SECOND="+strconv.FormatFloat(c.SMS.PerSecond, 'g', -1, 64),
+		"HELSEBRO_PUSH_PER_SECOND="+strconv.FormatFloat(c.WebPush.PerSecond, 'g', -1, 64),
 		"HELSEBRO_SMS_FROM="+c.SMS.From,
 		"HELSEBRO_SMS_CALLBACK_URL="+c.SMS.CallbackURL,
 		"HELSEBRO_VAPID_KEY="+c.WebPush.Key,

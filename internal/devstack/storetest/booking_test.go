@@ -17,6 +17,7 @@ import (
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
+	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 )
 
@@ -388,4 +389,40 @@ func TestLoadNamesWhatIsUndone(t *testing.T) {
 	require.Len(t, load.Untaken, 1)
 	require.Equal(t, []string{stored.ID, m.MsgID, "RT"}, []string{load.Untaken[0].MessageID, load.Untaken[0].MsgID, load.Untaken[0].Function})
 	require.Equal(t, contract.StatusReceived, load.Facts.Status)
+}
+
+// Helsenorge, the app and the secretary want one slot at once: one has it, and the
+// others are told so (D6).
+func TestThreeWaysToOneSlot(t *testing.T) {
+	k := newDesk(t)
+	for i := range 5 {
+		n := k.offer(now.Add(time.Duration(72+i) * time.Hour))
+		require.NoError(t, k.s.PutSettings(t.Context(), demo.Admin, demo.ClinicID, pg.Settings{OnlineBooking: true, MaxFutureBookings: 20}))
+		stored := k.store(message(contract.FunctionReserve, line, reserve(n)))
+		won := make(chan string, 3)
+		book := func(by identity.Principal, c pg.Change, who string) {
+			c.Kind, c.PatientID, c.SlotID = pg.ChangeBook, k.patientID, n.ID
+			_, err := k.change(by, c)
+			switch {
+			case err == nil:
+				won <- who
+			case !apperr.Is(err, apperr.Conflict):
+				t.Errorf("%s: %v", who, err)
+			}
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			out, err := k.s.TakeBookingMessage(t.Context(), taking(stored))
+			if err != nil {
+				t.Errorf("helsenorge: %v", err)
+			} else if out.Code == contract.AppointmentConfirmed {
+				won <- "helsenorge"
+			}
+		})
+		wg.Go(func() { book(portal, pg.Change{Source: "app", ViewerID: k.patientID}, "app") })
+		wg.Go(func() { book(demo.Desk, pg.Change{}, "clinic") })
+		wg.Wait()
+		require.Len(t, won, 1)
+		require.Equal(t, <-won, k.sql("SELECT origin FROM appointment WHERE slot_id = '%s' AND status = 'booked'", n.ID))
+	}
 }

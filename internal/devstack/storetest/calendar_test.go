@@ -425,13 +425,21 @@ func TestCalendarAccessIsAudited(t *testing.T) {
 			_, err := s.Slots(ctx, p, demo.ClinicID, calendarID, now, day)
 			return err
 		},
-		"slot.put":           func(p identity.Principal) error { return s.PutSlots(ctx, p, demo.ClinicID, []pg.Slot{one}) },
-		"slot.delete":        func(p identity.Principal) error { return s.DeleteSlots(ctx, p, demo.ClinicID, []string{otherID}) },
-		"contact.read":       func(p identity.Principal) error { _, err := s.Contacts(ctx, p, demo.ClinicID, id); return err },
-		"contact.put":        func(p identity.Principal) error { return s.PutContacts(ctx, p, demo.ClinicID, id, nil) },
-		"preference.read":    func(p identity.Principal) error { _, err := s.Preference(ctx, p, demo.ClinicID, id); return err },
-		"preference.put":     func(p identity.Principal) error { return s.PutPreference(ctx, p, demo.ClinicID, id, pg.Preference{}) },
+		"slot.put":        func(p identity.Principal) error { return s.PutSlots(ctx, p, demo.ClinicID, []pg.Slot{one}) },
+		"slot.delete":     func(p identity.Principal) error { return s.DeleteSlots(ctx, p, demo.ClinicID, []string{otherID}) },
+		"contact.read":    func(p identity.Principal) error { _, err := s.Contacts(ctx, p, demo.ClinicID, id); return err },
+		"contact.put":     func(p identity.Principal) error { return s.PutContacts(ctx, p, demo.ClinicID, id, nil) },
+		"preference.read": func(p identity.Principal) error { _, err := s.Preference(ctx, p, demo.ClinicID, id); return err },
+		"preference.put":  func(p identity.Principal) error { return s.PutPreference(ctx, p, demo.ClinicID, id, pg.Preference{}) },
+		"representation.read": func(p identity.Principal) error {
+			_, err := s.Representations(ctx, p, demo.ClinicID, id)
+			return err
+		},
 		"representation.put": func(p identity.Principal) error { return s.PutRepresentations(ctx, p, demo.ClinicID, id, nil) },
+		"patient-status.read": func(p identity.Principal) error {
+			_, err := s.PatientStatus(ctx, p, demo.ClinicID, id)
+			return err
+		},
 		"patient.status": func(p identity.Principal) error {
 			return s.PutPatientStatus(ctx, p, demo.ClinicID, id, pg.PatientStatus{})
 		},
@@ -445,6 +453,10 @@ func TestCalendarAccessIsAudited(t *testing.T) {
 		},
 		"portal.appointments": func(p identity.Principal) error {
 			_, err := s.PortalAppointments(ctx, p, demo.ClinicID, id, id)
+			return err
+		},
+		"portal.slots": func(p identity.Principal) error {
+			_, err := s.PortalSlots(ctx, p, demo.ClinicID, id, id, now, day)
 			return err
 		},
 		"portal.feed": func(p identity.Principal) error { _, err := s.PortalFeed(ctx, p, demo.ClinicID, id, id); return err },

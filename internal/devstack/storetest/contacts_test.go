@@ -98,7 +98,7 @@ func TestContactsAreReplaced(t *testing.T) { // S90
 }
 
 func TestPreferenceAndRepresentations(t *testing.T) {
-	d, s := setupCalendar(t)
+	_, s := setupCalendar(t)
 	ctx := t.Context()
 	id, err := s.PutPatient(ctx, demo.Service, demo.ClinicID, child, demo.GPID, false)
 	require.NoError(t, err)
@@ -128,9 +128,39 @@ func TestPreferenceAndRepresentations(t *testing.T) {
 	require.Equal(t, []string{"representations[0].relation"}, paths(t, put(pg.Representation{RepresentativeID: parent, Relation: "MO"})))
 	err = put(pg.Representation{RepresentativeID: uuid.NewString(), Relation: "FO"})
 	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
-	kept, err := d.SQL(ctx, "SELECT representative_id, relation FROM representation")
+	who, err := s.Representations(ctx, demo.Desk, demo.ClinicID, id)
 	require.NoError(t, err)
-	require.Equal(t, parent+"|FO", kept, "what is refused changes nothing")
+	require.Equal(t, []pg.Representation{{RepresentativeID: parent, Relation: "FO"}}, who, "what is refused changes nothing")
+	until := pg.Representation{RepresentativeID: parent, Relation: "FU", Until: now.Add(time.Hour)}
+	require.NoError(t, put(until))
+	who, err = s.Representations(ctx, demo.Desk, demo.ClinicID, id)
+	require.NoError(t, err)
+	require.Equal(t, []pg.Representation{until}, who)
+	_, err = s.Representations(ctx, otherService, otherID, id)
+	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
+}
+
+func TestStatusIsReadBack(t *testing.T) { // S88, D14
+	_, s := setupCalendar(t)
+	ctx := t.Context()
+	id, err := s.PutPatient(ctx, demo.Service, demo.ClinicID, child, demo.GPID, false)
+	require.NoError(t, err)
+	read := func(at time.Time) pg.PatientStanding {
+		t.Helper()
+		v, err := s.At(func() time.Time { return at }).PatientStatus(ctx, demo.Desk, demo.ClinicID, id)
+		require.NoError(t, err)
+		return v
+	}
+	require.Equal(t, pg.PatientStanding{}, read(now))
+	status := pg.PatientStatus{Protected: true, Deceased: true, NoConsent: true, BornOn: "2010-11-10"}
+	require.NoError(t, s.PutPatientStatus(ctx, demo.Service, demo.ClinicID, id, status))
+	require.NoError(t, s.RecordActivity(ctx, demo.ClinicID, id, false, true, pg.ActivityCheck, now.Add(-time.Hour)))
+	require.Equal(t, pg.PatientStanding{
+		PatientStatus: status, DeceasedAt: now,
+		Helsenorge: &pg.KnownActivity{Active: true, Other: true, At: now.Add(-time.Hour), AgeSeconds: 5400, Source: pg.ActivityCheck},
+	}, read(now.Add(30*time.Minute)))
+	_, err = s.PatientStatus(ctx, otherService, otherID, id)
+	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
 }
 
 func TestPatientsAreWrittenAllOrNone(t *testing.T) {
@@ -251,10 +281,12 @@ func TestErasureReachesTheCard(t *testing.T) {
 	require.Equal(t, "0|0|0|0|||", left)
 	inClear()
 	for name, do := range map[string]func() error{
-		"contacts":        func() error { _, err := s.Contacts(ctx, demo.Desk, demo.ClinicID, id); return err },
-		"put contacts":    func() error { return s.PutContacts(ctx, demo.Service, demo.ClinicID, id, nil) },
-		"preference":      func() error { return s.PutPreference(ctx, demo.Service, demo.ClinicID, id, pg.Preference{}) },
-		"representations": func() error { return s.PutRepresentations(ctx, demo.Service, demo.ClinicID, id, nil) },
+		"contacts":             func() error { _, err := s.Contacts(ctx, demo.Desk, demo.ClinicID, id); return err },
+		"put contacts":         func() error { return s.PutContacts(ctx, demo.Service, demo.ClinicID, id, nil) },
+		"preference":           func() error { return s.PutPreference(ctx, demo.Service, demo.ClinicID, id, pg.Preference{}) },
+		"representations":      func() error { return s.PutRepresentations(ctx, demo.Service, demo.ClinicID, id, nil) },
+		"read representations": func() error { _, err := s.Representations(ctx, demo.Desk, demo.ClinicID, id); return err },
+		"read status":          func() error { _, err := s.PatientStatus(ctx, demo.Desk, demo.ClinicID, id); return err },
 		"status": func() error {
 			return s.PutPatientStatus(ctx, demo.Service, demo.ClinicID, id, pg.PatientStatus{BornOn: "2010-11-10"})
 		},

@@ -337,6 +337,93 @@ func TestRefusedForNow(t *testing.T) {
 	require.Equal(t, "1", k.sql("SELECT count(*) FROM decision WHERE about = 'reminder' AND decided = 'e-mail'"))
 }
 
+// Whoever ends a notice or an appointment's run without giving what is owed leaves no
+// line open: the case is the outcome, until a report knows better.
+func TestACaseEndsTheNotice(t *testing.T) { // F1, D12
+	for _, kind := range []contract.CaseKind{contract.CaseNoticeFailed, contract.CaseCancelled} {
+		t.Run(string(kind), func(t *testing.T) {
+			k := newDesk(t)
+			id, notice := k.due(sms)
+			c := k.claim(notice, contract.ChannelSMS)
+			k.settle(notice, c, contract.ChannelSMS, pg.Sent{State: contract.AttemptAccepted})
+			var caseID string
+			for range 2 {
+				again, err := k.s.OpenCase(t.Context(), contract.OpenCaseInput{ClinicID: demo.ClinicID, DialogueID: id, MessageID: notice, Kind: kind, Reason: "cancelled-by-operator"})
+				require.NoError(t, err)
+				require.Contains(t, []string{"", again}, caseID)
+				caseID = again
+			}
+			require.Equal(t, "failed cancelled-by-operator", k.line(notice))
+			require.Equal(t, contract.NextHopOutput{Done: true, Outcome: contract.OutcomeFailed, Reason: "cancelled-by-operator"}, k.hop(notice))
+			require.Equal(t, []contract.CaseKind{kind}, k.cases())
+			_, _, err := k.s.RecordDeliveryReport(t.Context(), contract.ChannelSMS, c.Key, "event-1", contract.AttemptDelivered, k.clock)
+			require.NoError(t, err)
+			require.Equal(t, "delivered receipt", k.line(notice))
+			require.Empty(t, k.cases(), "the patient has it")
+		})
+	}
+
+	// A run that is ended leaves nothing to be decided; a notice that is given goes on.
+	k := newDesk(t)
+	k.gates(true, true, true)
+	k.contacts(sms)
+	id := k.made(now.Add(72 * time.Hour))
+	told := k.publish(id, 1)
+	k.send(told.OutboundID)
+	pending := k.decide(id, 1, told.Purpose, pg.ActivityReading{})
+	require.Equal(t, contract.OwnerPending, pending.Owner)
+	k.inactive()
+	k.plan(id, 1)
+	given := k.decide(id, 1, contract.PurposeReminder, pg.ActivityReading{})
+	require.Equal(t, contract.OwnerClinic, given.Owner)
+	_, err := k.s.OpenCase(t.Context(), contract.OpenCaseInput{ClinicID: demo.ClinicID, DialogueID: id, MessageID: id, Kind: contract.CaseCancelled, Reason: "cancelled-by-operator"})
+	require.NoError(t, err)
+	require.Equal(t, "failed cancelled-by-operator", k.line(pending.NoticeID))
+	require.Equal(t, "open", k.line(given.NoticeID))
+	again := k.decide(id, 1, told.Purpose, pg.ActivityReading{})
+	require.Equal(t, []any{contract.OwnerNobody, "cancelled-by-operator"}, []any{again.Owner, again.Reason})
+}
+
+// A newer revision ends at once what no provider has; what one may have ends with its
+// next hop, which knows what became of it (F5).
+func TestARevisionEndsWhatIsNotTold(t *testing.T) {
+	move := func(k *desk, id string) {
+		k.must(demo.Desk, pg.Change{Kind: pg.ChangeAmend, AppointmentID: id, StartsAt: now.Add(90 * time.Hour)})
+	}
+	for name, c := range map[string]struct {
+		attempt   contract.AttemptState // of the SMS, before the move
+		line, end string
+	}{
+		"decided":   {"", "superseded superseded", "superseded superseded"},
+		"failed":    {contract.AttemptFailed, "superseded superseded", "superseded superseded"},
+		"claimed":   {contract.AttemptClaimed, "open", "superseded superseded"},
+		"accepted":  {contract.AttemptAccepted, "open", "superseded superseded"},
+		"delivered": {contract.AttemptDelivered, "open", "delivered receipt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newDesk(t)
+			id, notice := k.due(sms)
+			if c.attempt != "" {
+				claimed := k.claim(notice, contract.ChannelSMS)
+				if c.attempt != contract.AttemptClaimed {
+					k.settle(notice, claimed, contract.ChannelSMS, pg.Sent{State: c.attempt})
+				}
+			}
+			move(k, id)
+			require.Equal(t, c.line, k.line(notice))
+			require.NotEmpty(t, k.claim(notice, contract.ChannelSMS).Known, "never sent, or never again")
+			require.True(t, k.hop(notice).Done)
+			require.Equal(t, c.end, k.line(notice))
+			require.Empty(t, k.cases())
+			late := k.decide(id, 1, contract.PurposeChange, pg.ActivityReading{})
+			require.Equal(t, []any{contract.OwnerNobody, "superseded"}, []any{late.Owner, late.Reason}, "asked about an old revision")
+			require.Equal(t, "superseded superseded", k.line(late.NoticeID))
+			require.Equal(t, contract.OwnerClinic, k.decide(id, 1, contract.PurposeReminder, pg.ActivityReading{}).Owner, "a decision stands, and its notice is over")
+			require.Equal(t, "0", k.sql("SELECT count(*) FROM ledger WHERE effect = 'notice' AND outcome IS NULL"))
+		})
+	}
+}
+
 // Each of the inputs is flipped between two hops: the second obeys the new value (F2).
 func TestSecondHopObeysWhatIsTrueThen(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -491,7 +578,7 @@ func TestNoClaimShowsAnOldStart(t *testing.T) {
 			stale := i%3 == 1
 			if stale {
 				start = now.Add(time.Duration(72+i) * time.Hour)
-				revision = k.must(demo.Desk, pg.Change{Kind: pg.ChangeAmend, AppointmentID: id, StartsAt: start}).Facts.Revision
+				k.must(demo.Desk, pg.Change{Kind: pg.ChangeAmend, AppointmentID: id, StartsAt: start})
 			}
 			c := k.claim(out.NoticeID, contract.ChannelSMS)
 			if stale {

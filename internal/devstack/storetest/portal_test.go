@@ -44,6 +44,95 @@ func TestPortalShowsAllButHidden(t *testing.T) { // S78, S80, S82
 	require.Equal(t, "portal|portal|viewer/"+id+"|"+id, row)
 }
 
+// TestPortalOffersWhatItBooks: what is shown as free is booked, whatever is not is
+// refused for the reason that is shown.
+func TestPortalOffersWhatItBooks(t *testing.T) { // S93, S71-S73, S81
+	k := newDesk(t)
+	ctx := t.Context()
+	clinic := twoGPs(t, k.s) // with a calendar and a slot of her own
+	free, call := k.offer(now.Add(72*time.Hour)), k.offer(now.Add(73*time.Hour), func(n *pg.Slot) { n.MustCall = true })
+	soon := k.offer(now.Add(74*time.Hour), func(n *pg.Slot) { n.AvailableAt = now.Add(time.Hour) })
+	taken := k.offer(now.Add(75 * time.Hour))
+	book(t, k.d, k.patientID, "booked", typeID, "", taken.StartsAt.Add(10*time.Minute))
+	k.offer(now.Add(76*time.Hour), func(n *pg.Slot) { n.Online = false })
+	k.offer(now.Add(77*time.Hour), func(n *pg.Slot) { n.TypeID = hiddenID })
+	k.offer(now.Add(30 * time.Minute))    // past the deadline
+	k.offer(now.Add(30 * 24 * time.Hour)) // later than the clinic shows
+	late := k.offer(now.Add(80 * time.Hour))
+	slots := func(viewer string, from, to time.Time) (pg.PortalOffer, error) {
+		return k.s.PortalSlots(ctx, portal, demo.ClinicID, k.patientID, viewer, from, to)
+	}
+	ids := func(from, to time.Time) []string {
+		t.Helper()
+		o, err := slots(k.patientID, from, to)
+		require.NoError(t, err)
+		require.Empty(t, o.Reason)
+		list := []string{}
+		for _, n := range o.Slots {
+			list = append(list, n.ID)
+		}
+		return list
+	}
+	require.Equal(t, []string{free.ID, call.ID, soon.ID, late.ID}, ids(now, now.Add(62*24*time.Hour)))
+	require.Equal(t, []string{free.ID, call.ID, soon.ID}, ids(free.StartsAt, late.StartsAt), "from inclusive, to exclusive")
+	o, err := slots(k.patientID, call.StartsAt, soon.EndsAt)
+	require.NoError(t, err)
+	require.Equal(t, []pg.OfferedSlot{
+		{ID: call.ID, StartsAt: call.StartsAt, EndsAt: call.EndsAt, Summary: "Time hos fastlege", MustCall: true},
+		{ID: soon.ID, StartsAt: soon.StartsAt, EndsAt: soon.EndsAt, Summary: "Time hos fastlege", AvailableAt: soon.AvailableAt},
+	}, o.Slots)
+	require.Equal(t, []string{"to"}, paths(t, fault(slots(k.patientID, now, now))))
+	require.Equal(t, []string{"to"}, paths(t, fault(slots(k.patientID, now, now.Add(62*24*time.Hour+time.Second)))))
+
+	booking := func(slotID string) error {
+		_, err := k.change(portal, pg.Change{Kind: pg.ChangeBook, PatientID: k.patientID, SlotID: slotID, Source: "portal", ViewerID: k.patientID})
+		return err
+	}
+	closed := func(reason string) {
+		t.Helper()
+		o, err := slots(k.patientID, now, now.Add(62*24*time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, pg.PortalOffer{Reason: reason}, o)
+		require.Error(t, booking(free.ID))
+	}
+	put := func(practitionerID string, blocked bool) {
+		_, err := k.s.PutPatient(ctx, demo.Service, demo.ClinicID, line, practitionerID, blocked)
+		require.NoError(t, err)
+	}
+	put(demo.GPID, true)
+	closed(pg.OfferBlocked)
+	put("", false)
+	closed(pg.OfferNotOwn)
+	put(demo.GPID, false)
+	second := pg.Calendar{ID: uuid.NewString(), OwnerID: demo.GPID, Name: "Vaksine"}
+	require.NoError(t, k.s.PutCalendars(ctx, demo.Service, demo.ClinicID, []pg.Calendar{second}))
+	closed("owns-several-calendars")
+	second.Inactive = true
+	require.NoError(t, k.s.PutCalendars(ctx, demo.Service, demo.ClinicID, []pg.Calendar{second}))
+	clinic.Staff[0].Inactive = true
+	require.NoError(t, k.s.PutClinic(ctx, demo.Service, clinic))
+	closed(pg.BookingOwnerInactive)
+	clinic.Staff[0].Inactive = false
+	require.NoError(t, k.s.PutClinic(ctx, demo.Service, clinic))
+
+	// Helsenorge's switch is not the portal's.
+	require.NoError(t, k.s.PutSettings(ctx, demo.Admin, demo.ClinicID, pg.Settings{}))
+	require.Contains(t, ids(now, late.StartsAt), free.ID)
+	require.NoError(t, booking(free.ID))
+	require.NotContains(t, ids(now, late.StartsAt), free.ID)
+	conflict(t, booking(call.ID), "must-call")
+
+	stranger, err := k.s.PutPatient(ctx, demo.Service, demo.ClinicID, mother, demo.GPID, false)
+	require.NoError(t, err)
+	_, err = slots(stranger, now, late.StartsAt)
+	require.True(t, apperr.Is(err, apperr.Forbidden), "%v", err)
+	require.NoError(t, k.s.PutRepresentations(ctx, demo.Service, demo.ClinicID, k.patientID, []pg.Representation{{RepresentativeID: stranger, Relation: "FU"}}))
+	_, err = slots(stranger, now, late.StartsAt)
+	require.NoError(t, err)
+}
+
+func fault(_ pg.PortalOffer, err error) error { return err }
+
 func TestWhoActsForAPatient(t *testing.T) { // S81, D4, D14
 	d, s := setupCalendar(t)
 	ctx := t.Context()

@@ -253,7 +253,7 @@ func TestSupersededWhileItLeft(t *testing.T) {
 	require.Equal(t, "08", k.publish(id, 2).Code, "it may have been seen")
 	_, _, err = k.s.MarkSent(t.Context(), first.OutboundID, time.Hour)
 	require.NoError(t, err)
-	require.Equal(t, "", k.sql("SELECT coalesce(outcome, '') FROM ledger WHERE key = 'publication/%s'", first.OutboundID))
+	require.Empty(t, k.sql("SELECT coalesce(outcome, '') FROM ledger WHERE key = 'publication/%s'", first.OutboundID))
 	k.receipt(first.OutboundID, contract.OutcomeAcknowledged)
 	require.Equal(t, "acknowledged", k.sql("SELECT outcome FROM ledger WHERE key = 'publication/%s'", first.OutboundID))
 }

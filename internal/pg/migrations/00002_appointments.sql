@@ -189,7 +189,8 @@ CREATE TABLE publication (
     code           text NOT NULL,
     snapshot       jsonb NOT NULL,            -- domain/publication.Snapshot
     at             timestamptz NOT NULL,
-    UNIQUE (appointment_id, revision, code)
+    -- An answer may repeat what a message told before it.
+    UNIQUE (appointment_id, revision, code, outbound_id)
 );
 
 -- One row per intended notice; its line on the ledger has the outcome.
