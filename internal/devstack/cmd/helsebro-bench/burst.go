@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/helsebro/helsebro/internal/channel/sink"
@@ -142,10 +141,10 @@ func (b *bench) burstBare(ctx context.Context, ids []string, r *burstReport) err
 		var by time.Duration
 		err := b.events(ctx, ids[i], func(e *historypb.HistoryEvent) {
 			by += skipped(e)
-			switch e.EventType {
-			case enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+			if e.GetActivityTaskStartedEventAttributes() != nil {
 				moments[i].done = e.EventTime.AsTime()
-			case enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
+			}
+			if e.GetWorkflowTaskTimedOutEventAttributes() != nil {
 				timedOut.Add(1)
 			}
 		})
@@ -240,7 +239,7 @@ func (b *bench) lookAt(ctx context.Context, a appointment) (look, error) {
 	var by time.Duration
 	var deciding int64
 	count := func(e *historypb.HistoryEvent) {
-		if e.EventType == enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT {
+		if e.GetWorkflowTaskTimedOutEventAttributes() != nil {
 			l.timedOut++
 		}
 	}
