@@ -34,7 +34,9 @@ type bare struct {
 }
 
 func startBare(c client.Client) (*bare, error) {
-	b := &bare{temporal: c, worker: worker.New(c, bareQueue, worker.Options{}), waiting: map[string]chan time.Time{}}
+	b := &bare{temporal: c, waiting: map[string]chan time.Time{}}
+	// As patient as the product's workers: a burst is then the same for both.
+	b.worker = worker.New(c, bareQueue, worker.Options{StickyScheduleToStartTimeout: 30 * time.Second})
 	b.worker.RegisterWorkflowWithOptions(runBare, workflow.RegisterOptions{Name: bareWorkflow})
 	b.worker.RegisterWorkflowWithOptions(runBareReminder, workflow.RegisterOptions{Name: bareReminder})
 	b.worker.RegisterActivityWithOptions(b.ran, activity.RegisterOptions{Name: bareActivity})

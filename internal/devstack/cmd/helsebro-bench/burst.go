@@ -173,10 +173,7 @@ func (b *bench) burst(ctx context.Context, all []appointment, r *burstReport) er
 	}); err != nil {
 		return err
 	}
-	if err := untilEvery(ctx, 100*time.Millisecond, func() (bool, error) {
-		closed, err := b.store.ClosedNotices(ctx, practiceID, contract.PurposeReminder)
-		return closed-before == len(all), err
-	}); err != nil {
+	if err := b.allClosed(ctx, before+len(all)); err != nil {
 		return err
 	}
 	arrived := map[string]time.Time{} // by phone: each of them is another patient's
@@ -213,6 +210,16 @@ func (b *bench) burst(ctx context.Context, all []appointment, r *burstReport) er
 	both := slices.Concat(delegated, bySMSDone)
 	r.PerS, r.Spread = perSecond(both), float64(lastDue(both).Sub(firstDue(both)).Microseconds())/1000
 	return nil
+}
+
+// allClosed waits until so many reminders of the practice have their outcome.
+func (b *bench) allClosed(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, settling, fmt.Errorf("the reminders did not all get their outcome within %s", settling))
+	defer cancel()
+	return reason(ctx, untilEvery(ctx, leisure, func() (bool, error) {
+		closed, err := b.store.ClosedNotices(ctx, practiceID, contract.PurposeReminder)
+		return closed >= n, err
+	}))
 }
 
 // noConsent records for the chosen patients that they do not want digital contact.

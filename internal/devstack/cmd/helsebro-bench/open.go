@@ -23,7 +23,7 @@ const (
 	opening = 20
 	// leisure is the time between two looks at something when many are looked at.
 	leisure = 200 * time.Millisecond
-	// settling bounds how long all of them may take to come to rest.
+	// settling bounds how long all of them may take to come to rest, or to be told.
 	settling = 8 * time.Minute
 	// bookAhead is after how many days the first of them takes place: behind every
 	// slot, so that nobody books the same time.
