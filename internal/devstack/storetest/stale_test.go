@@ -70,9 +70,13 @@ func TestTheDeadAreToldNothing(t *testing.T) { // D14
 	dead := pg.PatientStatus{Deceased: true}
 	require.NoError(t, k.s.PutPatientStatus(t.Context(), demo.Service, demo.ClinicID, k.patientID, dead))
 	cancelled := k.must(demo.Desk, pg.Change{Kind: pg.ChangeCancel, AppointmentID: id})
-	require.Equal(t, contract.PublishOutput{Rule: "deceased"}, k.publish(id, cancelled.Facts.Revision), "no automatic cancellation")
+	told := k.publish(id, cancelled.Facts.Revision)
+	require.Equal(t, contract.PublishOutput{Purpose: contract.PurposeCancellation, Rule: "deceased"}, told, "no automatic cancellation")
+	out := k.decide(id, cancelled.Facts.Revision, told.Purpose, pg.ActivityReading{})
+	require.Equal(t, "suppressed deceased", k.line(out.NoticeID), "what was not told has a line that says why")
 	require.NoError(t, k.s.PutPatientStatus(t.Context(), demo.Service, demo.ClinicID, k.patientID, pg.PatientStatus{}))
-	require.Equal(t, contract.PublishOutput{Rule: "deceased"}, k.publish(id, cancelled.Facts.Revision), "an error that is corrected brings nothing old")
+	require.Equal(t, told, k.publish(id, cancelled.Facts.Revision), "an error that is corrected brings nothing old")
+	require.Equal(t, out.Owner, k.decide(id, cancelled.Facts.Revision, told.Purpose, pg.ActivityReading{}).Owner)
 }
 
 func TestWhatCannotLeaveInTimeNeverLeaves(t *testing.T) { // F17, D11, S88, D14
