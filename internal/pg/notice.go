@@ -132,10 +132,15 @@ func (s *Store) situation(ctx context.Context, tx pgx.Tx, a standing, purpose co
 	return v, nil
 }
 
+// shortPatience is how long Helsenorge's word is waited for however near the start is:
+// it comes in seconds where nothing is wrong.
+const shortPatience = 5 * time.Minute
+
 // handOver is until when Helsenorge's word on a message is waited for, before the clinic
 // tells the patient itself (F3).
 func (v Settings) handOver(told, startsAt time.Time) time.Time {
-	return earlier(told.Add(time.Duration(v.FallbackMinutes)*time.Minute), startsAt.Add(-time.Duration(v.MinLeadMinutes)*time.Minute))
+	patience := earlier(told.Add(time.Duration(v.FallbackMinutes)*time.Minute), startsAt.Add(-time.Duration(v.MinLeadMinutes)*time.Minute))
+	return later(told.Add(shortPatience), patience)
 }
 
 // current tells whether a message says how the appointment stands now.

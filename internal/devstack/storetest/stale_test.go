@@ -137,6 +137,17 @@ func TestHelsenorgeIsWaitedForAsLongAsTheClinicCanStillTell(t *testing.T) {
 			require.Len(t, load.Open, 1)
 		})
 	}
+	t.Run("near the start", func(t *testing.T) {
+		k := newDesk(t)
+		k.gates(true, true, true)
+		k.contacts(email)
+		id := k.made(now.Add(30 * time.Minute))
+		first := k.publish(id, 1)
+		require.True(t, first.HandOverAt.Equal(now.Add(5*time.Minute)), "%s: Helsenorge has its chance", first.HandOverAt)
+		require.Equal(t, contract.OwnerPending, k.decide(id, 1, contract.PurposeConfirmation, active).Owner)
+		k.acknowledge(first.OutboundID)
+		require.Equal(t, contract.OwnerHelsenorge, k.decide(id, 1, contract.PurposeConfirmation, active).Owner)
+	})
 	k := newDesk(t)
 	id := k.made(now.Add(72 * time.Hour))
 	first := k.publish(id, 1)
