@@ -397,7 +397,9 @@ func TestReadRefusesWhatIsNoXML(t *testing.T) {
 		"prefix taken away":     `<a xmlns:p=""/>`,
 		"xml prefix elsewhere":  `<a xmlns:xml="urn:x"/>`,
 		"deep":                  strings.Repeat("<a>", 10_000) + strings.Repeat("</a>", 10_000),
-		"wide":                  "<a>" + strings.Repeat("<b/>", maxElements) + "</a>",
+		"wide":                  "<a>" + strings.Repeat("<b/>", maxNodes) + "</a>",
+		"cut by comments":       "<a>" + strings.Repeat("x<!---->", maxNodes+1) + "</a>",
+		"cut by sections":       "<a>" + strings.Repeat("<![CDATA[x]]>", maxNodes+1) + "</a>",
 		"many attributes":       "<a" + manyAttributes(maxAttributes+1) + "/>",
 	}
 	for name, text := range tests {

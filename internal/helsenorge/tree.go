@@ -11,8 +11,10 @@ import (
 // Limits of a document that is parsed at all. The deepest legal message is
 // about twenty levels; a full practitioner list has some thousand elements.
 const (
-	maxDepth      = 64
-	maxElements   = 200_000
+	maxDepth = 64
+	// maxNodes counts elements and runs of text: comments and sections can cut a text
+	// into as many runs as it has characters.
+	maxNodes      = 400_000
 	maxAttributes = 64
 )
 
@@ -195,11 +197,18 @@ func (s *source) skipBase64() []byte {
 }
 
 type treeBuilder struct {
-	src      *source
-	root     *node
-	open     []*node
-	tags     []xml.Name // the raw names of open elements
-	elements int
+	src   *source
+	root  *node
+	open  []*node
+	tags  []xml.Name // the raw names of open elements
+	nodes int
+}
+
+func (b *treeBuilder) count() error {
+	if b.nodes++; b.nodes > maxNodes {
+		return notXML("the document has more elements and texts than are accepted")
+	}
+	return nil
 }
 
 func (b *treeBuilder) end() error {
@@ -225,7 +234,7 @@ func (b *treeBuilder) take(tok xml.Token) error {
 			}
 			return nil
 		}
-		b.text(bytes.Clone(t))
+		return b.text(bytes.Clone(t))
 	case xml.ProcInst:
 		if strings.EqualFold(t.Target, "xml") && b.src.started {
 			return notXML("the XML declaration is not first in the document")
@@ -236,17 +245,18 @@ func (b *treeBuilder) take(tok xml.Token) error {
 	return nil
 }
 
-func (b *treeBuilder) text(t []byte) {
+func (b *treeBuilder) text(t []byte) error {
 	top := b.open[len(b.open)-1]
 	top.kids = append(top.kids, &node{text: t, closed: true})
+	return b.count()
 }
 
 func (b *treeBuilder) start(t xml.StartElement) error {
 	if b.root != nil && len(b.open) == 0 {
 		return notXML("there is more than one root element")
 	}
-	if b.elements++; b.elements > maxElements {
-		return notXML("the document has more elements than are accepted")
+	if err := b.count(); err != nil {
+		return err
 	}
 	if len(b.open) == maxDepth {
 		return notXML("the document is nested deeper than is accepted")
@@ -275,7 +285,7 @@ func (b *treeBuilder) start(t xml.StartElement) error {
 	}
 	if n.name == nameBase64 {
 		if chunk := b.src.skipBase64(); chunk != nil {
-			b.text(chunk)
+			return b.text(chunk)
 		}
 	}
 	return nil

@@ -225,6 +225,9 @@ type OfferQuery struct {
 	// ToHerID is the party asked, NationalID the patient.
 	ToHerID    int
 	NationalID string
+	// ActorID is the national id of who asks for the patient, and Relation the code of
+	// 7611 by which; "" is the patient himself. They change nothing but the audit.
+	ActorID, Relation string
 	// HPR restricts it to one practitioner; "" is the party's own.
 	HPR string
 	// From and To are calendar dates as midnight UTC, both included.

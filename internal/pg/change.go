@@ -84,7 +84,7 @@ func (s *Store) DraftChange(ctx context.Context, by identity.Principal, clinicID
 
 // changeHash tells whether two changes of one id are the same.
 func (s *Store) changeHash(clinicID string, by identity.Principal, c Change) []byte {
-	content, _ := json.Marshal(c) // plain data: it cannot fail
+	content, _ := json.Marshal(c) // plain data, with instants that check has seen: it cannot fail
 	return s.vault.BlindIndex("change", clinicID, strings.Join([]string{c.AppointmentID, string(content), by.Subject}, "\x00"))
 }
 
@@ -141,6 +141,8 @@ func (c Change) check(by identity.Principal) error {
 	f.refuse(uuid.Validate(c.AppointmentID) != nil, "appointmentId", "the appointment's id")
 	f.refuse(!slices.Contains([]string{originClinic, originPortal, originApp}, c.Source), "source", "clinic, portal or app")
 	f.refuse(!c.StartsAt.IsZero() && !c.EndsAt.IsZero() && !c.EndsAt.After(c.StartsAt), "endsAt", "after startsAt")
+	f.instant("startsAt", c.StartsAt)
+	f.instant("endsAt", c.EndsAt)
 	placed := c.SlotID != "" || c.CalendarID != "" && c.TypeID != "" && !c.StartsAt.IsZero() && !c.EndsAt.IsZero()
 	switch c.Kind {
 	case ChangeBook:
@@ -383,8 +385,10 @@ func (s *Store) place(ctx context.Context, tx pgx.Tx, a *standing, c command) er
 		a.place = *c.Place
 	}
 	a.startsAt, a.endsAt = a.startsAt.UTC(), a.endsAt.UTC()
-	if !a.endsAt.After(a.startsAt) {
-		return apperr.InvalidFields("the appointment would end before it begins", apperr.Field{Path: "endsAt", Rule: "after startsAt"})
+	var f fields
+	f.stay("", a.startsAt, a.endsAt, s.now())
+	if err := f.err("the appointment cannot be then"); err != nil {
+		return err
 	}
 	var found string
 	if err := tx.QueryRow(ctx, "SELECT id FROM calendar WHERE id = $1 AND clinic_id = $2 AND active", a.calendarID, a.clinicID).Scan(&found); err != nil {

@@ -390,6 +390,7 @@ func (f *fields) contacts(path string, contacts []Contact, now time.Time) {
 		f.refuse(!slices.Contains(channels, c.Channel), path+"channel", channelRule)
 		f.refuse(c.Relation != "" && !slices.Contains(relations, c.Relation), path+"relation", "empty, or "+relationRule)
 		f.refuse(c.ConfirmedAt.After(now), path+"confirmedAt", "not in the future")
+		f.instant(path+"confirmedAt", c.ConfirmedAt)
 		switch c.Channel {
 		case contract.ChannelEmail:
 			f.refuse(!isEmail(c.Address), path+"address", "an e-mail address without a name")
@@ -444,6 +445,7 @@ func (f *fields) representations(path string, who []Representation) {
 	for i, r := range who {
 		path := fmt.Sprintf("%srepresentations[%d].", path, i)
 		f.refuse(!slices.Contains(relations, r.Relation), path+"relation", relationRule)
+		f.instant(path+"until", r.Until)
 		f.refuse(r.RepresentativeID == "" || seen[r.RepresentativeID], path+"representativeId", "a patient of the clinic, each once")
 		seen[r.RepresentativeID] = true
 	}

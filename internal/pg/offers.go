@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -105,9 +106,29 @@ func (s *Store) asking(ctx context.Context, q OfferQuery, process, action string
 				return err
 			}
 		}
-		return s.audit(ctx, tx, helsenorge, a.clinicID, action, "code/"+out.Code, a.patientID)
+		actor, err := s.actor(ctx, tx, a.clinicID, q)
+		if err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, helsenorge, a.clinicID, action, "code/"+out.Code+actor, a.patientID)
 	})
 	return out, err
+}
+
+// actor is what the audit says of who asked for the patient, as " FO/<id>": the id of the
+// clinic's patient that he is himself, or else the blind index of his national id, by
+// which he can be told again and not be named. It is "" for the patient himself.
+func (s *Store) actor(ctx context.Context, tx pgx.Tx, clinicID string, q OfferQuery) (string, error) {
+	if q.ActorID == "" && q.Relation == "" {
+		return "", nil
+	}
+	index := s.vault.BlindIndex(nationalIDIndex, clinicID, q.ActorID)
+	var id string
+	err := tx.QueryRow(ctx, "SELECT id FROM patient WHERE clinic_id = $1 AND national_id_index = $2", clinicID, index).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		id, err = hex.EncodeToString(index), nil
+	}
+	return " " + q.Relation + "/" + id, err
 }
 
 // Offers answers a citizen's question for free slots (HLT, HITS 1217 §3.4.2): 03 with

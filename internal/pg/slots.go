@@ -15,7 +15,26 @@ import (
 const (
 	maxSlot     = 24 * time.Hour
 	maxCalendar = 62 * 24 * time.Hour
+	// maxAhead is how far ahead anything may be: nobody plans further, and a typing
+	// error must not wait in a calendar for centuries.
+	maxAhead = 10 * 366 * 24 * time.Hour
 )
+
+// earliest is before everything that a record system carries over.
+var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// stay refuses a time of a slot or an appointment that no calendar has.
+func (f *fields) stay(path string, startsAt, endsAt, now time.Time) {
+	f.refuse(startsAt.Before(earliest) || startsAt.After(now.Add(maxAhead)), path+"startsAt", "after 1999, and at most ten years ahead")
+	f.refuse(!endsAt.After(startsAt), path+"endsAt", "after startsAt")
+	f.refuse(endsAt.Sub(startsAt) > maxSlot, path+"endsAt", "at most 24 hours after startsAt")
+}
+
+// instant refuses what RFC 3339 could not write in UTC.
+func (f *fields) instant(path string, t time.Time) {
+	year := t.UTC().Year()
+	f.refuse(year < 1 || year > 9999, path, "an instant of the years 1 to 9999 in UTC")
+}
 
 // PutSlots writes slots of the clinic's calendars, at most MaxBulk; those that are not
 // named stay as they are. All or none, idempotent by id. A slot that overlaps another
@@ -27,10 +46,10 @@ func (s *Store) PutSlots(ctx context.Context, by identity.Principal, clinicID st
 	for i, n := range slots {
 		path := fmt.Sprintf("slots[%d].", i)
 		f.refuse(seen[n.ID], path+"id", "each slot once")
-		f.refuse(!n.EndsAt.After(n.StartsAt), path+"endsAt", "after startsAt")
-		f.refuse(n.EndsAt.Sub(n.StartsAt) > maxSlot, path+"endsAt", "at most 24 hours after startsAt")
+		f.stay(path, n.StartsAt, n.EndsAt, s.now())
 		f.refuse(n.MustCall && !n.AvailableAt.IsZero(), path+"availableAt", "not with mustCall: it is never booked online (HITS 1217 §2.8.5)")
 		f.refuse(!n.AvailableAt.IsZero() && !n.AvailableAt.Before(n.StartsAt), path+"availableAt", "before startsAt")
+		f.instant(path+"availableAt", n.AvailableAt)
 		f.refuse(!oneLine(n.Place, maxName), path+"place", fmt.Sprintf("one line of at most %d characters", maxName))
 		seen[n.ID] = true
 	}

@@ -24,8 +24,8 @@ type Party struct {
 	// not. Parties may share them.
 	AsyncQueue string
 	SyncQueue  string
-	// SyncReplyQueue is where it wants the answers to its synchronous requests, ""
-	// when the registry does not say.
+	// SyncReplyQueue is where it wants the answers to its synchronous requests, "" for a
+	// party that makes none: nothing is answered to a queue that is not registered.
 	SyncReplyQueue string
 	ErrorQueue     string
 	// Processes are the codes of kodeverk 8279 that it takes part in.

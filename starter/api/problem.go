@@ -23,6 +23,10 @@ const ProblemPrefix = "https://helsebro.invalid/problems/"
 // retrySoon is the Retry-After of an unavailable dependency that names no time.
 const retrySoon = 2 * time.Second
 
+// maxInvalid is how many invalid fields a problem names: more of the same help nobody,
+// and a request must not be answered by many times its size.
+const maxInvalid = 100
+
 // Problem is every error of the API (RFC 9457), as application/problem+json. It
 // never quotes a value of the request.
 type Problem struct {
@@ -34,8 +38,8 @@ type Problem struct {
 	Detail string `json:"detail" doc:"What happened and what to do"`
 	// State is what stands in the way, for 409.
 	State string `json:"state,omitempty" doc:"The state that stands in the way"`
-	// Errors names each invalid field, for 422.
-	Errors []Invalid `json:"errors,omitempty" doc:"The invalid fields"`
+	// Errors names each invalid field, for 422, but no more than maxInvalid of them.
+	Errors []Invalid `json:"errors,omitempty" doc:"The invalid fields, at most the first 100"`
 
 	headers http.Header
 }
@@ -99,7 +103,7 @@ func problem(err error) *Problem {
 	}
 	p := newProblem(e.Kind, e.Message)
 	p.State = e.State
-	for _, f := range e.Fields {
+	for _, f := range e.Fields[:min(len(e.Fields), maxInvalid)] {
 		p.Errors = append(p.Errors, Invalid(f))
 	}
 	switch e.Kind {
@@ -129,7 +133,7 @@ func ofFramework(status int, message string, errs ...error) huma.StatusError {
 		p.Detail = "an unexpected fault of this service: its log names it"
 		return p
 	}
-	for _, err := range errs {
+	for _, err := range errs[:min(len(errs), maxInvalid)] {
 		var d huma.ErrorDetailer
 		if err == nil || !errors.As(err, &d) {
 			continue

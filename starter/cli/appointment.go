@@ -28,7 +28,8 @@ func appointmentCommand(env Environment) *cobra.Command {
 		stepCommand(env, "restore", "Put a cancelled or missed appointment back", "back in the calendar"),
 		stepCommand(env, "missed", "Say that the patient did not come", "marked as missed"),
 		wishAnswerCommand(env), appointmentExplainCommand(env))
-	c.Long = `Appointments. Times are those of the wall clock in Norway.
+	c.Long = `Appointments. Times are those of the wall clock in Norway; of an hour that it shows
+twice, in autumn, the later one is meant: write an instant for the earlier.
 
 Who tells the patient of a change, and when, is decided after it: Helsenorge, or the
 clinic by e-mail, SMS or push, or nobody for a reason. appointment explain tells.

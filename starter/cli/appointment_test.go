@@ -74,7 +74,7 @@ confirmation  1         nobody      not given                                Sat
 reminder      2         the clinic  delivered  e-mail failed, sms delivered  Mon 2026-11-23 17:01  Helsenorge says that the patient is not active there; the provider says that the patient has it
 
 Helsenorge was told: 05 booked, revision 1, Sat 2026-11-21 05:00, Helsenorge refused it, E35
-2 decisions, and what they were made on: --verbose
+decisions: 2; what they were made on: --verbose
 workflow  running; booked; revision 2, 0 cases; appointment/0198c0de-0000-7000-8000-00000000a901
 `
 	require.Equal(t, outcome{cli.ExitDone, short, ""}, run(t, r.env(), "", "explain", appointmentID))
@@ -318,6 +318,11 @@ func TestWrongUseOfAppointments(t *testing.T) {
 	}{
 		"no patient":       {[]string{"appointment", "book", "--slot", slotID}, "patient"},
 		"a national id":    {[]string{"appointment", "book", nationalID, "--patient", patientID}, "standard input"},
+		"one as a patient": {[]string{"appointment", "book", "--slot", slotID, "--patient", nationalID}, "helsebro patient find"},
+		"one in a URL":     {[]string{"appointment", "list", "--patient", nationalID}, "helsebro patient find"},
+		"no days":          {[]string{"slot", "list", calendarID, "--days", "0"}, "--days must be 1 to 62"},
+		"days before":      {[]string{"calendar", "show", calendarID, "--days", "-3"}, "--days must be 1 to 62"},
+		"a year":           {[]string{"appointment", "list", "--calendar", calendarID, "--days", "365"}, "--days must be 1 to 62"},
 		"a time of nobody": {[]string{"appointment", "move", appointmentID, "--at", "soon"}, "2026-05-04 09:20"},
 		"a skipped time":   {[]string{"appointment", "move", appointmentID, "--at", "2026-03-29 02:30"}, "skips"},
 		"no new time":      {[]string{"appointment", "move", appointmentID}, "at"},
@@ -349,7 +354,9 @@ func TestDemoSeed(t *testing.T) {
 	r := serve(t, answers)
 	got := run(t, r.env(), "", "demo", "seed", dir)
 	require.Equal(t, cli.ExitDone, got.code, got.err)
-	require.Contains(t, got.out, "helsebro appointment book --patient "+patientID+" --slot ")
+	for _, command := range []string{"simulate inactive --citizen 21", "appointment book --patient " + patientID + " --slot ", "appointment move ", "explain ", "simulate book --to 900001"} {
+		require.Contains(t, got.out, "\n  go run ./starter "+command)
+	}
 	require.NotContains(t, got.out, demo.Patient().FamilyName)
 	require.Len(t, r.calls, 6)
 	require.NotEqual(t, r.calls[1].token, r.calls[2].token, "the record system writes calendars, the administrator settings")

@@ -28,11 +28,17 @@ type days struct {
 
 func (d *days) flags(cmd *cobra.Command, n int) {
 	cmd.Flags().StringVar(&d.from, "from", "", "first day, such as 2026-05-04 (default today in Norway)")
-	cmd.Flags().IntVar(&d.n, "days", n, "how many days, at most 62")
+	cmd.Flags().IntVar(&d.n, "days", n, fmt.Sprintf("how many days, at most %d", maxDays))
 }
+
+// maxDays is how many days the API reads at once.
+const maxDays = 62
 
 // query is the stretch as the API wants it.
 func (d *days) query() (string, error) {
+	if d.n < 1 || d.n > maxDays {
+		return "", usage("--days must be 1 to %d", maxDays)
+	}
 	from := oslo.Midnight(time.Now())
 	if d.from != "" {
 		var err error

@@ -364,17 +364,25 @@ read from standard input, and finding needs the right patient:read as well.`,
 	return parent("patient", "Find and erase patients", find, erase)
 }
 
-// noNationalID refuses a national id among the arguments, where every user of the
-// machine can read it.
+// noNationalID refuses a national id among the arguments, and as --patient, where every
+// user of the machine can read it, and whoever sees URLs.
 func noNationalID(next cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		for _, a := range args {
-			if digits := strings.ReplaceAll(a, " ", ""); len(digits) == 11 && strings.Trim(digits, "0123456789") == "" {
+			if looksLikeNationalID(a) {
 				return errors.New("a national id must not be an argument, where others can see it: give it on standard input")
 			}
 		}
+		if f := cmd.Flags().Lookup("patient"); f != nil && looksLikeNationalID(f.Value.String()) {
+			return errors.New("--patient is the id that helsebro patient find prints, and never a national id, which others can see")
+		}
 		return next(cmd, args)
 	}
+}
+
+func looksLikeNationalID(s string) bool {
+	digits := strings.ReplaceAll(s, " ", "")
+	return len(digits) == 11 && strings.Trim(digits, "0123456789") == ""
 }
 
 // findPatient reads a national id from standard input and returns the patient's id

@@ -81,7 +81,7 @@ func printNotices(w io.Writer, e client.AppointmentExplanation, verbose bool) er
 			return err
 		}
 	} else if len(e.Decisions) > 0 {
-		fmt.Fprintf(w, "%d decisions, and what they were made on: --verbose\n", len(e.Decisions))
+		fmt.Fprintf(w, "decisions: %d; what they were made on: --verbose\n", len(e.Decisions))
 	}
 	_, err := fmt.Fprintf(w, "workflow  %s\n", oneLine(workflow(e.Lifecycle)))
 	return err

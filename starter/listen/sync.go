@@ -87,7 +87,7 @@ func (l *Listener) respond(ctx context.Context, m *transport.Message, log *slog.
 	if request != nil {
 		a = judgeSync(withContent(a, request), request, problems)
 	}
-	if a.Verdict == "" && (queue == "" || sender.SyncReplyQueue != "" && sender.SyncReplyQueue != queue) {
+	if a.Verdict == "" && (queue == "" || queue != sender.SyncReplyQueue) {
 		a = reported(a, transport.ConditionInvalidFieldValue, "the queue for the answer is missing, or not the sender's")
 		a.Problems[0].Path = "reply-to"
 	}
@@ -172,6 +172,12 @@ func (l *Listener) consult(ctx context.Context, a pg.Arrival, m *helsenorge.Mess
 	q := pg.OfferQuery{ToHerID: a.ToHerID, HPR: a.Content.WishedHPR}
 	if m.Head.Patient != nil {
 		q.NationalID = m.Head.Patient.NationalID
+	}
+	if r := m.Relation; r != nil { // who acts changes no answer, and is audited (HITS 1217 §2.5)
+		q.ActorID, q.Relation = r.Person.NationalID, unknownCode
+		if codes.Has(codes.Representation, r.Kind.V) {
+			q.Relation = r.Kind.V
+		}
 	}
 	refused := func(reason, text string) (pg.Offers, error) {
 		return pg.Offers{Code: codes.RequestRefused, Reason: reason, Text: text}, nil

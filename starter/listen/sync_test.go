@@ -16,6 +16,7 @@ import (
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/helsenorge"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
+	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/transport"
@@ -202,6 +203,41 @@ func TestWrongRequestsAreReported(t *testing.T) {
 	}
 }
 
+// TestWhoAsksForAnotherIsAudited (HITS 1217 §2.5): the answer is the same.
+func TestWhoAsksForAnotherIsAudited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.says(pg.Offers{Code: "04"}, nil)
+	question := slots(1)
+	mother := nationalid.Synthetic(time.Date(1985, 3, 1, 0, 0, 0, 0, time.UTC), 2)
+	question.Relation = &helsenorge.Relation{
+		Kind:   helsenorge.Code{V: "FO", S: codes.Representation.OID(), DN: codes.Name(codes.Representation, "FO")},
+		Person: helsenorge.Person{GivenName: "Mor", FamilyName: patient, NationalID: mother, IDType: codes.Fodselsnummer},
+	}
+	_, m := one(t, w.ask(t, enveloped(t, question)))
+	require.Equal(t, "04", m.Dialog.Function())
+	require.Nil(t, m.Relation, "an answer never has it")
+	require.Equal(t, []string{national, mother, "FO"}, []string{w.store.asked[0].NationalID, w.store.asked[0].ActorID, w.store.asked[0].Relation})
+	require.NotContains(t, w.log.String(), mother)
+}
+
+// TestAnswersGoWhereTheRegistrySays: a party without a queue for answers cannot have
+// them brought to somebody else's.
+func TestAnswersGoWhereTheRegistrySays(t *testing.T) {
+	t.Parallel()
+	for _, queue := range []string{"hn_async", "gp_sync", "else_async", "else_syncreply"} {
+		w := newWorld(t)
+		w.says(pg.Offers{Code: "04"}, nil)
+		m := enveloped(t, slots(1))
+		m.FromHerID, m.ReplyTo = 800002, queue
+		m.Body = []byte(strings.Replace(string(m.Body), "800001", "800002", 1))
+		sent := w.ask(t, m)
+		require.Len(t, sent, 1)
+		require.Equal(t, "else_error", sent[0].To)
+		require.Empty(t, w.store.asked)
+	}
+}
+
 // TestAnAnswerIsNotAnswered: two parties that answer answers would never stop.
 func TestAnAnswerIsNotAnswered(t *testing.T) {
 	t.Parallel()
@@ -366,7 +402,7 @@ func (s sampled) Party(_ context.Context, herID int) (registry.Party, error) {
 	if _, ok := s[herID]; !ok {
 		return registry.Party{}, apperr.New(apperr.NotFound, "HER-id %d is not in the sample", herID)
 	}
-	return registry.Party{HerID: herID, Name: "Part", AsyncQueue: "a", ErrorQueue: "e"}, nil
+	return registry.Party{HerID: herID, Name: "Part", AsyncQueue: "a", SyncReplyQueue: "r", ErrorQueue: "e"}, nil
 }
 
 // sampleStore has the receiver of a sample as its party.

@@ -30,7 +30,13 @@ const (
 	// maxSignatures bounds how many signatures one report may try.
 	maxSignatures = 8
 	maxID         = 200
+	// aheadOfUs is how far ahead of ours a gateway's own clock may be: what it reports
+	// has happened.
+	aheadOfUs = 24 * time.Hour
 )
+
+// earliest is before every report.
+var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Report is what the gateway says became of a message. Reports come late, twice and
 // out of order: EventID tells a repeat, and a delivered message stays so (D12).
@@ -98,8 +104,8 @@ func VerifyCallback(header http.Header, body []byte, now time.Time, keys Keys) (
 	default:
 		wrong = append(wrong, apperr.Field{Path: "state", Rule: "accepted, delivered, failed or expired"})
 	}
-	if r.At.IsZero() {
-		wrong = append(wrong, apperr.Field{Path: "at", Rule: "an instant such as 2026-05-04T09:00:00Z"})
+	if r.At.Before(earliest) || r.At.After(now.Add(aheadOfUs)) {
+		wrong = append(wrong, apperr.Field{Path: "at", Rule: "an instant such as 2026-05-04T09:00:00Z, after 1999 and not to come"})
 	}
 	if wrong != nil {
 		return Report{}, apperr.InvalidFields("the report breaks a rule", wrong...)

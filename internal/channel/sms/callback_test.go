@@ -108,6 +108,9 @@ func TestSignedReportsThatMakeNoSense(t *testing.T) {
 		strings.Replace(report, `"p1"`, `"`+strings.Repeat("a", 201)+`"`, 1):                  "providerId",
 		strings.Replace(report, "delivered", "read", 1):                                       "state",
 		strings.Replace(report, "2026-05-04T11:00:00+02:00", "0001-01-01T00:00:00Z", 1):       "at",
+		strings.Replace(report, "2026-05-04T11:00:00+02:00", "9999-12-31T23:59:59-12:00", 1):  "at",
+		strings.Replace(report, "2026-05-04T11:00:00+02:00", "0000-01-01T00:00:00+14:00", 1):  "at",
+		strings.Replace(report, "2026-05-04T11:00:00+02:00", "2027-05-04T11:00:00+02:00", 1):  "at",
 		strings.Replace(report, "2026-05-04T11:00:00+02:00", "yesterday", 1):                  "",
 		strings.Replace(report, `"at":"2026-05-04T11:00:00+02:00"`, `"when":"2026-05-04"`, 1): "at",
 	} {

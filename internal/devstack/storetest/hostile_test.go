@@ -227,3 +227,54 @@ func TestNothingOddIsAnInternalError(t *testing.T) {
 	require.Greater(t, said[2], 50)
 	t.Log(said)
 }
+
+// TestTimesHaveBounds: nothing is stored that cannot be written again as JSON, and no
+// appointment blocks a calendar for years.
+func TestTimesHaveBounds(t *testing.T) {
+	_, s := setupCalendar(t)
+	patientID, err := s.PutPatient(t.Context(), demo.Service, demo.ClinicID, line, demo.GPID, false)
+	require.NoError(t, err)
+	_, server, _ := serving(t, s)
+	path := "/v1/clinics/" + demo.ClinicID
+	for name, c := range map[string][2]string{
+		"year 10000":     {"9999-12-31T23:00:00-12:00", "9999-12-31T23:20:00-12:00"},
+		"before year 0":  {"0000-01-01T00:00:00+14:00", "0000-01-01T00:20:00+14:00"},
+		"far ahead":      {"2057-01-01T08:00:00Z", "2057-01-01T08:20:00Z"},
+		"long ago":       {"1999-12-31T08:00:00Z", "1999-12-31T08:20:00Z"},
+		"a whole year":   {"2026-12-01T08:00:00Z", "2027-12-01T08:20:00Z"},
+		"start is end":   {"2026-12-01T08:00:00Z", "2026-12-01T08:00:00Z"},
+		"end is earlier": {"2026-12-01T08:00:00Z", "2026-12-01T07:00:00Z"},
+	} {
+		times := fmt.Sprintf(`"startsAt": %q, "endsAt": %q`, c[0], c[1])
+		where := fmt.Sprintf(`"calendarId": %q, "typeId": %q, `, calendarID, typeID)
+		status, _, answer := call(t, server, "service", http.MethodPut, path+"/slots", fmt.Sprintf(`{"slots": [{"id": %q, %s %s}]}`, uuid.NewString(), where, times))
+		require.Equal(t, http.StatusUnprocessableEntity, status, name+answer)
+		status, _, answer = call(t, server, "staff", http.MethodPost, path+"/appointments", fmt.Sprintf(`{"patientId": %q, %s %s}`, patientID, where, times))
+		require.Equal(t, http.StatusUnprocessableEntity, status, name+answer)
+		require.Contains(t, answer, "sAt", "the field is named")
+	}
+	status, _, answer := call(t, server, "service", http.MethodPut, path+"/patients/"+patientID+"/representations",
+		fmt.Sprintf(`{"representations": [{"representativeId": %q, "relation": "FO", "until": "9999-12-31T23:59:59-12:00"}]}`, uuid.NewString()))
+	require.Equal(t, http.StatusUnprocessableEntity, status, answer)
+	status, _, answer = call(t, server, "service", http.MethodPut, path+"/patients/"+patientID+"/contacts",
+		`{"contacts": [{"channel": "sms", "address": "+4790000001", "confirmedAt": "0000-01-01T00:00:00+14:00"}]}`)
+	require.Equal(t, http.StatusUnprocessableEntity, status, answer)
+	status, _, answer = call(t, server, "staff", http.MethodGet, path+"/patients/"+patientID+"/appointments", "")
+	require.Equal(t, http.StatusOK, status, answer)
+	require.JSONEq(t, `{"items": []}`, answer)
+}
+
+// TestARefusalIsShort: a body of a megabyte that is wrong everywhere is not answered by
+// many times as much.
+func TestARefusalIsShort(t *testing.T) {
+	_, s := setupCalendar(t)
+	_, server, _ := serving(t, s)
+	for _, c := range [][2]string{{"/slots", "slots"}, {"/patients/bulk", "patients"}} {
+		for _, item := range []string{`{},`, `{"id": "a"},`, `{"id": "a", "name": "", "ownerId": "b", "calendarId": "c", "typeId": "d", "startsAt": "2026-11-02T08:00:00Z", "endsAt": "2026-11-02T08:00:00Z"},`} {
+			list := strings.TrimSuffix(strings.Repeat(item, 1000_000/len(item)), ",")
+			status, _, answer := call(t, server, "service", http.MethodPut, "/v1/clinics/"+demo.ClinicID+c[0], fmt.Sprintf(`{%q: [%s]}`, c[1], list))
+			require.Contains(t, []int{http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge}, status)
+			require.Less(t, len(answer), 64<<10, "%s %s: %d", c[0], item, status)
+		}
+	}
+}

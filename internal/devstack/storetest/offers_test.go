@@ -314,3 +314,28 @@ func TestOffersAreAnsweredFromIndexes(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("%d answers of %d slots: p50 %s, p99 %s", len(took), freePerDay*weekdays-2, took[len(took)/2], took[len(took)*99/100])
 }
+
+// TestWhoAsksForAPatientIsAudited (HITS 1217 §2.5): by id where the clinic knows him,
+// never by number or name.
+func TestWhoAsksForAPatientIsAudited(t *testing.T) {
+	_, s := setupCalendar(t)
+	_, err := s.PutPatient(t.Context(), demo.Service, demo.ClinicID, line, demo.GPID, false)
+	require.NoError(t, err)
+	parent := pg.Patient{GivenName: "Mor", FamilyName: "Testperson", IDType: "FNR", NationalID: nationalid.Synthetic(now.AddDate(-40, 0, 0), 1)}
+	parentID, err := s.PutPatient(t.Context(), demo.Service, demo.ClinicID, parent, "", false)
+	require.NoError(t, err)
+	stranger := nationalid.Synthetic(now.AddDate(-50, 0, 0), 2)
+	own, err := s.Offers(t.Context(), ask())
+	require.NoError(t, err)
+	for actor, want := range map[string]string{parent.NationalID: `^code/04 FO/` + parentID + `$`, stranger: `^code/04 FO/[0-9a-f]{64}$`} {
+		q := ask()
+		q.ActorID, q.Relation = actor, "FO"
+		same, err := s.Offers(t.Context(), q)
+		require.NoError(t, err)
+		require.Equal(t, own, same)
+		rows, err := s.Audit(t.Context(), identity.Principal{Subject: "audit", ClinicID: demo.ClinicID, Role: identity.RoleAuditor}, demo.ClinicID, 10)
+		require.NoError(t, err)
+		last := slices.IndexFunc(rows, func(r pg.AuditRow) bool { return r.Action == "slots.offered" })
+		require.Regexp(t, want, rows[last].Object)
+	}
+}

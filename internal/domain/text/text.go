@@ -113,6 +113,9 @@ func fill(text string, values map[string]string) (string, error) {
 		var b strings.Builder
 		for line != "" {
 			before, rest, found := strings.Cut(line, "{{")
+			if strings.Contains(before, "}}") {
+				return "", errors.New("}} without a placeholder")
+			}
 			b.WriteString(before)
 			if !found {
 				break
@@ -131,9 +134,6 @@ func fill(text string, values map[string]string) (string, error) {
 			}
 			b.WriteString(value)
 			line = after
-		}
-		if strings.Contains(b.String(), "}}") {
-			return "", errors.New("}} without a placeholder")
 		}
 		lines = append(lines, b.String())
 	}

@@ -1,0 +1,74 @@
+package cli_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/starter/cli"
+)
+
+// word is a word of a shell's command line, with or without single quotes.
+var word = regexp.MustCompile(`'[^']*'|\S+`)
+
+// words are the arguments of a command line, up to what a shell does with its streams.
+func words(line string) (args []string) {
+	for _, w := range word.FindAllString(line, -1) {
+		if strings.HasPrefix(w, "#") || strings.ContainsAny(w[:1], "<>|&") {
+			break
+		}
+		args = append(args, strings.Trim(w, "'"))
+	}
+	return args
+}
+
+// usedRightly runs a command line where nobody answers: what is written in a document
+// may fail for that, and not because it is wrong.
+func usedRightly(t *testing.T, args []string) {
+	t.Helper()
+	nobody := "http://127.0.0.1:1"
+	env := map[string]string{"HELSEBRO_API_URL": nobody, "HELSEBRO_LOOPBACK_URL": nobody, "HELSEBRO_TOKEN": "secret", "HELSEBRO_CLINIC": clinicID}
+	got := run(t, env, nationalID+"\n", args...)
+	require.Equal(t, cli.ExitUnavailable, got.code, "%q: %s", args, got.err)
+}
+
+func TestReadmeCommandsAreUsedRightly(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	commands := regexp.MustCompile(`go run ./starter ([^\n#&]*)`).FindAllStringSubmatch(string(readme), -1)
+	require.Greater(t, len(commands), 8)
+	for _, c := range commands {
+		usedRightly(t, words(c[1]))
+	}
+}
+
+// TestExamplesAreUsedRightly: but for those that read a file or run a process.
+func TestExamplesAreUsedRightly(t *testing.T) {
+	t.Parallel()
+	var ran int
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, child := range c.Commands() {
+			walk(child)
+		}
+		if c.HasSubCommands() || c.Flags().Lookup("api") == nil {
+			return
+		}
+		for line := range strings.Lines(strings.ReplaceAll(c.Example, "\\\n", " ")) {
+			args := words(line)
+			if len(args) == 0 || strings.Contains(line, " -f ") || strings.Contains(line, "-file") || strings.Contains(line, "demo seed") {
+				continue
+			}
+			require.Equal(t, "helsebro", args[0], line)
+			usedRightly(t, args[1:])
+			ran++
+		}
+	}
+	walk(cli.Command(cli.Environment{Getenv: func(string) string { return "" }}, cli.Processes{}))
+	require.Greater(t, ran, 20)
+}
