@@ -137,6 +137,23 @@ func TestHelsenorgeIsWaitedForAsLongAsTheClinicCanStillTell(t *testing.T) {
 			require.Len(t, load.Open, 1)
 		})
 	}
+	t.Run("a gate that closes between two hops", func(t *testing.T) {
+		k := newDesk(t)
+		k.gates(true, true, true)
+		k.contacts(email)
+		id := k.made(now.Add(72 * time.Hour))
+		k.publish(id, 1)
+		k.clock = now.Add(2 * time.Hour)
+		out := k.decide(id, 1, contract.PurposeConfirmation, active)
+		require.Equal(t, []any{contract.OwnerClinic, "receipt-overdue"}, []any{out.Owner, out.Reason})
+		load, err := k.s.LoadAppointment(t.Context(), contract.LoadAppointmentInput{ClinicID: demo.ClinicID, AppointmentID: id})
+		require.NoError(t, err)
+		require.Equal(t, []contract.PendingNotice{{Purpose: contract.PurposeConfirmation, Revision: 1, At: k.clock, Asked: true}}, load.Notices,
+			"a new run starts what may never have been started")
+		k.gates(true, false, true)
+		hop := k.hop(out.NoticeID)
+		require.Equal(t, []any{contract.OutcomeSuppressed, "gate-calendar"}, []any{hop.Outcome, hop.Reason})
+	})
 	t.Run("near the start", func(t *testing.T) {
 		k := newDesk(t)
 		k.gates(true, true, true)
