@@ -300,7 +300,7 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 	}
 	var own, party *string
 	var blocked bool
-	if err := tx.QueryRow(ctx, `SELECT gp.id, own.id, p.blocked FROM patient p LEFT JOIN staff gp ON gp.id = p.practitioner_id AND gp.active
+	if err := tx.QueryRow(ctx, `SELECT p.practitioner_id, own.id, p.blocked FROM patient p
 		LEFT JOIN party ON party.her_id = $2 LEFT JOIN staff own ON own.id = party.staff_id WHERE p.id = $1`, a.patientID, toHerID).
 		Scan(&own, &party, &blocked); err != nil {
 		return offer{}, err
@@ -352,7 +352,7 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 		o.rule = ruleNotYet
 	}
 	o.inputs = map[string]any{
-		"slot": slotID, "known": known, "online": slot.Online, "startsAt": slot.StartsAt, "practitioner": gp, "owner": owner,
+		"slot": slot.ID, "known": known, "online": slot.Online, "startsAt": slot.StartsAt, "practitioner": gp, "owner": owner,
 		"switchedOn": g.online, "offered": g.offered, "calendarsOwned": g.owned, "futureBookings": future, "limits": settings.BookingLimits(),
 	}
 	return o, nil

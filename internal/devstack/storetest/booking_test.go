@@ -183,6 +183,13 @@ func TestReservationIsRefusedWithTheReason(t *testing.T) { // S69-S74, D15
 			_, err := k.s.PutPatient(k.Context(), demo.Service, demo.ClinicID, line, demo.DeskID, false)
 			require.NoError(k, err)
 		}},
+		{name: "the own practitioner has left", code: "26", rule: "another-practitioner", prepare: func(k *desk) {
+			twoGPs(k.T, k.s)
+			_, err := k.s.PutPatient(k.Context(), demo.Service, demo.ClinicID, line, secondGPID, false)
+			require.NoError(k, err)
+			require.NoError(k, k.s.PutClinic(k.Context(), demo.Service, demo.Clinic()))
+			require.Equal(k, "f", k.sql("SELECT active FROM staff WHERE id = '%s'", secondGPID))
+		}},
 		{name: "too many", code: "26", rule: "too-many-bookings", prepare: func(k *desk) {
 			for i := range 3 {
 				k.booked(now.Add(time.Duration(100+i) * time.Hour))
