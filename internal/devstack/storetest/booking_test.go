@@ -440,8 +440,22 @@ func TestAnOddSlotIsNoSlot(t *testing.T) {
 		_, out = k.take(message(contract.FunctionCancel, line, &pg.Booking{UID: "other", RelatedTo: uid}))
 		require.Contains(t, []string{contract.AppointmentNotCancelled, contract.AppointmentCancelled}, out.Code, uid)
 	}
+	// To a party that is no practitioner's, nothing says whose the slot would be.
+	clinic := demo.Clinic()
+	for i := range clinic.Parties {
+		clinic.Parties[i].Processes = append(clinic.Parties[i].Processes, codes.Timereservasjon)
+	}
+	require.NoError(t, k.s.PutClinic(t.Context(), demo.Service, clinic))
 	b := reserve(n)
+	b.UID = uuid.NewString()
+	m := message(contract.FunctionReserve, line, b)
+	m.ToHerID = demo.ServiceHerID
+	_, out := k.take(m)
+	require.Equal(t, contract.AppointmentNotAvailable, out.Code)
+	require.Equal(t, "unknown-slot", out.Rule)
+
+	b = reserve(n)
 	b.UID = strings.ToUpper(n.ID)
-	_, out := k.take(message(contract.FunctionReserve, line, b))
+	_, out = k.take(message(contract.FunctionReserve, line, b))
 	require.Equal(t, contract.AppointmentConfirmed, out.Code, "an id is the same in capital letters")
 }
