@@ -35,7 +35,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  make run takes DATA=dir (keeps state), TEMPORAL_PORT, UI_PORT, CODEC_PORT, API_PORT, SIMULATOR_PORT, SINK_PORT, MAIL_PORT and POSTGRES_PORT;"
-	@echo "  HELSEBRO_DATABASE_URL in the environment makes it use that PostgreSQL. make test takes SCALE (now $(SCALE)) and TEST."
+	@echo "  HELSEBRO_DATABASE_URL in the environment makes it use that PostgreSQL. make test takes SCALE (now $(SCALE)) and TEST;"
+	@echo "  make bench takes ONLY, such as ONLY=rt,hlt."
 
 .PHONY: run
 run: versions ## Run Helsebro with all it needs, play the demo, stay up until Ctrl-C
@@ -75,10 +76,10 @@ requirements: versions ## One line per requirement of the customer's page: pass,
 	@cd $(DEVSTACK) && { go test -json -count=1 -timeout 20m -run '^TestRequirements$$' ./e2e || true; } | '$(BIN)/helsebro-requirements' S69-S94
 
 .PHONY: bench
-bench: versions ## Measure inbound message to inbox item against bare Temporal on this machine
+bench: versions ## Measure messages, appointments and reminders against bare Temporal on this machine
 	@[ -n "$${HELSEBRO_DATABASE_URL:-}" ] || .tools/install-packages postgresql
 	@.tools/build-devstack -o '$(BIN)/helsebro-bench' ./cmd/helsebro-bench
-	@exec '$(BIN)/helsebro-bench' $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
+	@exec '$(BIN)/helsebro-bench' $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT)) $(if $(ONLY),--only '$(ONLY)')
 
 .PHONY: fmt
 fmt: ## Format the Go files

@@ -1,11 +1,13 @@
 package config_test
 
 import (
+	"crypto/ecdh"
 	"encoding/base64"
 	"maps"
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -36,6 +38,8 @@ var ours = map[string]reflect.Type{
 // simulated is what `starter simulate serve` reads; the rest are its flags.
 type simulated struct {
 	RegistryFile string `env:"HELSEBRO_REGISTRY_FILE"`
+	SMSKey       string `env:"HELSEBRO_SMS_KEY"`
+	SMSCallback  config.SMSCallback
 }
 
 // jobs do their work and end: they have no health, others wait for their success.
@@ -121,6 +125,9 @@ func TestComposeEnvironmentIsValid(t *testing.T) {
 		"${HELSEBRO_CODEC_KEYS:?run make compose-env}", "k1:"+key,
 		"${HELSEBRO_VAULT_INDEX_KEY:?run make compose-env}", key,
 		"${APP_DATABASE_PASSWORD:?run make compose-env}", "secret",
+		"${HELSEBRO_SMS_KEY:?run make compose-env}", "secret",
+		"${HELSEBRO_SMS_CALLBACK_KEYS:?run make compose-env}", key,
+		"${HELSEBRO_VAPID_KEY:?run make compose-env}", base64.RawURLEncoding.EncodeToString(make([]byte, 32)),
 	)
 	services := compose(t).Services
 	for name, load := range map[string]func() error{
@@ -155,6 +162,11 @@ func TestComposePortsAreThoseOfTheConfiguration(t *testing.T) {
 			}
 			host, port, err := net.SplitHostPort(value)
 			require.NoError(t, err)
+			if known.initial == "" { // where another service listens
+				require.Contains(t, services, host, "service %s: %s", name, variable)
+				require.Contains(t, services[host].Ports, "127.0.0.1:"+port+":"+port, "service %s: %s", name, variable)
+				continue
+			}
 			_, initial, err := net.SplitHostPort(known.initial)
 			require.NoError(t, err)
 			require.Equal(t, initial, port, "service %s: %s", name, variable)
@@ -276,4 +288,91 @@ func TestComposeMountsWhatIsThere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What one service calls another by is where that one listens, and the channels end on
+// this machine.
+func TestComposeChannelsEndInServices(t *testing.T) {
+	t.Parallel()
+	services := compose(t).Services
+	for variable, want := range map[string]string{
+		"HELSEBRO_SMS_URL": "simulator", "HELSEBRO_SMS_CALLBACK_URL": "starter",
+	} {
+		u, err := url.Parse(services["worker"].Environment[variable])
+		require.NoError(t, err)
+		require.Equal(t, want, u.Hostname(), variable)
+		require.Contains(t, services[want].Ports, "127.0.0.1:"+u.Port()+":"+u.Port(), variable)
+	}
+	for variable, readers := range map[string][]string{
+		"HELSEBRO_SMS_KEY": {"worker", "simulator"}, "HELSEBRO_SMS_CALLBACK_KEYS": {"starter", "simulator"},
+	} {
+		for name, s := range services {
+			require.Equal(t, slices.Contains(readers, name), s.Environment[variable] != "", "%s: %s", name, variable)
+		}
+	}
+	allowed, err := regexp.Compile(services["mail"].Environment["MP_SMTP_ALLOWED_RECIPIENTS"])
+	require.NoError(t, err)
+	require.False(t, allowed.MatchString("bounce@example.invalid"), "the demonstration's patient cannot be reached by mail")
+	for _, other := range []string{"kari@example.invalid", "b@example.invalid", "bounced@example.invalid", "bou@example.invalid", "boat@example.invalid"} {
+		require.True(t, allowed.MatchString(other), other)
+	}
+}
+
+// A new .env has a secret of its own for everything that compose asks for, an old one
+// keeps what it has, and what it lacks is added.
+func TestComposeEnvKeepsAndAdds(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile(filepath.Join(root, ".tools", "compose-env"))
+	require.NoError(t, err)
+	file, err := os.ReadFile(filepath.Join(root, "docker-compose.yml"))
+	require.NoError(t, err)
+	clone := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(clone, ".tools"), 0o700))
+	path, env := filepath.Join(clone, ".tools", "compose-env"), filepath.Join(clone, ".env")
+	require.NoError(t, os.WriteFile(path, script, 0o600))
+	write := func() (said string, secrets map[string]string) {
+		out, err := exec.CommandContext(t.Context(), "sh", path).Output()
+		require.NoError(t, err)
+		text, err := os.ReadFile(env)
+		require.NoError(t, err)
+		secrets = map[string]string{}
+		for line := range strings.Lines(string(text)) {
+			if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {
+				require.NotContains(t, secrets, name)
+				secrets[name] = value
+			}
+		}
+		return string(out), secrets
+	}
+	said, first := write()
+	require.Equal(t, "wrote .env\n", said)
+	info, err := os.Stat(env)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	seen := map[string]bool{}
+	for _, asked := range regexp.MustCompile(`\$\{(\w+):\?`).FindAllSubmatch(file, -1) {
+		require.NotEmpty(t, first[string(asked[1])], string(asked[1]))
+	}
+	for name, value := range first {
+		require.False(t, seen[value], "%s is no secret of its own", name)
+		seen[value] = true
+	}
+	vapid, err := base64.RawURLEncoding.DecodeString(first["HELSEBRO_VAPID_KEY"])
+	require.NoError(t, err)
+	_, err = ecdh.P256().NewPrivateKey(vapid)
+	require.NoError(t, err)
+
+	said, again := write()
+	require.Contains(t, said, "stays as it is")
+	require.Equal(t, first, again)
+
+	old, err := os.ReadFile(env)
+	require.NoError(t, err)
+	old = regexp.MustCompile(`(?m)^HELSEBRO_SMS_KEY=.*\n`).ReplaceAll(old, nil)
+	require.NoError(t, os.WriteFile(env, old, 0o600))
+	said, added := write()
+	require.Equal(t, "added to .env: HELSEBRO_SMS_KEY\n", said)
+	require.NotEqual(t, first["HELSEBRO_SMS_KEY"], added["HELSEBRO_SMS_KEY"])
+	added["HELSEBRO_SMS_KEY"] = first["HELSEBRO_SMS_KEY"]
+	require.Equal(t, first, added)
 }

@@ -99,7 +99,8 @@ type SendMessageInput struct {
 type SendMessageOutput struct {
 	SentAt     time.Time `json:"sentAt"`
 	ReceiptDue time.Time `json:"receiptDue"`
-	// Superseded is true when nothing was sent, because a later message says it all.
+	// Superseded is true when nothing was sent, because a later message says it all or
+	// it would be of no use any more.
 	Superseded bool `json:"superseded,omitempty"`
 }
 

@@ -368,7 +368,10 @@ type PublishOutput struct {
 	OutboundID string `json:"outboundId,omitempty"`
 	// Purpose is what the patient is to be told, "" for nothing.
 	Purpose Purpose `json:"purpose,omitempty"`
-	Rule    string  `json:"rule"`
+	// HandOverAt is when the notice is decided though the message has no outcome yet:
+	// the clinic may have to tell him itself (F3).
+	HandOverAt time.Time `json:"handOverAt,omitzero"`
+	Rule       string    `json:"rule"`
 }
 
 // PlanReminderInput names the revision.
@@ -411,6 +414,9 @@ type NextHopInput struct {
 	ClinicID string    `json:"clinicId"`
 	NoticeID string    `json:"noticeId"`
 	Now      time.Time `json:"now"`
+	// Tried are the channels that had their turn. One of them without an attempt was
+	// never served: it is passed.
+	Tried []Channel `json:"tried,omitempty"`
 }
 
 // NextHopOutput is the next channel, or the end.

@@ -59,6 +59,9 @@ func (c Channels) waits() map[notice.Channel]time.Duration {
 	return waits
 }
 
+// mayHave are the states of an attempt by which the patient may have the notice.
+var mayHave = []contract.AttemptState{contract.AttemptClaimed, contract.AttemptAccepted, contract.AttemptDelivered, contract.AttemptUnknown}
+
 // givenNotice is a notice's row.
 type givenNotice struct {
 	id, clinicID, appointmentID string
@@ -118,6 +121,11 @@ func (s *Store) NextHop(ctx context.Context, in contract.NextHopInput, configure
 		attempts, err := s.attempts(ctx, tx, n.id)
 		if err != nil {
 			return err
+		}
+		for _, c := range in.Tried {
+			if !slices.ContainsFunc(attempts, func(a notice.Attempt) bool { return a.Channel == notice.Channel(c) }) {
+				attempts = append(attempts, notice.Attempt{Channel: notice.Channel(c), State: notice.TimedOut, At: v.Now})
+			}
 		}
 		next := notice.NextHop(notice.HopInput{
 			Now: v.Now, LatestHop: n.latestAt, Reachable: v.Reachable, Preference: v.Preference, Attempts: attempts, Waits: configured.waits(),

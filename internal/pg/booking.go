@@ -418,10 +418,6 @@ func (s *Store) cancelForCitizen(ctx context.Context, tx pgx.Tx, a *standing) (r
 	case !a.startsAt.After(s.now()):
 		return no(ruleTooLate), nil
 	}
-	// What has not left would arrive after the answer, and say otherwise.
-	if err := s.supersedeUnsent(ctx, tx, a.id); err != nil {
-		return ruling{}, err
-	}
 	a.status = contract.StatusCancelled
 	if err := s.revise(ctx, tx, a, originHelsenorge, 0); err != nil {
 		return ruling{}, err

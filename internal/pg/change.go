@@ -427,8 +427,8 @@ func (s *Store) applyAmend(ctx context.Context, tx pgx.Tx, a *standing, c comman
 		return false, false, apperr.InState(string(before.status), "the appointment was seen before: %s. It can be hidden from now on, and cannot be made unseen: "+
 			"repeat with acknowledged", strings.Join(seen, ", "))
 	}
-	if err := s.supersedeUnsent(ctx, tx, a.id); err != nil || len(seen) == 0 {
-		return true, false, err
+	if len(seen) == 0 {
+		return true, false, nil
 	}
 	return true, true, s.openCase(ctx, tx, a.clinicID, a.id, c.ID, contract.CaseHiddenAfterPublication, "seen-before")
 }
@@ -454,7 +454,7 @@ func (s *Store) seen(ctx context.Context, tx pgx.Tx, a standing) ([]string, erro
 		}
 		rows, err := tx.Query(ctx, `SELECT n.purpose, x.channel, x.state, x.state_at FROM notice_attempt x JOIN notice n ON n.id = x.notice_id
 			WHERE n.appointment_id = $1 AND x.state = ANY ($2) ORDER BY x.state_at`, id,
-			[]contract.AttemptState{contract.AttemptClaimed, contract.AttemptAccepted, contract.AttemptDelivered, contract.AttemptUnknown})
+			mayHave)
 		if err != nil {
 			return nil, err
 		}
@@ -534,9 +534,6 @@ func (s *Store) answerWish(ctx context.Context, tx pgx.Tx, a *standing, c comman
 	case contract.AppointmentCancelled:
 		if a.status != contract.StatusBooked {
 			return "", apperr.InState(string(a.status), "nothing is booked that could be cancelled: answer 09")
-		}
-		if err := s.supersedeUnsent(ctx, tx, a.id); err != nil {
-			return "", err
 		}
 		a.status, publishes = contract.StatusCancelled, true
 	default:

@@ -358,9 +358,11 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	}
 	d.Outcome, d.Codes = a.Settles.Outcome, a.Settles.Codes
 	out.Settled = &d
-	// "sent" is what a refusal says until its receipt is in; a superseded message that
-	// has a receipt had left before.
-	provisional := []contract.Outcome{contract.OutcomeOverdue, contract.OutcomeFailed, contract.OutcomeSent, contract.OutcomeSuperseded}
+	// "sent" is what a refusal says until its receipt is in; a message that was not to
+	// leave any more and has a receipt had left before.
+	provisional := []contract.Outcome{
+		contract.OutcomeOverdue, contract.OutcomeFailed, contract.OutcomeSent, contract.OutcomeSuperseded, contract.OutcomeExpired, contract.OutcomeSuppressed,
+	}
 	if current != nil && !slices.Contains(provisional, *current) {
 		if *current == d.Outcome {
 			return nil

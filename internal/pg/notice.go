@@ -123,10 +123,19 @@ func (s *Store) situation(ctx context.Context, tx pgx.Tx, a standing, purpose co
 	if n := known.newest; n != nil && current(n.snapshot, a.snapshot()) {
 		v.Publication = stateOf(*n)
 		if purpose != contract.PurposeReminder {
-			v.WaitUntil = earlier(n.at.Add(budget), a.startsAt.Add(-v.MinLead))
+			v.WaitUntil = v.settings.handOver(n.at, a.startsAt)
+			if !v.Gates.Open() || len(v.Reachable) == 0 {
+				v.WaitUntil = a.startsAt // nobody else can tell him
+			}
 		}
 	}
 	return v, nil
+}
+
+// handOver is until when Helsenorge's word on a message is waited for, before the clinic
+// tells the patient itself (F3).
+func (v Settings) handOver(told, startsAt time.Time) time.Time {
+	return earlier(told.Add(time.Duration(v.FallbackMinutes)*time.Minute), startsAt.Add(-time.Duration(v.MinLeadMinutes)*time.Minute))
 }
 
 // current tells whether a message says how the appointment stands now.
@@ -434,17 +443,17 @@ func (s *Store) pendingNotices(ctx context.Context, tx pgx.Tx, a standing, open 
 	if !a.remindAt.IsZero() && a.planned == a.revision && !known[contract.PurposeReminder] {
 		list = append(list, contract.PendingNotice{Purpose: contract.PurposeReminder, Revision: a.revision, At: a.remindAt})
 	}
+	var publication contract.PublishOutput
+	if _, err := s.decidedBefore(ctx, tx, publicationKey(a.id, a.revision), &publication); err != nil {
+		return nil, err
+	}
 	for _, d := range open {
+		if d.OutboundID == publication.OutboundID && d.Purpose != "" && !known[d.Purpose] {
+			list = append(list, contract.PendingNotice{Purpose: d.Purpose, Revision: a.revision, At: publication.HandOverAt, Asked: true})
+		}
 		known[d.Purpose] = known[d.Purpose] || d.Revision == a.revision
 	}
-	var told []contract.Purpose
-	rows, err = tx.Query(ctx, "SELECT output ->> 'purpose' FROM decision WHERE key = $1 AND output ->> 'purpose' IS NOT NULL", publicationKey(a.id, a.revision))
-	if err != nil {
-		return nil, err
-	}
-	if told, err = pgx.CollectRows(rows, pgx.RowTo[contract.Purpose]); err != nil {
-		return nil, err
-	}
+	told := []contract.Purpose{publication.Purpose}
 	rows, err = tx.Query(ctx, `SELECT p.code FROM publication p JOIN outbound_message o ON o.id = p.outbound_id AND o.kind = 'answer'
 		WHERE p.appointment_id = $1 AND p.revision = $2`, a.id, a.revision)
 	if err != nil {

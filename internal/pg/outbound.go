@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,14 +173,15 @@ type Prepared struct {
 	Job         Job
 	// SentAt and ReceiptDue are set once it has been sent.
 	SentAt, ReceiptDue time.Time
-	// Superseded is true when a later message says it all: it is not to be sent.
+	// Superseded is true when a later message says it all, or it would be of no use any
+	// more: it is not to be sent.
 	Superseded bool
 }
 
 // PrepareAnswer stores the bytes and ids of an answer, or of a pushed Avtale, before it
 // is sent for the first time, and returns the stored ones ever after, so that a retry
-// repeats the message and not the intention. What a later message has superseded is
-// not built.
+// repeats the message and not the intention. What a later message has superseded, or
+// what would be of no use any more (F17), is not built.
 func (s *Store) PrepareAnswer(ctx context.Context, clinicID, id string, build Build) (Prepared, error) {
 	return s.prepare(ctx, func(tx pgx.Tx) (string, error) {
 		var found string
@@ -235,8 +237,18 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 			return err
 		}
 		p.SentAt, p.ReceiptDue = derefTime(sentAt), derefTime(due)
-		if p.Superseded = outcome == string(contract.OutcomeSuperseded) && sentAt == nil; p.Superseded {
+		never := []contract.Outcome{contract.OutcomeSuperseded, contract.OutcomeExpired, contract.OutcomeSuppressed}
+		if p.Superseded = slices.Contains(never, contract.Outcome(outcome)) && sentAt == nil; p.Superseded {
 			return nil
+		}
+		if outcome == "" {
+			useless, err := s.useless(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			if p.Superseded = useless != ""; p.Superseded {
+				return s.closeOutbound(ctx, tx, id, useless, nil)
+			}
 		}
 		if originalID != nil {
 			job.Verdict, job.Conversation, job.TransportSubject = *verdict, *conversation, *subject
@@ -376,7 +388,7 @@ func (s *Store) closeOutbound(ctx context.Context, tx pgx.Tx, id string, outcome
 	var original *string
 	// A receipt tells that what was thought not to have left did.
 	if err := tx.QueryRow(ctx, `UPDATE outbound_message SET outcome = $2, outcome_at = $3, outcome_codes = $4,
-			sent_at = CASE WHEN outcome = 'superseded' THEN coalesce(sent_at, $3) ELSE sent_at END WHERE id = $1 RETURNING kind, in_reply_to`,
+			sent_at = CASE WHEN outcome IN ('superseded', 'expired', 'suppressed') THEN coalesce(sent_at, $3) ELSE sent_at END WHERE id = $1 RETURNING kind, in_reply_to`,
 		id, outcome, s.now(), nonNil(codes)).Scan(&kind, &original); err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/helsebro/helsebro/internal/contract"
 )
 
 // Passage is how far a citizen's message has come: ids and instants (UTC), and
@@ -55,4 +57,23 @@ func (s *Store) ServerSettings(ctx context.Context, names ...string) (map[string
 		values[name] = value
 	}
 	return values, nil
+}
+
+// UntoldAppointments counts the clinic's booked appointments of whose newest revision
+// Helsenorge has not been told yet, though it is to be.
+func (s *Store) UntoldAppointments(ctx context.Context, clinicID string) (n int, err error) {
+	err = s.pool.QueryRow(ctx, "SELECT count(*) FROM appointment WHERE clinic_id = $1 AND status = 'booked' AND told < revision", clinicID).Scan(&n)
+	return n, failure(err)
+}
+
+// ClosedNotices counts the clinic's notices of a purpose that have their outcome.
+func (s *Store) ClosedNotices(ctx context.Context, clinicID string, purpose contract.Purpose) (n int, err error) {
+	err = s.pool.QueryRow(ctx, "SELECT count(*) FROM notice WHERE clinic_id = $1 AND purpose = $2 AND outcome IS NOT NULL", clinicID, purpose).Scan(&n)
+	return n, failure(err)
+}
+
+// DatabaseBytes is what the database takes on the disk, its log not counted.
+func (s *Store) DatabaseBytes(ctx context.Context) (n int64, err error) {
+	err = s.pool.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&n)
+	return n, failure(err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/notice"
 	"github.com/helsebro/helsebro/internal/domain/publication"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 )
@@ -30,9 +31,8 @@ const (
 )
 
 // Publish decides which one message tells Helsenorge of the appointment as it stands
-// (HITS 1217 §3.4.1), and stores it with its ledger line: the lifecycle sends it. What
-// had not left of older revisions never does. It is idempotent by appointment and
-// revision. counterpart is Helsenorge's HER-id; 0 tells nobody there.
+// (HITS 1217 §3.4.1), and stores it with its ledger line: the lifecycle sends it. It is
+// idempotent by appointment and revision. counterpart is Helsenorge's HER-id; 0 tells nobody there.
 //
 // One change is told once: an appointment that was cancelled while another of the same
 // patient and practitioner was made within the grace, neither told, was moved. The new
@@ -93,14 +93,21 @@ func (s *Store) publish(ctx context.Context, tx pgx.Tx, a *standing, counterpart
 		out.Rule = ruleErased
 		return in, nil
 	}
-	if err := s.supersedeUnsent(ctx, tx, a.id); err != nil {
+	var self, other *bool
+	var deceased bool
+	if err := tx.QueryRow(ctx, "SELECT active_self, active_other, consents, deceased_at IS NOT NULL FROM patient WHERE id = $1", a.patientID).
+		Scan(&self, &other, &in.Consents, &deceased); err != nil {
 		return in, err
+	}
+	if deceased {
+		out.Rule = notice.ReasonDeceased // Helsenorge would tell the family (D14)
+		return in, nil
 	}
 	if err := s.pair(ctx, tx, a); err != nil {
 		return in, err
 	}
 	in.MovedFrom, in.MovedTo = a.movedFrom, a.movedTo
-	if a.movedTo != "" && a.status != contract.StatusBooked {
+	if a.movedTo != "" {
 		out.Rule = ruleMoved
 		return in, nil
 	}
@@ -118,10 +125,6 @@ func (s *Store) publish(ctx context.Context, tx pgx.Tx, a *standing, counterpart
 	out.Purpose, out.Rule = contract.Purpose(publication.Purpose(toldCode)), why
 	if code == "" {
 		return in, nil
-	}
-	var self, other *bool
-	if err := tx.QueryRow(ctx, "SELECT active_self, active_other, consents FROM patient WHERE id = $1", a.patientID).Scan(&self, &other, &in.Consents); err != nil {
-		return in, err
 	}
 	if self != nil || other != nil {
 		active := self != nil && *self || other != nil && *other
@@ -141,7 +144,14 @@ func (s *Store) publish(ctx context.Context, tx pgx.Tx, a *standing, counterpart
 	if err != nil {
 		return in, err
 	}
+	settings, err := s.settings(ctx, tx, a.clinicID)
+	if err != nil {
+		return in, err
+	}
 	out.Code, out.OutboundID = code, newID()
+	if out.Purpose != "" {
+		out.HandOverAt = settings.handOver(s.now(), a.startsAt)
+	}
 	if _, err := tx.Exec(ctx, `INSERT INTO outbound_message (id, clinic_id, kind, dialogue_id, code, key_id, from_her_id, to_her_id, process, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		out.OutboundID, a.clinicID, KindAppointment, a.id, code, a.keyID, in.FromHerID, counterpart, in.Process, s.now()); err != nil {
@@ -182,14 +192,46 @@ func (s *Store) supersedeUnsent(ctx context.Context, tx pgx.Tx, appointmentID st
 	return nil
 }
 
-// pair finds the other half of a move that was done as cancel and new.
+// useless says with which outcome a message that has not left never does: the start has
+// come since it was decided, the patient does not want to be told there any more, or has
+// died. "" is for what may leave.
+func (s *Store) useless(ctx context.Context, tx pgx.Tx, outboundID string) (contract.Outcome, error) {
+	var late, unwanted bool
+	err := tx.QueryRow(ctx, `SELECT (p.snapshot ->> 'starts_at')::timestamptz BETWEEN p.at AND $3, NOT c.consents OR c.deceased_at IS NOT NULL
+		FROM publication p JOIN outbound_message o ON o.id = p.outbound_id JOIN appointment a ON a.id = p.appointment_id JOIN patient c ON c.id = a.patient_id
+		WHERE p.outbound_id = $1 AND o.kind = $2 AND o.sent_at IS NULL`, outboundID, KindAppointment, s.now()).Scan(&late, &unwanted)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return "", nil
+	case late:
+		return contract.OutcomeExpired, nil
+	case unwanted:
+		return contract.OutcomeSuppressed, nil
+	}
+	return "", err
+}
+
+// pair links the two halves of a move that was done as cancel and new.
 func (s *Store) pair(ctx context.Context, tx pgx.Tx, a *standing) error {
-	settings, err := s.settings(ctx, tx, a.clinicID)
-	if err != nil || a.hidden || a.ownerID == "" {
+	other, err := s.otherHalf(ctx, tx, *a)
+	if err != nil || other == "" {
 		return err
 	}
+	if a.status == contract.StatusCancelled {
+		a.movedTo = other
+		return s.link(ctx, tx, a.clinicID, a.id, other)
+	}
+	a.movedFrom = other
+	return s.link(ctx, tx, a.clinicID, other, a.id)
+}
+
+// otherHalf finds the other half of a move that was done as cancel and new; "" for none.
+func (s *Store) otherHalf(ctx context.Context, tx pgx.Tx, a standing) (other string, err error) {
+	settings, err := s.settings(ctx, tx, a.clinicID)
+	if err != nil || a.hidden || a.ownerID == "" {
+		return "", err
+	}
 	grace := time.Duration(settings.GraceMinutes) * time.Minute
-	var other string
 	switch {
 	case a.status == contract.StatusCancelled && a.movedTo == "" && a.told > 0:
 		err = tx.QueryRow(ctx, `SELECT b.id FROM appointment b JOIN calendar c ON c.id = b.calendar_id JOIN appointment_type t ON t.id = b.type_id
@@ -201,26 +243,19 @@ func (s *Store) pair(ctx context.Context, tx pgx.Tx, a *standing) error {
 			WHERE b.patient_id = $1 AND b.clinic_id = $2 AND c.owner_id = $3 AND NOT t.hidden AND b.status = 'cancelled' AND b.told > 0 AND b.told < b.revision
 				AND b.moved_to IS NULL AND b.changed_at BETWEEN $4 AND $5 ORDER BY b.changed_at, b.id LIMIT 1`,
 			a.patientID, a.clinicID, a.ownerID, a.unsettled.Add(-grace), a.unsettled.Add(grace)).Scan(&other)
-	default:
-		return nil
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
+		return "", nil
 	}
-	if err != nil {
-		return err
-	}
-	if a.status == contract.StatusCancelled {
-		a.movedTo = other
-		return s.link(ctx, tx, a.clinicID, a.id, other)
-	}
-	a.movedFrom = other
-	return s.link(ctx, tx, a.clinicID, other, a.id)
+	return other, err
 }
 
 // link makes the second take the place of the first: whoever names the first on the
-// wire from now on means the second.
+// wire from now on means the second, and what has not left of the first never does.
 func (s *Store) link(ctx context.Context, tx pgx.Tx, clinicID, first, second string) error {
+	if err := s.supersedeUnsent(ctx, tx, first); err != nil {
+		return err
+	}
 	if _, err := tx.Exec(ctx, "UPDATE appointment SET moved_to = $2 WHERE id = $1", first, second); err != nil {
 		return err
 	}
@@ -281,8 +316,9 @@ func (s *Store) messages(ctx context.Context, tx pgx.Tx, appointmentID string) (
 type knowledge struct {
 	// published is what Helsenorge shows, nil for nothing; perhaps is what it may show.
 	published, perhaps *publication.Snapshot
-	// told is what the patient was told last, by whomever; nil for nothing.
-	told *publication.Snapshot
+	// told is what the patient was told last, by whomever, and when; nil for nothing.
+	told   *publication.Snapshot
+	toldAt time.Time
 	// newest is the newest message that was not superseded.
 	newest *toldMessage
 }
@@ -331,7 +367,7 @@ func (s *Store) known(ctx context.Context, tx pgx.Tx, a standing) (knowledge, er
 			if snapshot.Hidden, err = hiddenSince(last.revision); err != nil {
 				return k, err
 			}
-			k.told = &snapshot
+			k.told, k.toldAt = &snapshot, last.at
 		}
 		var before *string
 		if err := tx.QueryRow(ctx, "SELECT moved_from FROM appointment WHERE id = $1", id).Scan(&before); err != nil {
@@ -347,16 +383,16 @@ func (s *Store) toldByClinic(ctx context.Context, tx pgx.Tx, appointmentID strin
 	var m toldMessage
 	var starts, ends *time.Time
 	var status contract.Status
-	err := tx.QueryRow(ctx, `SELECT r.revision, r.status, r.starts_at, r.ends_at, r.place, coalesce(t.category, '') FROM notice n
+	err := tx.QueryRow(ctx, `SELECT r.revision, r.status, r.starts_at, r.ends_at, r.place, coalesce(t.category, ''), n.decided_at FROM notice n
 			JOIN appointment_revision r ON r.appointment_id = n.appointment_id AND r.revision = n.revision LEFT JOIN appointment_type t ON t.id = r.type_id
 		WHERE n.appointment_id = $1 AND n.purpose <> $2 AND EXISTS (SELECT FROM notice_attempt x WHERE x.notice_id = n.id AND x.state = ANY ($3))
 		ORDER BY r.revision DESC LIMIT 1`, appointmentID, contract.PurposeReminder,
-		[]contract.AttemptState{contract.AttemptClaimed, contract.AttemptAccepted, contract.AttemptDelivered, contract.AttemptUnknown}).
-		Scan(&m.revision, &status, &starts, &ends, &m.snapshot.Place, &m.snapshot.TypeCategory)
+		mayHave).
+		Scan(&m.revision, &status, &starts, &ends, &m.snapshot.Place, &m.snapshot.TypeCategory, &m.at)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil //nolint:nilnil // nothing was told, and that is no error
 	}
-	m.snapshot.StartsAt, m.snapshot.EndsAt = derefTime(starts), derefTime(ends)
+	m.at, m.snapshot.StartsAt, m.snapshot.EndsAt = m.at.UTC(), derefTime(starts), derefTime(ends)
 	m.snapshot.Cancelled, m.snapshot.NoShow = status == contract.StatusCancelled, status == contract.StatusMissed
 	return &m, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/domain/notice"
+	"github.com/helsebro/helsebro/internal/domain/publication"
 	"github.com/helsebro/helsebro/internal/domain/reminder"
 )
 
@@ -67,6 +68,13 @@ func (s *Store) planReminder(ctx context.Context, tx pgx.Tx, a standing, out *co
 	}
 	in := reminder.Input{AppointmentID: a.id, StartsAt: a.startsAt, Now: s.now(), ToldAt: told, Rules: settings.ReminderRules()}
 	plan := reminder.Make(in)
+	reminded, err := s.reminded(ctx, tx, a, told)
+	if err != nil {
+		return nil, err
+	}
+	if reminded {
+		plan = reminder.Plan{Skip: true, Rule: ruleReminded}
+	}
 	out.At, out.Skip, out.Rule = plan.At, plan.Skip, plan.Rule
 	return struct {
 		Input reminder.Input `json:"input"`
@@ -74,18 +82,43 @@ func (s *Store) planReminder(ctx context.Context, tx pgx.Tx, a standing, out *co
 	}{in, plan}, nil
 }
 
-// toldAt is when the patient was, or is about to be, told last when the appointment
-// is. What is not told yet will be at TellAt, unless it changes again, and then it is
-// planned again too.
+// ruleReminded: the patient was reminded of this start, and has been told nothing else
+// since. The plan is a skip.
+const ruleReminded = "reminded-before"
+
+// toldAt is when the patient was, or is about to be, told last how the appointment is.
+// What is not told yet will be at TellAt, if it says anything that he does not know,
+// and unless it changes again: then it is planned again too.
 func (s *Store) toldAt(ctx context.Context, tx pgx.Tx, a standing) (time.Time, error) {
-	if a.told < a.revision && !a.tellAt.IsZero() {
-		return a.tellAt, nil
+	k, err := s.known(ctx, tx, a)
+	if err != nil || a.told == a.revision || a.tellAt.IsZero() {
+		return k.toldAt, err
 	}
-	var at *time.Time
-	err := tx.QueryRow(ctx, `SELECT max(at) FROM (
-			SELECT p.at FROM publication p WHERE p.appointment_id = $1 AND p.code = ANY ($2)
-			UNION ALL SELECT n.decided_at FROM notice n WHERE n.appointment_id = $1 AND n.purpose = ANY ($3) AND n.owner = ANY ($4)) told`,
-		a.id, []string{contract.AppointmentConfirmed, contract.AppointmentWithOther, contract.AppointmentChanged},
-		[]contract.Purpose{contract.PurposeConfirmation, contract.PurposeChange}, []contract.Owner{contract.OwnerClinic, contract.OwnerHelsenorge}).Scan(&at)
-	return derefTime(at), err
+	if a.movedFrom == "" {
+		// It may yet prove to be the new half of a move.
+		other, err := s.otherHalf(ctx, tx, a)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if other != "" {
+			a.id = other
+			if k, err = s.known(ctx, tx, a); err != nil {
+				return time.Time{}, err
+			}
+		}
+	}
+	if code, _ := publication.Code(k.told, a.snapshot()); code == "" {
+		return k.toldAt, nil
+	}
+	return a.tellAt, nil
+}
+
+// reminded tells whether the patient was reminded of the appointment's start, by
+// whomever, and told nothing of it since.
+func (s *Store) reminded(ctx context.Context, tx pgx.Tx, a standing, told time.Time) (yes bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM notice n JOIN appointment_revision r ON r.appointment_id = n.appointment_id AND r.revision = n.revision
+		WHERE n.appointment_id = $1 AND n.purpose = $2 AND r.starts_at = $3 AND n.decided_at >= $4
+			AND (n.outcome = $5 OR EXISTS (SELECT FROM notice_attempt x WHERE x.notice_id = n.id AND x.state = ANY ($6))))`,
+		a.id, contract.PurposeReminder, a.startsAt, told, contract.OutcomeDelegated, mayHave).Scan(&yes)
+	return yes, err
 }

@@ -86,13 +86,15 @@ func (s *Store) appointment(ctx context.Context, q rower, clinicID, id string) (
 
 // lockAppointment reads an appointment that the transaction decides about, after
 // whoever decided before. The patient is locked first, always in this order: what
-// counts or pairs appointments of one patient sees all of them.
+// counts or pairs appointments of one patient sees all of them. Rows that only refer to
+// the appointment are still written meanwhile: a hop that holds its notice would else
+// wait for a change that waits for the notice.
 func (s *Store) lockAppointment(ctx context.Context, tx pgx.Tx, clinicID, id string) (standing, error) {
 	if _, err := tx.Exec(ctx, `SELECT FROM patient WHERE id = (SELECT patient_id FROM appointment WHERE id = $1 AND clinic_id = $2)
 		FOR NO KEY UPDATE`, id, clinicID); err != nil {
 		return standing{}, err
 	}
-	if _, err := tx.Exec(ctx, "SELECT FROM appointment WHERE id = $1 AND clinic_id = $2 FOR UPDATE", id, clinicID); err != nil {
+	if _, err := tx.Exec(ctx, "SELECT FROM appointment WHERE id = $1 AND clinic_id = $2 FOR NO KEY UPDATE", id, clinicID); err != nil {
 		return standing{}, err
 	}
 	return s.appointment(ctx, tx, clinicID, id)
@@ -155,7 +157,7 @@ func (s *Store) enter(ctx context.Context, tx pgx.Tx, a *standing) error {
 }
 
 // revise makes a new revision of what the appointment is now (F5). What was planned for
-// the old one and is not yet told ends here. With a grace, Helsenorge or the
+// the old one and is not yet told ends here, and what has not left of it never does. With a grace, Helsenorge or the
 // patient is still to be told: changes within it collapse into the last, but the
 // first of them waits for at most three graces. Without, an answer tells it.
 func (s *Store) revise(ctx context.Context, tx pgx.Tx, a *standing, by string, grace time.Duration) error {
@@ -181,6 +183,9 @@ func (s *Store) revise(ctx context.Context, tx pgx.Tx, a *standing, by string, g
 		return err
 	}
 	if err := s.identify(ctx, tx, a.clinicID, a.id, a.id, a.slotID); err != nil {
+		return err
+	}
+	if err := s.supersedeUnsent(ctx, tx, a.id); err != nil {
 		return err
 	}
 	return s.supersede(ctx, tx, a.id)

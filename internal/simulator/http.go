@@ -23,6 +23,7 @@ const maxRequest = 30 << 20
 //	POST /simulator/questions Question → Answer
 //	POST /simulator/activity Activity
 //	GET  /simulator/book     Book
+//	GET  /simulator/answers/{msgId}  Received: waits until the clinic has answered
 //	GET  /simulator/citizens/{citizen}/appointments  []Appointment
 //
 // and, as Helsenorge itself does, the digitally-active check:
@@ -52,6 +53,11 @@ func (h *Helsenorge) Handler() http.Handler {
 		answer(w, http.StatusOK, h.Appointments(citizen))
 	})
 	mux.HandleFunc("POST /digitaltaktiv/helsenorgeaktivsjekken/v1", h.checkActivity)
+	mux.HandleFunc("GET /simulator/answers/{msgId}", func(w http.ResponseWriter, r *http.Request) {
+		if received, err := h.Await(r.Context(), r.PathValue("msgId")); err == nil { // else whoever asked has gone
+			answer(w, http.StatusOK, received)
+		}
+	})
 	mux.HandleFunc("GET /simulator/book", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, h.Book()) })
 	// A page in a browser on the same machine could reach the simulator too.
 	return http.NewCrossOriginProtection().Handler(mux)
@@ -144,6 +150,13 @@ func (c *Client) Appointments(ctx context.Context, citizen int) ([]Appointment, 
 // SetFaults changes what goes wrong from now on.
 func (c *Client) SetFaults(ctx context.Context, f Faults) error {
 	return c.call(ctx, http.MethodPost, "faults", f, &f)
+}
+
+// Await waits for the clinic's answer to a message, at most half a minute; see
+// Helsenorge.Await.
+func (c *Client) Await(ctx context.Context, msgID string) (Received, error) {
+	var r Received
+	return r, c.call(ctx, http.MethodGet, "answers/"+msgID, nil, &r)
 }
 
 // Book returns all that was sent and received.

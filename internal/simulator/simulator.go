@@ -74,6 +74,10 @@ type Helsenorge struct {
 	// appointments and activity are by national id.
 	appointments map[string][]*Appointment
 	activity     map[string]Activity
+	// answers are the first to each message, awaited the arrivals of those to come, by
+	// the MsgId that they answer.
+	answers map[string]*Received
+	awaited map[string]chan struct{}
 
 	late sync.WaitGroup // receipts that are held back
 }
@@ -168,6 +172,7 @@ func Open(cfg Config) (*Helsenorge, error) {
 	h := &Helsenorge{
 		cfg: cfg, sent: map[string]*Sent{}, byMsgID: map[string]*Received{}, receipts: map[string][]*Receipt{},
 		waiting: map[string]*waiter{}, appointments: map[string][]*Appointment{}, activity: map[string]Activity{},
+		answers: map[string]*Received{}, awaited: map[string]chan struct{}{},
 	}
 	book, err := linelog.Open(filepath.Join(cfg.Dir, "book.jsonl"), func(line []byte) error {
 		var e entry
@@ -199,6 +204,7 @@ func (h *Helsenorge) apply(e entry) {
 		h.byMsgID[e.Received.MsgID] = e.Received
 		h.received = append(h.received, e.Received)
 		h.told(e.Received)
+		h.answered(e.Received)
 	case e.Activity != nil:
 		h.activity[Citizen(e.Activity.Citizen).NationalID] = *e.Activity
 	case e.Receipt != nil:

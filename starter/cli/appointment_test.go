@@ -354,7 +354,9 @@ func TestDemoSeed(t *testing.T) {
 	r := serve(t, answers)
 	got := run(t, r.env(), "", "demo", "seed", dir)
 	require.Equal(t, cli.ExitDone, got.code, got.err)
-	require.Contains(t, got.out, "helsebro appointment book --patient "+patientID+" --slot ")
+	for _, command := range []string{"simulate inactive --citizen 21", "appointment book --patient " + patientID + " --slot ", "appointment move ", "explain ", "simulate book --to 900001"} {
+		require.Contains(t, got.out, "\n  go run ./starter "+command)
+	}
 	require.NotContains(t, got.out, demo.Patient().FamilyName)
 	require.Len(t, r.calls, 6)
 	require.NotEqual(t, r.calls[1].token, r.calls[2].token, "the record system writes calendars, the administrator settings")

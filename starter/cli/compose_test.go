@@ -100,6 +100,10 @@ func TestComposeAddressesAgree(t *testing.T) {
 		}
 		require.Equal(t, strconv.Itoa(simulator.HerID), services[name].Environment["HELSEBRO_HELSENORGE_HER_ID"], name)
 	}
+	phones := flag(services["simulator"].Command, "sink")
+	require.Equal(t, "http://simulator:"+port(t, phones), flag(services["simulator"].Command, "sink-url"))
+	require.Equal(t, flag(services["simulator"].Command, "sink-url")+"/sms", services["worker"].Environment["HELSEBRO_SMS_URL"])
+	require.Contains(t, services["simulator"].Ports, "127.0.0.1:"+port(t, phones)+":"+port(t, phones))
 	for name, initial := range map[string]string{
 		"simulator": parsed(t, []string{binaries + "starter", "simulate", "serve", "--data", "x"}).Flag("addr").DefValue,
 		"starter":   strings.TrimSuffix(strings.TrimPrefix(parsed(t, []string{binaries + "starter", "health"}).Flag("url").DefValue, "http://"), "/healthz"),

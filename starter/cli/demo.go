@@ -132,11 +132,14 @@ What comes next, in the repository:
   %s
   go run ./starter inbox
 
+Appointments; demo seed prints how to book and move them:
+
   go run ./starter demo seed %s
   go run ./starter calendar list
   go run ./starter slot list %s
 
-The Temporal UI is http://127.0.0.1:8233
+Temporal UI         http://127.0.0.1:8233
+Patients' messages  http://127.0.0.1:8238 (SMS and push), http://127.0.0.1:8025 (e-mail)
 `, keys, demo.ClinicID, token(demo.Admin), quoted(d.clinic()), simulator.EContact, demo.GPHerID, token(demo.GP), quoted(d.dir), demo.CalendarID)
 	return err
 }

@@ -2,30 +2,39 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/client"
 )
 
-// seedTokenLife is above what seeding takes.
-const seedTokenLife = 5 * time.Minute
+const (
+	// seedTokenLife is above what seeding takes.
+	seedTokenLife = 5 * time.Minute
+	// bookingCitizen is the simulator's citizen who is a patient on Helsenorge: the one
+	// that its commands mean where none is named.
+	bookingCitizen = 1
+)
 
 func demoSeedCommand(env Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "seed DIR",
-		Short: "Write the demonstration clinic over the API, with calendar, slots and a patient",
+		Short: "Write the demonstration clinic over the API, with calendar, slots and patients",
 		Long: `Write the demonstration clinic over the API: settings, one calendar, three types of
-appointment (one hidden), online slots of the next two weeks, and a patient whose
-e-mail bounces and whose phone works. It acts as the clinic's administrator and its
-record system, by tokens of the development issuer in DIR, as demo init made it.
+appointment (one hidden), online slots of the next two weeks, and two patients: one
+who books on Helsenorge, and one whose e-mail bounces and whose phone works. It acts
+as the clinic's administrator and its record system, by tokens of the development
+issuer in DIR, as demo init made it. It prints what to do next, with the ids.
 
 It is safe to repeat; on another day it adds the slots of that day's two weeks.`,
 		Example: `  helsebro demo seed .docker/config`,
@@ -76,12 +85,18 @@ func seed(ctx context.Context, out io.Writer, admin, record *remote) error {
 		}
 		fmt.Fprintln(out, "written ", w.what)
 	}
-	raw, err := record.call(ctx, http.MethodPut, "/patients/bulk", api.PatientList{Patients: []client.PatientRecord{{
-		Patient: client.Patient{
-			GivenName: patient.GivenName, FamilyName: patient.FamilyName, NationalID: patient.NationalID, PractitionerID: patient.PractitionerID,
+	citizen := simulator.Citizen(bookingCitizen)
+	raw, err := record.call(ctx, http.MethodPut, "/patients/bulk", api.PatientList{Patients: []client.PatientRecord{
+		{
+			Patient: client.Patient{
+				GivenName: patient.GivenName, FamilyName: patient.FamilyName, NationalID: patient.NationalID, PractitionerID: patient.PractitionerID,
+			},
+			Contacts: patient.Contacts,
 		},
-		Contacts: patient.Contacts,
-	}}})
+		{Patient: client.Patient{
+			GivenName: citizen.GivenName, FamilyName: citizen.FamilyName, NationalID: citizen.NationalID, PractitionerID: patient.PractitionerID,
+		}},
+	}})
 	if err != nil {
 		return err
 	}
@@ -89,9 +104,23 @@ func seed(ctx context.Context, out io.Writer, admin, record *remote) error {
 	if err := record.decode(raw, &ids); err != nil {
 		return err
 	}
-	for _, id := range ids.PatientIDs {
-		fmt.Fprintln(out, "written  patient", id)
-		fmt.Fprintf(out, "\nA booking, for who may: helsebro appointment book --patient %s --slot %s\n", id, slots[0].ID)
+	if len(ids.PatientIDs) == 0 || len(slots) < 2 {
+		return errors.New("nothing can be booked: the API named no patient, or there is no working day in the next two weeks")
 	}
-	return nil
+	fmt.Fprintf(out, "written  %d patients\n", len(ids.PatientIDs))
+	made := uuid.NewString()
+	_, err = fmt.Fprintf(out, `
+What comes next, for staff or a practitioner, in the repository. The first patient is
+told by the clinic itself, a minute after the last change: the e-mail bounces, the SMS
+arrives. The other one books on Helsenorge, which tells him.
+
+  go run ./starter simulate inactive --citizen %d
+  go run ./starter appointment book --patient %s --slot %s --appointment %s
+  go run ./starter appointment move %s --slot %s
+  go run ./starter explain %s
+  go run ./starter simulate book --to %d --citizen %d
+  go run ./starter simulate appointments --citizen %d
+`, demo.Inactive, ids.PatientIDs[0], slots[len(slots)-2].ID, made, made, slots[len(slots)-1].ID, made,
+		demo.GPHerID, bookingCitizen, bookingCitizen)
+	return err
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/channel/sink"
+	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/observ"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/simulator"
@@ -38,17 +40,24 @@ func simulateCommand(env Environment) *cobra.Command {
 
 func simulateServeCommand(env Environment) *cobra.Command {
 	var addr, data, file string
+	var beside sink.Config
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a simulated Helsenorge with everybody's queues",
 		Long: `Run a simulated Helsenorge with the queues of every party of the address
 registry, until Ctrl-C or SIGTERM. Queues and book are kept in the data directory.
-It knows no callers, so it listens on the loopback unless told otherwise.`,
+It knows no callers, so it listens on the loopback unless told otherwise.
+
+With --sink it is the patients' phones too: a gateway for text messages (/sms, for
+who has HELSEBRO_SMS_KEY; reports are signed with HELSEBRO_SMS_CALLBACK_KEYS) and a
+push service, with a page that shows what arrived. Mail goes to a mail server.`,
 		Example: `  helsebro simulate serve --data ./simulator --registry registry.yaml`,
 		Args:    cobra.NoArgs,
 	}
 	cmd.Flags().StringVar(&addr, "addr", defaultSimulatorAddr, "where it listens")
 	cmd.Flags().StringVar(&data, "data", "", "directory of queues and book (required)")
+	cmd.Flags().StringVar(&beside.HTTPAddr, "sink", "", "where text and push messages to patients arrive, such as 127.0.0.1:8238 (default nowhere)")
+	cmd.Flags().StringVar(&beside.BaseURL, "sink-url", "", "how others reach --sink (default by its address)")
 	cmd.Flags().StringVar(&file, "registry", "", "the address registry, YAML (HELSEBRO_REGISTRY_FILE)")
 	_ = cmd.MarkFlagRequired("data") // the flag is defined above
 	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
@@ -59,9 +68,34 @@ It knows no callers, so it listens on the loopback unless told otherwise.`,
 		if err != nil {
 			return usage("%v", err)
 		}
-		return serveSimulator(cmd.Context(), env, addr, data, parties)
+		if beside.HTTPAddr == "" {
+			return serveSimulator(cmd.Context(), env, addr, data, parties)
+		}
+		phones, err := openSink(env, beside)
+		if err != nil {
+			return err
+		}
+		return errors.Join(serveSimulator(cmd.Context(), env, addr, data, parties), phones.Close())
 	})
 	return cmd
+}
+
+// openSink opens the patients' phones, without a mail server.
+func openSink(env Environment, cfg sink.Config) (*sink.Sink, error) {
+	keys, err := config.SMSCallback{Keys: env.Getenv("HELSEBRO_SMS_CALLBACK_KEYS")}.Secrets()
+	if err != nil {
+		return nil, incomplete(err)
+	}
+	if len(keys) == 0 {
+		return nil, usage("the gateway must sign its reports: set HELSEBRO_SMS_CALLBACK_KEYS")
+	}
+	cfg.NoMail, cfg.CallbackKeys, cfg.SMSKey, cfg.Logger = true, keys, env.Getenv("HELSEBRO_SMS_KEY"), observ.New(env.Err, "info")
+	s, err := sink.Open(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("the sink cannot listen: %w", err)
+	}
+	cfg.Logger.Info("taking messages to patients", "addr", s.HTTPAddr())
+	return s, nil
 }
 
 func serveSimulator(ctx context.Context, env Environment, addr, data string, parties *registry.File) (err error) {

@@ -165,3 +165,16 @@ func TestSimulateAppointments(t *testing.T) {
 	require.NoError(t, <-answered)
 	require.NoError(t, queues.Close(context.Background()))
 }
+
+// A gateway whose reports nobody would believe is not started.
+func TestSimulatedGatewayMustSign(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.Equal(t, cli.ExitDone, run(t, nil, "", "demo", "init", dir).code)
+	serve := []string{"simulate", "serve", "--data", filepath.Join(dir, "data"), "--registry", filepath.Join(dir, "etc", "registry.yaml"), "--sink", "127.0.0.1:0"}
+	for _, keys := range []string{"", "c2hvcnQ="} {
+		got := run(t, map[string]string{"HELSEBRO_SMS_CALLBACK_KEYS": keys}, "", serve...)
+		require.Equal(t, cli.ExitUsage, got.code)
+		require.Contains(t, got.err, "HELSEBRO_SMS_CALLBACK_KEYS")
+	}
+}

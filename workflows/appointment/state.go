@@ -31,6 +31,11 @@ func (r *run) pend(n contract.PendingNotice) {
 	r.sortNotices()
 }
 
+// pending tells whether the notice is among those.
+func (r *run) pending(p contract.Purpose, revision int) bool {
+	return slices.ContainsFunc(r.state.Notices, func(n contract.PendingNotice) bool { return n.Purpose == p && n.Revision == revision })
+}
+
 // askAgain makes due what could not be decided when it was asked for.
 func (r *run) askAgain(ctx workflow.Context) {
 	for i, n := range r.state.Notices {

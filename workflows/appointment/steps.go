@@ -117,6 +117,9 @@ func (r *run) publish(ctx workflow.Context) {
 	switch {
 	case out.OutboundID != "":
 		r.deliveries.Add(ctx, contract.Delivery{OutboundID: out.OutboundID, Code: out.Code, Revision: revision, Purpose: out.Purpose})
+		if !out.HandOverAt.IsZero() {
+			r.pend(contract.PendingNotice{Purpose: out.Purpose, Revision: revision, At: out.HandOverAt, Asked: true})
+		}
 	case out.Purpose != "":
 		r.pend(contract.PendingNotice{Purpose: out.Purpose, Revision: revision, At: now})
 	}

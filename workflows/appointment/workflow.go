@@ -255,7 +255,7 @@ func (r *run) closed(ctx workflow.Context, d contract.Delivery, outcome contract
 		r.state.Cases++
 		r.state.Troubled = d.OutboundID
 	}
-	if d.Purpose != "" {
+	if d.Purpose != "" && !r.pending(d.Purpose, d.Revision) {
 		r.pend(contract.PendingNotice{Purpose: d.Purpose, Revision: d.Revision, At: workflow.Now(ctx)})
 	}
 }

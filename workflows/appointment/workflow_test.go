@@ -691,3 +691,32 @@ func TestCancellationOfAFinishedAppointmentIsNoCase(t *testing.T) {
 	require.True(t, temporal.IsCanceledError(b.env.GetWorkflowError()))
 	require.Empty(t, b.calls("OpenCase"))
 }
+
+// A message that Helsenorge's queue does not take for hours: the clinic tells the
+// patient itself, once, and the message is still followed to its end (F3, D11).
+func TestNoticeIsHandedOverWhileTheMessageCannotLeave(t *testing.T) {
+	for name, c := range map[string]struct {
+		receipt time.Duration
+		calls   []string
+	}{
+		"the receipt comes in time": {time.Hour, []string{"DecideNotice confirmation 1"}},
+		"it does not":               {6 * time.Hour, []string{"DecideNotice confirmation 1", "DecideNotice confirmation 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t)
+			b.changes(map[string]contract.ApplyChangeOutput{command: b.moved(1, 0, 5*time.Minute)})
+			handOver := b.began.Add(2 * time.Hour)
+			b.says(func(a *fakes.Appointments) {
+				a.Publications = map[int]contract.PublishOutput{1: {
+					Code: contract.AppointmentConfirmed, OutboundID: out, Purpose: contract.PurposeConfirmation, HandOverAt: handOver, Rule: "new",
+				}}
+			})
+			b.at(0, func() { b.change(command, nil) })
+			b.at(c.receipt, func() { b.receipt(out, contract.OutcomeAcknowledged) })
+			b.run()
+			b.requireDone()
+			require.Equal(t, c.calls, b.calls("DecideNotice"))
+			require.WithinDuration(t, b.began.Add(min(c.receipt, 2*time.Hour)), b.decided("confirmation")[0].At, time.Second)
+		})
+	}
+}

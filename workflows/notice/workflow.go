@@ -70,7 +70,7 @@ func (r *run) live(ctx workflow.Context) (contract.NoticeResult, error) {
 func (r *run) nextHop(ctx workflow.Context) (contract.NextHopOutput, error) {
 	r.heard = nil
 	return flow.Do(ctx, flow.Record, "choose the next channel", contract.NoticeActivities.NextHop,
-		contract.NextHopInput{ClinicID: r.in.ClinicID, NoticeID: r.in.NoticeID, Now: workflow.Now(ctx)})
+		contract.NextHopInput{ClinicID: r.in.ClinicID, NoticeID: r.in.NoticeID, Now: workflow.Now(ctx), Tried: r.tried})
 }
 
 // try hands the notice to one channel, and waits for a report if there is one to

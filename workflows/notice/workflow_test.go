@@ -1,11 +1,14 @@
 package notice_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
@@ -202,4 +205,20 @@ func TestCancelledNoticeHasAnOutcomeOrACase(t *testing.T) {
 			require.Equal(t, time.Minute, took)
 		})
 	}
+}
+
+// A queue that nobody serves leaves no attempt behind: the rules hear which channels
+// had their turn.
+func TestTheRulesHearWhichChannelsHadTheirTurn(t *testing.T) {
+	b := setup(t, map[contract.Channel]contract.AttemptState{contract.ChannelEmail: contract.AttemptFailed, contract.ChannelSMS: contract.AttemptDelivered}, email, sms, delivered)
+	var heard [][]contract.Channel
+	b.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, args converter.EncodedValues) {
+		var in contract.NextHopInput
+		if info.ActivityType.Name == "NextHop" && args.Get(&in) == nil {
+			heard = append(heard, in.Tried)
+		}
+	})
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Equal(t, [][]contract.Channel{nil, {contract.ChannelEmail}, {contract.ChannelEmail, contract.ChannelSMS}}, heard)
 }

@@ -28,8 +28,11 @@ import (
 
 // Config is where a sink listens and what it demands.
 type Config struct {
-	// MailAddr and HTTPAddr are host:port on the loopback; empty means any free port.
+	// MailAddr and HTTPAddr are host:port, on the loopback or in a container of its own;
+	// empty means any free port of the loopback.
 	MailAddr, HTTPAddr string
+	// NoMail leaves the mail server out, where another one takes the mail.
+	NoMail bool
 	// BaseURL is how others reach HTTPAddr, such as http://sink:8238; empty means by
 	// the address it listens on.
 	BaseURL string
@@ -169,18 +172,20 @@ func Open(cfg Config) (*Sink, error) {
 	}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	var err error
-	if s.mail, err = listen(cfg.MailAddr); err != nil {
+	if s.web, err = listen(cfg.HTTPAddr); err != nil {
 		return nil, err
 	}
-	if s.web, err = listen(cfg.HTTPAddr); err != nil {
-		return nil, errors.Join(err, s.mail.Close())
+	if !cfg.NoMail {
+		if s.mail, err = listen(cfg.MailAddr); err != nil {
+			return nil, errors.Join(err, s.web.Close())
+		}
+		s.smtp = s.mailServer()
+		s.serving.Go(func() error { return stopped(s.smtp.Serve(s.mail)) })
 	}
-	s.smtp = s.mailServer()
 	s.http = &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
-	s.serving.Go(func() error { return stopped(s.smtp.Serve(s.mail)) })
 	s.serving.Go(func() error { return stopped(s.http.Serve(s.web)) })
 	return s, nil
 }
@@ -199,18 +204,30 @@ func (s *Sink) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	// Connections end first: whoever lingers must not answer because of stop.
-	err := errors.Join(s.mail.Close(), s.web.Close())
+	err := s.web.Close()
+	if s.mail != nil {
+		err = errors.Join(err, s.mail.Close())
+	}
 	s.stop()
 	err = errors.Join(err, s.serving.Wait())
 	s.reporting.Wait()
 	s.client.CloseIdleConnections()
 	// Listeners and connections are closed: these wait for the handlers.
 	ctx := context.Background()
-	return errors.Join(err, stopped(s.http.Shutdown(ctx)), stopped(s.smtp.Shutdown(ctx)))
+	err = errors.Join(err, stopped(s.http.Shutdown(ctx)))
+	if s.mail != nil {
+		err = errors.Join(err, stopped(s.smtp.Shutdown(ctx)))
+	}
+	return err
 }
 
-// MailAddr is the mail server's host:port.
-func (s *Sink) MailAddr() string { return s.mail.Addr().String() }
+// MailAddr is the mail server's host:port, "" without one.
+func (s *Sink) MailAddr() string {
+	if s.mail == nil {
+		return ""
+	}
+	return s.mail.Addr().String()
+}
 
 // HTTPAddr is the host:port of everything else.
 func (s *Sink) HTTPAddr() string { return s.web.Addr().String() }

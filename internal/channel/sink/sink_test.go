@@ -495,3 +495,16 @@ func TestManySendersAtOnce(t *testing.T) {
 		require.Equal(t, 1, s.Count(sink.SMS, fmt.Sprintf("n%d/sms", i)))
 	}
 }
+
+// Where another server takes the mail, there is no mail server, and everything else works.
+func TestSinkWithoutMail(t *testing.T) {
+	t.Parallel()
+	s, err := sink.Open(sink.Config{NoMail: true})
+	require.NoError(t, err)
+	require.Empty(t, s.MailAddr())
+	res, err := http.Get(s.URL() + "/healthz")
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.NoError(t, s.Close())
+}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/helsebro/helsebro/internal/channel/sink"
 	"github.com/helsebro/helsebro/internal/composefile"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
@@ -88,10 +90,53 @@ func TestComposeServicesPlayAMessageThrough(t *testing.T) {
 		return nil
 	})
 
+	m.bookAndMove(out)
+
 	slices.Reverse(m.started)
 	for _, p := range m.started {
 		p.stop(t)
 	}
+}
+
+// bookAndMove pastes what demo seed has printed for appointments, and waits until the
+// notice has gone all its way: refused by the mail server, taken by the gateway,
+// reported to the API, told by explain.
+func (m *machine) bookAndMove(printed string) {
+	m.Helper()
+	var commands string
+	for line := range strings.Lines(printed) {
+		if strings.HasPrefix(line, "  go run ") {
+			commands += line
+		}
+	}
+	m.shell(commands)
+	appointment := regexp.MustCompile(`--appointment (\S+)`).FindStringSubmatch(commands)
+	require.NotNil(m, appointment, "demo seed prints a booking")
+	_, err := m.temporal.MoveAhead(m.Context(), contract.AppointmentWorkflowID(appointment[1]), 2*time.Minute)
+	require.NoError(m, err)
+	m.eventually("the clinic's notice has arrived", func() error {
+		out := m.starter("explain", appointment[1])
+		if !strings.Contains(out, "e-mail failed, sms delivered") {
+			return fmt.Errorf("it says %s", out)
+		}
+		return nil
+	})
+	res, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/messages?way=sms", m.port("simulator", "8238")))
+	require.NoError(m, err)
+	defer res.Body.Close() //nolint:errcheck // it is read to its end
+	var texts []sink.Message
+	require.NoError(m, json.NewDecoder(res.Body).Decode(&texts))
+	require.Len(m, texts, 1, "booked and moved within the minute: told once")
+	require.Contains(m, texts[0].Text, "Demo senter")
+	require.Len(m, m.mail.Messages(), 1)
+	require.Equal(m, sink.Refused, m.mail.Messages()[0].Outcome)
+
+	m.eventually("the citizen's booking is confirmed on Helsenorge", func() error {
+		if out := m.starter("simulate", "appointments", "--citizen", "1"); !strings.Contains(out, simulator.Booked) {
+			return fmt.Errorf("it says %s", out)
+		}
+		return nil
+	})
 }
 
 // machine is one machine without containers.
@@ -105,8 +150,11 @@ type machine struct {
 	ports   map[string]int    // by "service:port"
 	visited map[string]bool
 	started []*process
-	log     *os.File
-	token   string
+	// temporal and mail stand in for the services of those names.
+	temporal *temporalserver.Server
+	mail     *sink.Sink
+	log      *os.File
+	token    string
 }
 
 // process is a service that runs.
@@ -146,6 +194,7 @@ func newMachine(t *testing.T) *machine {
 	m.composeEnv()
 	m.startPostgres()
 	m.startTemporal()
+	m.startMail()
 	return m
 }
 
@@ -208,10 +257,20 @@ func (m *machine) startTemporal() {
 	})
 	require.NoError(m, err)
 	m.Cleanup(func() { require.NoError(m, server.Stop()) })
+	m.temporal = server
 	_, port, err := net.SplitHostPort(server.Address())
 	require.NoError(m, err)
 	m.ports["temporal:7233"], err = strconv.Atoi(port)
 	require.NoError(m, err)
+}
+
+// startMail starts a mail server that refuses whom the service's own is told to refuse.
+func (m *machine) startMail() {
+	m.Helper()
+	var err error
+	m.mail, err = sink.Open(sink.Config{MailAddr: fmt.Sprintf("127.0.0.1:%d", m.port("mail", "1025"))})
+	require.NoError(m, err)
+	m.Cleanup(func() { require.NoError(m, m.mail.Close()) })
 }
 
 // up starts a service after those that it depends on, and waits until it is healthy

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -19,16 +20,19 @@ import (
 	"go.temporal.io/api/proxy"
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
+	sdkclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/helsebro/helsebro/internal/channel"
+	"github.com/helsebro/helsebro/internal/channel/sink"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/browser"
 	"github.com/helsebro/helsebro/internal/devstack/stack"
 	"github.com/helsebro/helsebro/internal/simulator"
+	"github.com/helsebro/helsebro/starter/client"
 )
 
 // decoder decodes as the Temporal UI does: over the codec server, from its origin.
@@ -66,7 +70,7 @@ func (w *world) reveal(m proto.Message) string {
 }
 
 // executions lists every workflow run of the namespace.
-func (w *world) executions(c client.Client) []*workflow.WorkflowExecutionInfo {
+func (w *world) executions(c sdkclient.Client) []*workflow.WorkflowExecutionInfo {
 	w.Helper()
 	var all []*workflow.WorkflowExecutionInfo
 	var next []byte
@@ -80,7 +84,7 @@ func (w *world) executions(c client.Client) []*workflow.WorkflowExecutionInfo {
 	}
 }
 
-func (w *world) history(c client.Client, id, run string) *history.History {
+func (w *world) history(c sdkclient.Client, id, run string) *history.History {
 	w.Helper()
 	h := &history.History{}
 	events := c.GetWorkflowHistory(w.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -138,6 +142,63 @@ func TestNoPatientInTemporal(t *testing.T) {
 	}
 }
 
+// secretsOf is what must not be found of patients: who they are, how they are reached,
+// and what they were told.
+func (c *clinic) secretsOf(patients ...patient) []string {
+	c.Helper()
+	var secrets []string
+	for _, p := range patients {
+		// A family name alone is a word of other things, too.
+		secrets = append(secrets, p.NationalID, p.GivenName+" "+p.FamilyName, p.FamilyName+", "+p.GivenName, p.Email, strings.TrimPrefix(p.Mobile, "+47"))
+		for _, m := range c.sent(p) {
+			for line := range strings.Lines(m.Subject + "\n" + m.Text) {
+				if line = strings.TrimSpace(line); len(line) > 20 { // what says something
+					secrets = append(secrets, line)
+				}
+			}
+		}
+	}
+	return secrets
+}
+
+// TestNoPatientOfAnAppointmentInTemporal: nothing of the patients of appointments, of
+// their comments and of what they were told is in Temporal or in a log, whatever went
+// wrong on the way: a booking refused, an Avtale refused, a mail that bounced, a text
+// message given up, a representative who may not.
+func TestNoPatientOfAnAppointmentInTemporal(t *testing.T) {
+	w := clinics(t, 1, stack.Config{})
+	c := w.clinic(t, 0)
+	start := day(6, 9)
+	mail := "bounce@hemmelig.invalid"
+	online, told, other := c.patient(nil), c.inactive(func(r *client.PatientRecord) { (*r.Contacts)[0].Address = mail }), c.patient(nil)
+	c.Sink.SetFaults(sink.Faults{Reports: []sink.Step{{State: channel.Failed}}})
+	slots := c.slots(day(5, 9), 2, nil)
+	comment := func(a *simulator.Action) { a.Text = "hemmelig-kommentar" }
+	require.Equal(t, contract.AppointmentConfirmed, c.answerTo(c.reserve(online, slots[0], comment)).Function)
+	require.Equal(t, contract.AppointmentNotAvailable, c.answerTo(c.reserve(other, slots[0], comment)).Function)
+	c.act(simulator.Action{Kind: simulator.Wish, Citizen: other.Citizen, To: c.GPHerID, Text: "hemmelig-onske"})
+	first := c.inCalendar(slots[0])
+	c.settled(first)
+	second := c.book(told, start, func(b *client.Booking) { b.Comment, b.Place = "hemmelig-merknad", "hemmelig-sted" }).AppointmentID
+	c.settle(second) // the mail bounces, the gateway gives the message up
+	c.Sink.SetFaults(sink.Faults{})
+	c.move(second, start.Add(time.Hour))
+	c.settle(second)
+	c.refused(http.StatusConflict, c.Desk, http.MethodPost, "/appointments", client.Booking{PatientID: other.ID, SlotID: slots[0].ID, Comment: "hemmelig-konflikt"})
+	c.refused(http.StatusForbidden, c.Portal, http.MethodPost, "/portal/patients/"+online.ID+"/appointments",
+		client.PortalBooking{ViewerID: other.ID, SlotID: slots[1].ID, Comment: "hemmelig-portal"})
+	for _, id := range []string{first, second} {
+		c.reminded(id)
+		c.step(id, "cancel")
+		c.settle(id)
+	}
+	require.NotEmpty(t, c.sent(told))
+	secrets := append(c.secretsOf(online, told, other), "hemmelig-", mail)
+	lifecycles, _ := w.requireNobody(secrets)
+	require.GreaterOrEqual(t, lifecycles, 6, "appointments and notices")
+	require.Contains(t, string(c.told(online)[0].XML), online.NationalID, "the other side has it")
+}
+
 // requireNobody searches all of Temporal and the log for the secrets: every history
 // with every payload decoded, visibility, descriptions, what the UI shows of
 // standalone activities (their inputs are one opaque id, by contract), the server's
@@ -161,12 +222,12 @@ func (w *world) requireNobody(secrets []string) (lifecycles, activities int) {
 			require.Contains(w, attributes, name)
 		}
 	}
-	listed, err := c.ListActivities(w.Context(), client.ListActivitiesOptions{})
+	listed, err := c.ListActivities(w.Context(), sdkclient.ListActivitiesOptions{})
 	require.NoError(w, err)
 	n := 0
 	for a, err := range listed.Results {
 		require.NoError(w, err)
-		d, err := c.GetActivityHandle(client.GetActivityHandleOptions{ActivityID: a.ActivityID, RunID: a.ActivityRunID}).Describe(w.Context(), client.DescribeActivityOptions{})
+		d, err := c.GetActivityHandle(sdkclient.GetActivityHandleOptions{ActivityID: a.ActivityID, RunID: a.ActivityRunID}).Describe(w.Context(), sdkclient.DescribeActivityOptions{})
 		require.NoError(w, err)
 		summary, err := d.GetSummary()
 		require.NoError(w, err)

@@ -17,6 +17,8 @@ import (
 
 	"github.com/helsebro/helsebro/internal/devstack/ports"
 	"github.com/helsebro/helsebro/internal/devstack/postgres"
+	"github.com/helsebro/helsebro/internal/simulator"
+	"github.com/helsebro/helsebro/starter/cli"
 )
 
 // lastLine is what helsebro-dev prints when it is up and the story is told.
@@ -31,13 +33,15 @@ func TestProgram(t *testing.T) {
 	t.Run("leaves nothing behind", func(t *testing.T) {
 		d := start(t, binary, nil)
 		d.awaitUp()
-		for _, url := range []string{d.url(d.ports["api"]) + "/readyz", d.url(d.ports["ui"]) + "/healthz", d.url(d.ports["simulator"]) + "/healthz"} {
+		for _, url := range []string{d.url(d.ports["api"]) + "/readyz", d.url(d.ports["ui"]) + "/healthz", d.url(d.ports["simulator"]) + "/healthz", d.url(d.ports["sink"])} {
 			res, err := http.Get(url)
 			require.NoError(t, err)
 			require.NoError(t, res.Body.Close())
 			require.Equal(t, http.StatusOK, res.StatusCode, url)
 		}
 		require.Contains(t, d.out.String(), "export HELSEBRO_API_URL="+d.url(d.ports["api"])+" ")
+		require.Contains(t, oneLine(d.out.String()), "Patients' messages "+d.url(d.ports["sink"])+",")
+		d.paste()
 		require.NotEmpty(t, d.children(), "PostgreSQL is a child")
 		require.Zero(t, d.stop(syscall.SIGINT))
 		require.Contains(t, d.out.String(), "stopping PostgreSQL")
@@ -132,7 +136,9 @@ func TestProgram(t *testing.T) {
 		}
 		d := start(t, binary, nil, "--help")
 		require.Zero(t, d.wait())
-		require.Contains(t, d.err.String(), "-postgres-port")
+		for _, flag := range []string{"-postgres-port", "-sink-port", "-mail-port"} {
+			require.Contains(t, d.err.String(), flag)
+		}
 	})
 }
 
@@ -149,7 +155,7 @@ type dev struct {
 // start starts the program on free ports, in a temporary directory of its own.
 func start(t *testing.T, binary string, environment []string, args ...string) *dev {
 	t.Helper()
-	names := []string{"temporal", "ui", "codec", "api", "simulator", "postgres"}
+	names := []string{"temporal", "ui", "codec", "api", "simulator", "postgres", "sink", "mail"}
 	free, err := ports.Free(len(names))
 	require.NoError(t, err)
 	d := &dev{T: t, out: &lockedBuffer{}, err: &lockedBuffer{}, ports: map[string]int{}, tmp: t.TempDir(), done: make(chan struct{})}
@@ -178,6 +184,45 @@ func start(t *testing.T, binary string, environment []string, args ...string) *d
 }
 
 func (d *dev) url(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
+
+// paste runs what the program prints for pasting, as it is: every command succeeds,
+// and what was cancelled is cancelled.
+func (d *dev) paste() {
+	d.Helper()
+	environment := map[string]string{}
+	run := func(args ...string) string {
+		var out, errs strings.Builder
+		code := cli.Run(d.Context(), args, cli.Environment{
+			In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(name string) string { return environment[name] },
+		}, cli.Processes{})
+		require.Equal(d, cli.ExitDone, code, "%q: %s", args, errs.String())
+		return out.String()
+	}
+	_, printed, _ := strings.Cut(d.out.String(), "To go on, paste this")
+	printed, _, _ = strings.Cut(printed, "Somebody else")
+	commands := 0
+	for line := range strings.Lines(printed) {
+		line = strings.TrimSpace(line)
+		if set, ok := strings.CutPrefix(line, "export "); ok {
+			for _, pair := range strings.Fields(set) {
+				name, value, _ := strings.Cut(pair, "=")
+				environment[name] = value
+			}
+		}
+		if words, ok := strings.CutPrefix(line, "go run ./starter "); ok {
+			out, err := exec.CommandContext(d.Context(), "sh", "-c", `printf '%s\0' `+words).Output()
+			require.NoError(d, err)
+			run(strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")...)
+			commands++
+		}
+	}
+	require.Equal(d, 16, commands)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for give := time.Now().Add(patience); !strings.Contains(run("simulate", "appointments", "--citizen", "0"), simulator.Cancelled); <-tick.C {
+		require.True(d, time.Now().Before(give), "the citizen's cancellation was not answered")
+	}
+}
 
 // await waits until the program has said something.
 func (d *dev) await(something string) {

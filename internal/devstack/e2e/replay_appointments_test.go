@@ -82,7 +82,7 @@ func TestRecordAppointmentHistories(t *testing.T) {
 	// Changed so often that its runs continue as new, with changes and a message under
 	// way: none is lost.
 	id = c.book(p, day(14, 9), nil).AppointmentID
-	c.settled(id)
+	c.settle(id)
 	const changes = 24
 	var together sync.WaitGroup
 	for i := range changes {

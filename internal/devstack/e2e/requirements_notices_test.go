@@ -331,18 +331,32 @@ func reminder(c *clinic) {
 func neitherActiveNorConsenting(c *clinic) {
 	c.types(func() pg.AppointmentType { t := c.consult(); t.Notify = false; return t }()) // and none by the clinic
 	dissenting := func(r *client.PatientRecord) { r.Status = &pg.PatientStatus{NoConsent: true} }
-	for i, p := range []patient{c.inactive(nil), c.patient(dissenting), c.inactive(dissenting)} {
-		start := day(6, 8+i)
-		id := c.book(p, start, nil).AppointmentID
-		c.settle(id)
+	all := []patient{c.inactive(nil), c.patient(dissenting), c.inactive(dissenting)}
+	var ids []string
+	for i, p := range all {
+		ids = append(ids, c.book(p, day(6, 8+i), nil).AppointmentID)
+	}
+	each := func(do func(string)) {
+		for _, id := range ids {
+			do(id)
+		}
+	}
+	c.settle(ids...)
+	each(func(id string) {
 		c.suppressed(id, contract.PurposeConfirmation, "gate-type")
-		c.move(id, start.Add(24*time.Hour))
-		c.settle(id)
-		c.toReminder(id)
+		c.move(id, c.appointment(id).StartsAt.Add(24*time.Hour))
+	})
+	c.settle(ids...)
+	c.toReminder(ids...)
+	each(func(id string) {
 		c.suppressed(id, contract.PurposeReminder, "gate-type")
 		c.step(id, "cancel")
-		c.settle(id)
+	})
+	c.settle(ids...)
+	each(func(id string) {
 		require.Equal(c, "never-published", c.decided(id, contract.AboutPublication).Rule, "who was never told needs no cancellation")
+	})
+	for i, p := range all {
 		require.Empty(c, c.seen(p))
 		require.Empty(c, c.sent(p))
 		for _, m := range c.told(p) {

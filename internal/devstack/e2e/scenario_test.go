@@ -9,9 +9,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/helsebro/helsebro/internal/channel/sink"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/scenario"
 	"github.com/helsebro/helsebro/internal/devstack/stack"
+	"github.com/helsebro/helsebro/internal/domain/oslo"
 	"github.com/helsebro/helsebro/internal/simulator"
 )
 
@@ -49,6 +52,26 @@ func TestScenario(t *testing.T) {
 		"renewal answer 15 acknowledged, the dialogue is answered",
 		"8. Every effect was written down before it was attempted",
 		"Helsenorge has it; code 12",
+		"9. Appointments. Through the same API come the calendar of Frida Fastlege, 3 types of appointment,",
+		"10. Ingrid Prøvesen asks for free times on helsenorge.no:",
+		"booked, told by a confirmation",
+		"Who tells the patient: Helsenorge; the patient is active on Helsenorge, which has the appointment and tells of it",
+		"11. Fatima Prøvesen is on the phone. Solveig Sekretær books an appointment on",
+		first.Made.ID + " is booked (booked, revision 1).",
+		"12. Further changes are waited for a minute",
+		"SMS to +4790000021: Du har time hos Demo senter",
+		"All that left the clinic: " + s.Sink.URL(),
+		first.Made.ID + " is moved (booked, revision 2).",
+		first.Made.ID + " is moved (booked, revision 3).",
+		"SMS to +4790000021: Timen din hos Demo senter er endret. Nå gjelder",
+		"14. Time is moved ahead for this one appointment until",
+		"SMS to +4790000021: Husk timen din hos Demo senter",
+		"confirmation 1 the clinic delivered e-mail failed, sms delivered",
+		"change 3 the clinic delivered e-mail failed, sms delivered",
+		"reminder 3 the clinic delivered e-mail failed, sms delivered",
+		"the patient is not active on Helsenorge; the provider says that the patient has it",
+		"Helsenorge refused it, E35",
+		"workflow running; booked; revision 3, 0 cases;",
 	} {
 		require.Contains(t, story, want)
 	}
@@ -58,6 +81,9 @@ func TestScenario(t *testing.T) {
 	for i := range first.Threads {
 		require.NotContains(t, told.String(), simulator.Citizen(i).NationalID)
 	}
+	require.NotContains(t, told.String(), demo.Patient().NationalID)
+	start := oslo.In(first.Made.StartsAt)
+	require.Equal(t, 2, strings.Count(story, start.Format("kl. 15:04")), "change and reminder show the last time, the confirmation the first")
 
 	told.Reset()
 	second, err := scenario.Play(t.Context(), s, &told)
@@ -69,9 +95,9 @@ func TestScenario(t *testing.T) {
 
 	book, err := s.Simulator.Book(t.Context())
 	require.NoError(t, err)
-	require.Len(t, book.Sent, 6)
-	require.Len(t, book.Receipts, 6)
-	require.Len(t, book.Received, 6)
+	require.Len(t, book.Sent, 8, "two dialogues of three and one booking, twice")
+	require.Len(t, book.Receipts, 8)
+	require.Len(t, book.Received, 9, "one for each, and the first appointment of who was not known to be inactive")
 	dialogues := map[string]bool{}
 	codes := map[simulator.Kind]string{simulator.EConsultation: "12", simulator.EContact: "19", simulator.Renewal: "15"}
 	for _, thread := range append(first.Threads, second.Threads...) {
@@ -98,9 +124,38 @@ func TestScenario(t *testing.T) {
 	for _, thread := range second.Threads {
 		require.Contains(t, told.String(), thread.URL)
 	}
+	seen, err := s.Simulator.Appointments(t.Context(), 0)
+	require.NoError(t, err)
+	require.Len(t, seen, 2)
+	for _, a := range seen {
+		require.Equal(t, simulator.Booked, a.Status)
+		require.Len(t, a.Notices, 1)
+	}
+	var texts int
+	for _, m := range s.Sink.Messages() {
+		require.False(t, m.Way == sink.Mail && m.Arrival > 0, "every e-mail bounces")
+		if m.Way == sink.SMS {
+			texts++
+		}
+	}
+	require.Equal(t, 6, texts, "confirmation, change and reminder, twice")
+	visits := map[string]bool{}
+	for _, v := range []*scenario.Visit{first.Booked, first.Made, second.Booked, second.Made} {
+		visits[v.ID] = true
+		res, err := http.Get(v.URL)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, http.StatusOK, res.StatusCode, v.URL)
+	}
+	require.Len(t, visits, 4)
+	require.Equal(t, first.PatientID, second.PatientID)
+
 	var documents [][]byte
-	for i := range book.Received {
-		documents = append(documents, book.Received[i].XML, book.Receipts[i].XML)
+	for _, r := range book.Received {
+		documents = append(documents, r.XML)
+	}
+	for _, r := range book.Receipts {
+		documents = append(documents, r.XML)
 	}
 	requireSchemaValid(t, documents...)
 }

@@ -49,7 +49,7 @@ func TestFiftyFlipsGiveOneReminderOrOneDelegation(t *testing.T) {
 
 // flipping lives one life with its flips.
 func (c *town) flipping(n int) {
-	random := rand.New(rand.NewPCG(^c.seed, uint64(n))) //nolint:gosec // to be repeated
+	random := rand.New(rand.NewPCG(^c.seed, uint64(n)))
 	// All over a year, and no two at a time in one calendar.
 	l := c.life(n, time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(n)*16*time.Hour), true)
 	l.slow = true

@@ -215,7 +215,7 @@ func (c *town) life(n int, began time.Time, told bool) *life {
 	l := &life{
 		town: c, env: suite.NewTestWorkflowEnvironment(), id: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, c.seed, n)).String(),
 		patient: c.patients[n], calendar: calendarOf(n), settles: began.Add(15 * 24 * time.Hour), active: true,
-		random: rand.New(rand.NewPCG(c.seed, uint64(n))), //nolint:gosec // to be repeated
+		random: rand.New(rand.NewPCG(c.seed, uint64(n))),
 	}
 	l.env.SetStartTime(began)
 	l.env.SetTestTimeout(time.Minute)
@@ -236,7 +236,7 @@ func (l *life) live() {
 
 // stormy is a life in which everything happens that can.
 func (c *town) stormy(n int) {
-	random := rand.New(rand.NewPCG(^c.seed, uint64(n))) //nolint:gosec // to be repeated
+	random := rand.New(rand.NewPCG(^c.seed, uint64(n)))
 	l := c.life(n, somewhere(random), random.IntN(2) == 0)
 	l.storm, l.left, l.active = true, 2+random.IntN(8), random.IntN(4) > 0
 	l.env.RegisterDelayedCallback(func() { l.book(l.someday()) }, time.Millisecond)

@@ -34,9 +34,9 @@ func (s *Stack) startSink(context.Context) error {
 // channels are the clinic's own channels: all of them end in the sink.
 func (s *Stack) channels() config.Channels {
 	return config.Channels{
-		SMTP: config.SMTP{Addr: s.addr(s.Ports.Mail), TLS: config.TLSNone, From: "Demo legesenter <ikke-svar@demo.example>", Timeout: time.Minute, PerSecond: s.PerSecond},
+		SMTP: config.SMTP{Addr: s.addr(s.Ports.Mail), TLS: config.TLSNone, From: "Demo senter <ikke-svar@demo.example>", Timeout: time.Minute, PerSecond: s.PerSecond},
 		SMS: config.SMS{
-			URL: "http://" + s.addr(s.Ports.Sink) + "/sms", Key: smsKey, From: "Legekontor", Timeout: 30 * time.Second,
+			URL: "http://" + s.addr(s.Ports.Sink) + "/sms", Key: smsKey, From: "DemoSenter", Timeout: 30 * time.Second,
 			CallbackURL: s.APIURL() + "/v1/callbacks/sms", PerSecond: s.PerSecond,
 		},
 		WebPush: config.WebPush{Key: s.keys.VAPID, Subject: "mailto:drift@demo.example", Timeout: 30 * time.Second, PerSecond: s.PerSecond},

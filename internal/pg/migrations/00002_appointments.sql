@@ -152,6 +152,7 @@ CREATE TABLE appointment_identifier (
     appointment_id uuid NOT NULL REFERENCES appointment,
     PRIMARY KEY (clinic_id, identifier, appointment_id)
 );
+CREATE INDEX appointment_identifier_by_appointment ON appointment_identifier (appointment_id);
 
 -- What staff, portal or record system asks of an appointment, stored before its
 -- lifecycle is told.

@@ -19,10 +19,11 @@ const (
 	bareWorkflow = "BenchBare"
 	bareSignal   = "go"
 	bareActivity = "BenchNoop"
+	bareReminder = "BenchBareReminder"
 )
 
-// bare is the least that Temporal can do for a message: a signal-with-start and one
-// activity that does nothing.
+// bare is the least that Temporal can do: for a message a signal-with-start and one
+// activity that does nothing, for a reminder a timer and that activity.
 type bare struct {
 	temporal client.Client
 	worker   worker.Worker
@@ -33,8 +34,11 @@ type bare struct {
 }
 
 func startBare(c client.Client) (*bare, error) {
-	b := &bare{temporal: c, worker: worker.New(c, bareQueue, worker.Options{}), waiting: map[string]chan time.Time{}}
+	b := &bare{temporal: c, waiting: map[string]chan time.Time{}}
+	// As patient as the product's workers: a burst is then the same for both.
+	b.worker = worker.New(c, bareQueue, worker.Options{StickyScheduleToStartTimeout: 30 * time.Second})
 	b.worker.RegisterWorkflowWithOptions(runBare, workflow.RegisterOptions{Name: bareWorkflow})
+	b.worker.RegisterWorkflowWithOptions(runBareReminder, workflow.RegisterOptions{Name: bareReminder})
 	b.worker.RegisterActivityWithOptions(b.ran, activity.RegisterOptions{Name: bareActivity})
 	return b, b.worker.Start()
 }
@@ -44,8 +48,27 @@ func (b *bare) stop() { b.worker.Stop() }
 // runBare takes the signal that started it and runs the activity.
 func runBare(ctx workflow.Context, id string) error {
 	workflow.GetSignalChannel(ctx, bareSignal).Receive(ctx, nil)
+	return runNoop(ctx, id)
+}
+
+func runNoop(ctx workflow.Context, id string) error {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: patience})
 	return workflow.ExecuteActivity(ctx, bareActivity, id).Get(ctx, nil)
+}
+
+// runBareReminder waits for its instant and runs the activity.
+func runBareReminder(ctx workflow.Context, id string, at time.Time) error {
+	if err := workflow.Sleep(ctx, at.Sub(workflow.Now(ctx))); err != nil {
+		return err
+	}
+	return runNoop(ctx, id)
+}
+
+// remind starts a reminder that is due at the instant and returns its workflow id.
+func (b *bare) remind(ctx context.Context, at time.Time) (string, error) {
+	id := "bench/" + uuid.NewString()
+	_, err := b.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: bareQueue}, bareReminder, id, at)
+	return id, err
 }
 
 // ran is the activity: it notes that it runs.

@@ -35,14 +35,23 @@ type bench struct {
 	temporal client.Client
 	bare     *bare
 	inbound  *inbound
+	practice *practice
+	booking  *booking
+	slotted  bool // the practice's slots are written
+	// bareOpen and open sleep until they are due.
+	bareOpen []string
+	open     []appointment
+	again    atomic.Int64 // calls that were told to try again
 	stops    []func(context.Context) error
 }
 
-// newBench starts the product's worker and listener, and the bare side.
+// newBench starts the product's worker, listener and API (which takes the reports of
+// the SMS gateway), and the bare side.
 //
 // What was started is in the bench, and to be closed, even after an error.
 func newBench(ctx context.Context, cfg config, s *stack.Stack) (*bench, error) {
-	b := &bench{stack: s}
+	b := &bench{stack: s, practice: cfg.practice}
+	b.booking = &booking{bench: b}
 	v, err := vault.Open(s.Worker().Vault)
 	if err != nil {
 		return b, err
@@ -54,7 +63,7 @@ func newBench(ctx context.Context, cfg config, s *stack.Stack) (*bench, error) {
 	if err := b.clinic(ctx); err != nil {
 		return b, err
 	}
-	for _, start := range []func(context.Context) (*stack.Part, error){s.StartWorker, s.StartListener} {
+	for _, start := range []func(context.Context) (*stack.Part, error){s.StartWorker, s.StartListener, s.StartAPI} {
 		part, err := start(ctx)
 		if err != nil {
 			return b, err
@@ -76,8 +85,8 @@ func newBench(ctx context.Context, cfg config, s *stack.Stack) (*bench, error) {
 	return b, nil
 }
 
-// clinic writes the demonstration clinic into a database that nobody has used: the
-// keys of an earlier run are gone.
+// clinic writes the demonstration clinic and the practice into a database that nobody
+// has used: the keys of an earlier run are gone.
 func (b *bench) clinic(ctx context.Context) error {
 	auditor := identity.Principal{Subject: "helsebro-bench", ClinicID: demo.ClinicID, Role: identity.RoleAuditor}
 	rows, err := b.store.Audit(ctx, auditor, demo.ClinicID, 2)
@@ -87,7 +96,7 @@ func (b *bench) clinic(ctx context.Context) error {
 	if len(rows) > 1 { // the auditor's own reading is one
 		return errors.New("the database holds the data of an earlier run: give an empty one in HELSEBRO_DATABASE_URL, or none")
 	}
-	return b.store.PutClinic(ctx, demo.Service, demo.Clinic())
+	return errors.Join(b.store.PutClinic(ctx, demo.Service, demo.Clinic()), b.practice.write(ctx, b.store))
 }
 
 // close stops what newBench started, in the opposite order. Nil has nothing to stop.
@@ -103,15 +112,18 @@ func (b *bench) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (b *bench) warmUp(ctx context.Context, n int) error {
-	for _, side := range b.sides() {
-		for _, inFlight := range []int{1, 20} {
-			if _, err := block(ctx, side, level{inFlight, n}); err != nil {
-				return err
+// warmUp does n of each side that do not count, one after the other and 20 at a time.
+func (b *bench) warmUp(ctx context.Context, n int, steps *progress.Steps, sides ...side) error {
+	return steps.Do(fmt.Sprintf("warming up with %d of each kind", 2*n), func() error {
+		for _, side := range sides {
+			for _, inFlight := range []int{1, 20} {
+				if _, err := block(ctx, side, level{inFlight, n}); err != nil {
+					return err
+				}
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // side is one side of the comparison.
@@ -121,8 +133,6 @@ type side interface {
 	// drain waits until all that follows from what was done is done.
 	drain(context.Context) error
 }
-
-func (b *bench) sides() []side { return []side{b.bare, b.inbound} }
 
 // sample is one measured message: durations from its start.
 type sample struct {
@@ -140,27 +150,30 @@ type blockResult struct {
 	took, cpu time.Duration
 }
 
-// level measures both sides in turn, block by block, so that whatever else the
-// machine does meets both.
-func (b *bench) level(ctx context.Context, l level, steps *progress.Steps) (levelReport, error) {
-	results := make([][]blockResult, 2)
-	for i := range blocks {
-		n := l.messages/blocks + min(1, max(0, l.messages%blocks-i))
-		what := fmt.Sprintf("%d in flight, block %d of %d: %d bare, %d inbound", l.inFlight, i+1, blocks, n, n)
-		if err := steps.Do(what, func() error {
-			for s, side := range b.sides() {
-				result, err := block(ctx, side, level{l.inFlight, n})
-				if err != nil {
-					return err
+// compare measures both sides at each level in turn, block by block, so that whatever
+// else the machine does meets both.
+func compare(ctx context.Context, what string, base, measured side, levels []level, steps *progress.Steps) ([]levelReport, error) {
+	var reports []levelReport
+	for _, l := range levels {
+		results := make([][]blockResult, 2)
+		for i := range blocks {
+			n := l.messages/blocks + min(1, max(0, l.messages%blocks-i))
+			if err := steps.Do(fmt.Sprintf("%s, %d in flight, block %d of %d: %d of each side", what, l.inFlight, i+1, blocks, n), func() error {
+				for s, side := range []side{base, measured} {
+					result, err := block(ctx, side, level{l.inFlight, n})
+					if err != nil {
+						return err
+					}
+					results[s] = append(results[s], result)
 				}
-				results[s] = append(results[s], result)
+				return nil
+			}); err != nil {
+				return nil, err
 			}
-			return nil
-		}); err != nil {
-			return levelReport{}, err
 		}
+		reports = append(reports, newLevelReport(l.inFlight, results[0], results[1]))
 	}
-	return newLevelReport(l.inFlight, results[0], results[1]), nil
+	return reports, nil
 }
 
 // block is a closed loop: as soon as one is done, its slot starts the next one.

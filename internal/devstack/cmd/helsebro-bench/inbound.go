@@ -190,7 +190,11 @@ func (i *inbound) drain(ctx context.Context) error {
 
 // until asks every few milliseconds until the answer is yes.
 func until(ctx context.Context, ask func() (bool, error)) error {
-	tick := time.NewTicker(2 * lookEvery)
+	return untilEvery(ctx, 2*lookEvery, ask)
+}
+
+func untilEvery(ctx context.Context, every time.Duration, ask func() (bool, error)) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		if yes, err := ask(); yes || err != nil {

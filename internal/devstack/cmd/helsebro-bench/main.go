@@ -1,6 +1,8 @@
 // Command helsebro-bench is `make bench`: how long a citizen's message takes to the
-// inbox, beside the least that Temporal needs on the same server in the same run,
-// and what the history of an e-consultation answered once consists of.
+// inbox, a reservation to its confirmation and a question for free slots to its
+// answer; what the histories of whole lives consist of; what open appointments take
+// of databases and memory; and what becomes of reminders that are due at once. Beside
+// each stands the least that Temporal needs on the same server in the same run.
 //
 // The report goes to standard output, progress to standard error. Exit codes: 0
 // measured, 1 not, 2 wrong flags.
@@ -60,11 +62,20 @@ func heed(cancel context.CancelCauseFunc) {
 
 // config is what is measured, and where.
 type config struct {
-	stack  stack.Config
-	levels []level
-	warmUp int
-	// dialogues is how many are answered to look at their histories.
-	dialogues int
+	stack    stack.Config
+	parts    []part
+	practice *practice
+	// levels are of messages, questions of synchronous ones.
+	levels, questions []level
+	warmUp            int
+	// lives is how many of each kind are lived to look at their histories.
+	lives int
+	// open is how many appointments sleep, after openFirst others that do not count;
+	// burst how many reminders are due at once.
+	open, openFirst, burst int
+	// skipGrace skips the clinic's grace, for tests: each appointment then has some
+	// bytes more, which say so.
+	skipGrace bool
 	timeout   time.Duration
 	json      bool
 }
@@ -76,13 +87,17 @@ type level struct {
 
 // parse reads the flags. Without a config the program ends with the exit code.
 func parse(args []string, errs io.Writer) (*config, int) {
-	c := &config{dialogues: 5, warmUp: 50}
+	c := &config{lives: 5, warmUp: 50, openFirst: 500}
 	f := flag.NewFlagSet("helsebro-bench", flag.ContinueOnError)
 	f.SetOutput(errs)
 	f.Usage = func() {
-		fmt.Fprintln(errs, "Measures an inbound message to its inbox item, beside bare Temporal. HELSEBRO_DATABASE_URL makes it")
-		fmt.Fprintln(errs, "use a PostgreSQL that runs already, with an empty database, in which invented patients stay. Flags:")
+		fmt.Fprintln(errs, "Measures Helsebro beside bare Temporal. HELSEBRO_DATABASE_URL makes it use a PostgreSQL that runs")
+		fmt.Fprintln(errs, "already, with an empty database, in which invented patients stay. Flags:")
 		f.PrintDefaults()
+		fmt.Fprintln(errs, "Parts:")
+		for _, p := range parts {
+			fmt.Fprintf(errs, "  %-8s %s\n", p.name, p.what)
+		}
 	}
 	scale := 1.0
 	if text := os.Getenv("HELSEBRO_SCALE"); text != "" {
@@ -92,11 +107,16 @@ func parse(args []string, errs io.Writer) (*config, int) {
 			return nil, 2
 		}
 	}
-	one, twenty := 200, 1000
+	only := ""
+	one, twenty, gps, open, burst := 200, 1000, 200, 1500, 1500
+	f.StringVar(&only, "only", only, "`parts` to measure, such as rt,hlt; all when not given")
 	f.IntVar(&one, "one", one, "`messages` of each kind with 1 in flight")
-	f.IntVar(&twenty, "twenty", twenty, "`messages` of each kind with 20 in flight")
-	f.Float64Var(&scale, "scale", scale, "`factor` for both numbers; HELSEBRO_SCALE when not given")
-	f.DurationVar(&c.timeout, "timeout", 15*time.Minute, "`longest` time for everything")
+	f.IntVar(&twenty, "twenty", twenty, "`messages` of each kind with 20 in flight, and of questions with 10")
+	f.IntVar(&gps, "gps", gps, "`GPs` with four weeks of slots each")
+	f.IntVar(&open, "open", open, "open `appointments` to weigh")
+	f.IntVar(&burst, "burst", burst, "`reminders` due in one second")
+	f.Float64Var(&scale, "scale", scale, "`factor` for these numbers; HELSEBRO_SCALE when not given")
+	f.DurationVar(&c.timeout, "timeout", 30*time.Minute, "`longest` time for everything")
 	f.BoolVar(&c.json, "json", false, "report as JSON")
 	c.stack.Durable = true
 	f.BoolVar(&c.stack.Durable, "durable", c.stack.Durable, "PostgreSQL waits for the disk at each commit, as in production")
@@ -119,13 +139,21 @@ func parse(args []string, errs io.Writer) (*config, int) {
 	case f.NArg() > 0:
 		fmt.Fprintf(errs, "helsebro-bench takes flags only: %q is none. See --help\n", f.Arg(0))
 		return nil, 2
-	case one < 1 || twenty < 1 || scale <= 0:
-		fmt.Fprintln(errs, "helsebro-bench: --one, --twenty and the scale are more than nothing")
+	case min(one, twenty, gps, open, burst) < 1 || scale <= 0:
+		fmt.Fprintln(errs, "helsebro-bench: every number and the scale are more than nothing")
+		return nil, 2
+	}
+	if c.parts, err = chosen(only); err != nil {
+		fmt.Fprintf(errs, "helsebro-bench: --only: %v\n", err)
 		return nil, 2
 	}
 	scaled := func(n int) int { return max(blocks, int(float64(n)*scale)) }
 	c.levels = []level{{1, scaled(one)}, {20, scaled(twenty)}}
-	c.warmUp = min(c.warmUp, scaled(one))
+	c.questions = []level{{1, scaled(one)}, {10, scaled(twenty)}}
+	c.warmUp, c.openFirst = min(c.warmUp, scaled(one)), min(c.openFirst, scaled(open))
+	c.open, c.burst = scaled(open), scaled(burst)
+	// Each reminder of the burst is another patient's.
+	c.practice = newPractice(scaled(gps), c.burst, time.Now())
 	return c, 0
 }
 
@@ -157,7 +185,7 @@ func run(ctx context.Context, cfg config, out, errs io.Writer) (err error) {
 	}
 	steps := progress.New(errs)
 	warnings := counter{observ.New(log, "info").Handler(), &atomic.Int64{}}
-	cfg.stack.Progress, cfg.stack.Logger = errs, slog.New(warnings)
+	cfg.stack.Progress, cfg.stack.Logger, cfg.stack.Parties = errs, slog.New(warnings), cfg.practice.registry()
 	slog.SetDefault(cfg.stack.Logger) // nothing that a library logs belongs into the report
 	if err := measure(ctx, cfg, steps, warnings, r); err != nil {
 		return err
@@ -192,22 +220,13 @@ func measure(ctx context.Context, cfg config, steps *progress.Steps, warnings co
 	}
 	r.Machine.LoadBefore = load()
 	before := warnings.n.Load() // the server has some to give when it starts
-	if err := steps.Do(fmt.Sprintf("warming up with %d messages of each kind", cfg.warmUp), func() error { return b.warmUp(ctx, cfg.warmUp) }); err != nil {
-		return err
-	}
-	for _, l := range cfg.levels {
-		measured, err := b.level(ctx, l, steps)
-		if err != nil {
-			return err
+	for _, p := range cfg.parts {
+		if err := p.measure(b, ctx, cfg, steps, r); err != nil {
+			return fmt.Errorf("%s: %w", p.what, err)
 		}
-		r.Levels = append(r.Levels, measured)
 	}
-	err = steps.Do(fmt.Sprintf("answering %d e-consultations, one after the other", cfg.dialogues), func() error {
-		r.History, err = b.histories(ctx, cfg.dialogues)
-		return err
-	})
 	r.Machine.LoadAfter, r.Warnings = load(), int(warnings.n.Load()-before)
-	return err
+	return nil
 }
 
 // reason is why ctx ended, when that is why err came to be.

@@ -22,11 +22,34 @@ const steadySpread = 0.3
 
 // report is the whole result. Durations are in milliseconds.
 type report struct {
-	Method   []string      `json:"method"`
-	Machine  machine       `json:"machine"`
-	Levels   []levelReport `json:"levels"`
-	History  []history     `json:"history"`
-	Warnings int           `json:"warnings"`
+	Method  []string `json:"method"`
+	Machine machine  `json:"machine"`
+	// Inbound is a citizen's message to its inbox item, Reservations RT to 05, both
+	// beside the least that Temporal needs for a message.
+	Inbound      []levelReport `json:"inbound,omitempty"`
+	Reservations []levelReport `json:"reservations,omitempty"`
+	Histories    []lifeReport  `json:"histories,omitempty"`
+	FreeSlots    *slotsReport  `json:"freeSlots,omitempty"`
+	Open         *openReport   `json:"open,omitempty"`
+	Burst        *burstReport  `json:"burst,omitempty"`
+	Warnings     int           `json:"warnings"`
+}
+
+// lifeReport is the histories of one kind of life, the smallest first.
+type lifeReport struct {
+	Name  string    `json:"name"`
+	Lives []history `json:"lives"`
+}
+
+// slotsReport is how long a citizen waits for free slots, beside the communication
+// test, which goes the same way and looks at no calendar.
+type slotsReport struct {
+	GPs   int `json:"gps"`
+	Slots int `json:"slots"`
+	// Offered and Bytes are of the last answer.
+	Offered int           `json:"offered"`
+	Bytes   int           `json:"bytes"`
+	Levels  []levelReport `json:"levels"`
 }
 
 // machine is where it was measured.
@@ -46,14 +69,14 @@ type machine struct {
 // levelReport is both sides at one number of messages in flight.
 type levelReport struct {
 	InFlight int    `json:"inFlight"`
-	Bare     series `json:"bare"`
-	Inbound  series `json:"inbound"`
+	Base     series `json:"base"`
+	Measured series `json:"measured"`
 	// Steady tells whether the sides may be compared.
 	Steady bool `json:"steady"`
-	// Ratios are inbound by bare at p50, for each pair of neighbouring blocks.
+	// Ratios are measured by base at p50, for each pair of neighbouring blocks.
 	Ratios []float64 `json:"ratios"`
 	// Stations are medians on the way of an inbound message.
-	Stations stations `json:"stations"`
+	Stations stations `json:"stations,omitzero"`
 }
 
 // series is the samples of one side.
@@ -78,13 +101,13 @@ type stations struct {
 	Placed   float64 `json:"placed"`
 }
 
-func newLevelReport(inFlight int, bare, inbound []blockResult) levelReport {
-	l := levelReport{InFlight: inFlight, Bare: newSeries(bare), Inbound: newSeries(inbound)}
-	for i, bare := range l.Bare.Blocks {
-		l.Ratios = append(l.Ratios, l.Inbound.Blocks[i]/bare)
+func newLevelReport(inFlight int, base, measured []blockResult) levelReport {
+	l := levelReport{InFlight: inFlight, Base: newSeries(base), Measured: newSeries(measured)}
+	for i, base := range l.Base.Blocks {
+		l.Ratios = append(l.Ratios, l.Measured.Blocks[i]/base)
 	}
-	l.Steady = l.Bare.Spread <= steadySpread && l.Inbound.Spread <= steadySpread
-	p50 := func(of func(sample) time.Duration) float64 { return quantile(durations(inbound, of), 0.5) }
+	l.Steady = l.Base.Spread <= steadySpread && l.Measured.Spread <= steadySpread
+	p50 := func(of func(sample) time.Duration) float64 { return quantile(durations(measured, of), 0.5) }
 	l.Stations = stations{
 		Accepted: p50(func(s sample) time.Duration { return s.accepted }),
 		Stored:   p50(func(s sample) time.Duration { return s.stored }),
@@ -176,36 +199,6 @@ func load() string {
 	return strings.Join(strings.Fields(string(text))[:3], " ")
 }
 
-// method says in words what is measured.
-func method(cfg config) []string {
-	one, twenty := cfg.levels[0], cfg.levels[1]
-	durable := "PostgreSQL waits for the disk at each commit"
-	if !cfg.stack.Durable {
-		durable = "PostgreSQL does not wait for the disk"
-	}
-	if cfg.stack.DatabaseURL != "" {
-		durable = "PostgreSQL is the one in HELSEBRO_DATABASE_URL"
-	}
-	return []string{
-		"One process runs Temporal (one node, SQLite), Helsenorge's simulator with the queues (loopback over HTTP, one flush to the disk per message), " +
-			"Helsebro's listener and worker, and the bench itself. PostgreSQL is a process beside it. " + durable + ".",
-		fmt.Sprintf("Inbound: from the instant before the simulator puts an e-consultation on the queue until its inbox row is seen by a statement on another connection, "+
-			"which looks for all messages in flight every %s. The true instant lies between \"row written\" (placed_at, taken before INSERT and COMMIT) and this one. "+
-			"Journal entry and receipt of the same message are made beside it. %d invented citizens take turns.", lookEvery, citizens),
-		"Bare: from the call of SignalWithStartWorkflow until the activity of a minimal workflow runs. The activity does nothing; the workflow takes the signal and runs it. " +
-			"Same server, same process, same client options (payloads sealed), a task queue and a worker of its own.",
-		fmt.Sprintf("Closed loop: a slot starts its next message when its last one is done. 1 in flight: %d messages of each kind; %d in flight: %d. "+
-			"Both sides take turns in %d blocks each (bare, inbound, bare, inbound …), after %d of each that do not count.",
-			one.messages, twenty.inFlight, twenty.messages, blocks, 2*cfg.warmUp),
-		"Throughput (per s): messages by the time of their blocks, each until all that follows is done: inbox, journal entry and sent receipt; closed workflow. " +
-			"cpu: processor time of this process, Temporal's included and PostgreSQL's not, for each message; it depends least on what else the machine does.",
-		"p50, p99: nearest rank, nothing left out. Spread: how far the medians of a side's own blocks lie apart, as a part of their median. " +
-			fmt.Sprintf("Over %.0f %% of either side there is no comparison.", 100*steadySpread),
-		fmt.Sprintf("History: %d e-consultations, each at rest before it is answered once, and again after Helsenorge's receipt; the workflow then waits for the citizen. "+
-			"The receipt for the citizen's message is a standalone activity and not in it.", cfg.dialogues),
-	}
-}
-
 func writeMethod(out io.Writer, method []string) {
 	fmt.Fprintln(out, "How it is measured")
 	for _, m := range method {
@@ -246,36 +239,89 @@ func (r *report) write(out io.Writer) {
 	}
 	fmt.Fprintf(out, "\n  load average before %s, after %s\n", m.LoadBefore, m.LoadAfter)
 
+	writeLevels(out, r.Inbound, "inbound", "bare", "bare signal-with-start + activity", "inbound message to inbox item")
+	writeLevels(out, r.Reservations, "RT to 05", "bare", "bare signal-with-start + activity", "RT on the queue to 05 at Helsenorge")
+	if f := r.FreeSlots; f != nil {
+		fmt.Fprintf(out, "\nFree slots: %d GPs, %d slots in PostgreSQL, %d of them in an answer of %d bytes", f.GPs, f.Slots, f.Offered, f.Bytes)
+		writeLevels(out, f.Levels, "free slots", "the test", "communication test (KT to RKT)", "question for free slots (HLT to 03)")
+	}
+	for _, l := range r.Histories {
+		l.write(out)
+	}
+	if r.Open != nil {
+		r.Open.write(out)
+	}
+	if r.Burst != nil {
+		r.Burst.write(out)
+	}
+	if r.Warnings > 0 {
+		fmt.Fprintf(out, "\n%d warnings were logged: something was tried again, and the numbers show it\n", r.Warnings)
+	}
+}
+
+// writeLevels writes a comparison: base is what the measured side stands beside.
+func writeLevels(out io.Writer, levels []levelReport, measured, base, baseRow, measuredRow string) {
+	if len(levels) == 0 {
+		return
+	}
 	fmt.Fprintf(out, "\n%-37s %8s %8s %8s %8s %8s %8s %8s\n", "milliseconds", "messages", "p50", "p99", "max", "spread", "per s", "cpu")
-	for _, l := range r.Levels {
+	for _, l := range levels {
 		fmt.Fprintf(out, "%d in flight\n", l.InFlight)
-		l.Bare.write(out, "bare signal-with-start + activity")
-		l.Inbound.write(out, "inbound message to inbox item")
-		for _, s := range []struct {
-			name string
-			p50  float64
-		}{{"queue has accepted it", l.Stations.Accepted}, {"listener begins to store it", l.Stations.Stored}, {"row written", l.Stations.Placed}} {
-			fmt.Fprintf(out, "    %-33s %8s %8.1f\n", s.name, "", s.p50)
+		l.Base.write(out, baseRow)
+		l.Measured.write(out, measuredRow)
+		if l.Stations != (stations{}) {
+			for _, s := range []struct {
+				name string
+				p50  float64
+			}{{"queue has accepted it", l.Stations.Accepted}, {"listener begins to store it", l.Stations.Stored}, {"row written", l.Stations.Placed}} {
+				fmt.Fprintf(out, "    %-33s %8s %8.1f\n", s.name, "", s.p50)
+			}
 		}
-		verdict := fmt.Sprintf("inbound is %.1f × bare", median(l.Ratios))
+		verdict := fmt.Sprintf("%s is %.1f × %s", measured, median(l.Ratios), base)
 		if !l.Steady {
 			verdict = "no comparison, the machine was not steady: repeat it when nothing else runs"
 		}
 		fmt.Fprintf(out, "  %s (p50, block by block: %.1f to %.1f)\n", verdict, slices.Min(l.Ratios), slices.Max(l.Ratios))
 	}
+}
 
-	typical := r.History[len(r.History)/2]
-	fmt.Fprintf(out, "\nHistory of an e-consultation answered once: %d events, %d bytes by the server's count", typical.Events, typical.Bytes)
-	if least, most := r.History[0].Events, r.History[len(r.History)-1].Events; least != most {
-		fmt.Fprintf(out, " (%d to %d events in %d dialogues)", least, most, len(r.History))
+func (l lifeReport) write(out io.Writer) {
+	typical := l.Lives[len(l.Lives)/2]
+	fmt.Fprintf(out, "\nHistory of %s: %d events, %d bytes by the server's count", l.Name, typical.Events, typical.Bytes)
+	if least, most := l.Lives[0].Events, l.Lives[len(l.Lives)-1].Events; least != most {
+		fmt.Fprintf(out, " (%d to %d events in %d lives)", least, most, len(l.Lives))
 	}
 	fmt.Fprintf(out, "\n  %-45s %8s %8s\n", "type", "events", "bytes")
 	for _, t := range slices.SortedStableFunc(slices.Values(typical.Types), func(a, b eventType) int { return cmp.Compare(b.Bytes, a.Bytes) }) {
 		fmt.Fprintf(out, "  %-45s %8d %8d\n", t.Type, t.Events, t.Bytes)
 	}
-	if r.Warnings > 0 {
-		fmt.Fprintf(out, "\n%d warnings were logged: something was tried again, and the numbers show it\n", r.Warnings)
+}
+
+func (o *openReport) write(out io.Writer) {
+	fmt.Fprintf(out, "\n%-30s %8s %12s %12s %10s %10s %8s\n", "open and asleep, bytes each", "open", "Temporal", "PostgreSQL", "heap", "RSS", "per s")
+	for _, row := range []struct {
+		name string
+		f    footprint
+	}{{"bare reminder", o.Bare}, {"appointment", o.Appointments}} {
+		fmt.Fprintf(out, "  %-28s %8d %12.0f %12.0f %10.0f %10.0f %8.1f\n",
+			row.name, row.f.Open, row.f.Temporal, row.f.PostgreSQL, row.f.Heap, row.f.RSS, row.f.PerS)
 	}
+	if o.Again > 0 {
+		fmt.Fprintf(out, "  %d times a booking was told to try again, because its lifecycle took longer than 10 s to answer\n", o.Again)
+	}
+}
+
+func (r *burstReport) write(out io.Writer) {
+	fmt.Fprintf(out, "\n%-30s %9s %8s %10s %10s %10s\n", "due in one second, ms late", "reminders", "per s", "p50", "p99", "max")
+	for _, row := range []struct {
+		name string
+		s    burstSeries
+	}{{"bare: activity runs", r.Bare}, {"delegated: decided, on ledger", r.Delegated}, {"by SMS: at the gateway", r.SMS}} {
+		fmt.Fprintf(out, "  %-28s %9d %8.1f %10.1f %10.1f %10.1f\n", row.name, row.s.Reminders, row.s.PerS, row.s.P50, row.s.P99, row.s.Max)
+	}
+	fmt.Fprintf(out, "  all reminders of appointments: %.1f per s, due within %.0f ms of each other\n", r.PerS, r.Spread)
+	fmt.Fprintf(out, "  workflow tasks that timed out: %d in %d histories of appointments and notices, %d in those of bare reminders\n",
+		r.TimedOut, r.Histories, r.Bare.TimedOut)
 }
 
 func (s series) write(out io.Writer, name string) {
