@@ -20,7 +20,7 @@ import (
 // panics, and none is named in the log.
 func TestBrokenRequestsHarmNobody(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(15, 33)) //nolint:gosec // a test repeats itself
+	random := rand.New(rand.NewPCG(15, 33))
 	pick := func(list ...string) string { return list[random.IntN(len(list))] }
 	good := [][]byte{
 		enveloped(t, slots(7)).Body, enveloped(t, request(codes.Behandleroversikt, codes.PractitionersRequest)).Body,
