@@ -39,7 +39,8 @@ func (f *fields) instant(path string, t time.Time) {
 // PutSlots writes slots of the clinic's calendars, at most MaxBulk; those that are not
 // named stay as they are. All or none, idempotent by id. A slot that overlaps another
 // of the same calendar is a conflict, judged when all are written: a whole day can be
-// moved in one call. An appointment stays as it is when its slot changes.
+// moved in one call. A slot starts after 1999 and at most ten years ahead, and is at most
+// 24 hours long. An appointment stays as it is when its slot changes.
 func (s *Store) PutSlots(ctx context.Context, by identity.Principal, clinicID string, slots []Slot) error {
 	var f fields
 	seen := map[string]bool{}
