@@ -381,3 +381,30 @@ func TestAnotherClinicsThingsAreNowhere(t *testing.T) {
 	require.Equal(t, http.StatusConflict, status, answer)
 	require.NotContains(t, answer, k.patientID)
 }
+
+// TestASlotCanBeBookedAsItIsShown: Helsenorge has whole seconds and years of four digits.
+func TestASlotCanBeBookedAsItIsShown(t *testing.T) {
+	_, s := setupCalendar(t)
+	for path, change := range map[string]func(*pg.Slot){
+		"slots[0].startsAt":    func(n *pg.Slot) { n.StartsAt = n.StartsAt.Add(time.Millisecond) },
+		"slots[0].endsAt":      func(n *pg.Slot) { n.EndsAt = n.EndsAt.Add(time.Nanosecond) },
+		"slots[0].availableAt": func(n *pg.Slot) { n.AvailableAt = time.Date(500, 1, 1, 0, 0, 0, 0, time.UTC) },
+	} {
+		n := slot(now.Add(time.Hour))
+		change(&n)
+		require.Equal(t, []string{path}, paths(t, s.PutSlots(t.Context(), demo.Service, demo.ClinicID, []pg.Slot{n})))
+	}
+}
+
+// TestWhatCitizensSeeFitsXML: one character that XML does not have would keep the whole
+// list of free times from everybody.
+func TestWhatCitizensSeeFitsXML(t *testing.T) {
+	_, s := setupCalendar(t)
+	for _, bad := range []string{"Rom \ufffe", "Rom \uffff", "Rom \x01", "Rom \x7f", "Rom \xff"} {
+		n := slot(now.Add(time.Hour))
+		n.Place = bad
+		require.Equal(t, []string{"slots[0].place"}, paths(t, s.PutSlots(t.Context(), demo.Service, demo.ClinicID, []pg.Slot{n})), "%q", bad)
+		kind := pg.AppointmentType{ID: typeID, Name: bad, Summary: bad}
+		require.Equal(t, []string{"types[0].name", "types[0].summary"}, paths(t, s.PutAppointmentTypes(t.Context(), demo.Service, demo.ClinicID, []pg.AppointmentType{kind})), "%q", bad)
+	}
+}
