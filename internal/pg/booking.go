@@ -312,11 +312,14 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 	if owner == "" {
 		owner = deref(party)
 	}
-	guards, err := s.guards(ctx, tx, a.clinicID, []string{owner})
-	if err != nil {
-		return offer{}, err
+	var g guard
+	if owner != "" { // nobody's: the slot is unknown, and so is whom the message was for
+		guards, err := s.guards(ctx, tx, a.clinicID, []string{owner})
+		if err != nil {
+			return offer{}, err
+		}
+		g = guards[owner]
 	}
-	g := guards[owner]
 	if toHerID == 0 {
 		g = g.onPortal()
 	}
@@ -336,6 +339,8 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 	switch {
 	case blocked:
 		o.rule = OfferBlocked
+	case !known && owner == "":
+		o.rule = ruleUnknownSlot
 	case gp != owner || gp == "":
 		o.rule = ruleOtherGP
 	case !open:
