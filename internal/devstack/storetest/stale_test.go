@@ -70,9 +70,12 @@ func TestTheDeadAreToldNothing(t *testing.T) { // D14
 	dead := pg.PatientStatus{Deceased: true}
 	require.NoError(t, k.s.PutPatientStatus(t.Context(), demo.Service, demo.ClinicID, k.patientID, dead))
 	cancelled := k.must(demo.Desk, pg.Change{Kind: pg.ChangeCancel, AppointmentID: id})
-	require.Equal(t, contract.PublishOutput{Rule: "deceased"}, k.publish(id, cancelled.Facts.Revision), "no automatic cancellation")
+	nothing := contract.PublishOutput{Purpose: contract.PurposeCancellation, Rule: "deceased"}
+	require.Equal(t, nothing, k.publish(id, cancelled.Facts.Revision), "no automatic cancellation")
+	out := k.decide(id, cancelled.Facts.Revision, contract.PurposeCancellation, pg.ActivityReading{})
+	require.Equal(t, []any{contract.OwnerNobody, "deceased"}, []any{out.Owner, out.Reason})
 	require.NoError(t, k.s.PutPatientStatus(t.Context(), demo.Service, demo.ClinicID, k.patientID, pg.PatientStatus{}))
-	require.Equal(t, contract.PublishOutput{Rule: "deceased"}, k.publish(id, cancelled.Facts.Revision), "an error that is corrected brings nothing old")
+	require.Equal(t, nothing, k.publish(id, cancelled.Facts.Revision), "an error that is corrected brings nothing old")
 }
 
 func TestWhatCannotLeaveInTimeNeverLeaves(t *testing.T) { // F17, D11, S88, D14
