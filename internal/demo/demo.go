@@ -3,6 +3,8 @@
 package demo
 
 import (
+	"slices"
+
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
@@ -48,8 +50,8 @@ func Clinic() pg.Clinic {
 			{ID: AdminID, Subject: Admin.Subject, Name: "Anders Administrator", Role: Admin.Role},
 		},
 		Parties: []pg.Party{
-			{HerID: GPHerID, Name: "Frida Fastlege", StaffID: GPID, Processes: offered},
-			{HerID: ServiceHerID, Name: "Fastlege, liste uten fast lege", Processes: offered[:1]},
+			{HerID: GPHerID, Name: "Frida Fastlege", StaffID: GPID, Processes: slices.Clone(offered)},
+			{HerID: ServiceHerID, Name: "Fastlege, liste uten fast lege", Processes: slices.Clone(offered[:1])},
 		},
 	}
 }
@@ -61,11 +63,11 @@ func Registry() []registry.Party {
 		{HerID: ClinicHerID, Name: "Demo legesenter"},
 		{
 			HerID: GPHerID, Name: "Frida Fastlege", ParentHerID: ClinicHerID,
-			AsyncQueue: "demo_gp_async", SyncQueue: "demo_gp_sync", ErrorQueue: "demo_gp_error", Processes: offered,
+			AsyncQueue: "demo_gp_async", SyncQueue: "demo_gp_sync", ErrorQueue: "demo_gp_error", Processes: slices.Clone(offered),
 		},
 		{
 			HerID: ServiceHerID, Name: "Fastlege, liste uten fast lege", ParentHerID: ClinicHerID,
-			AsyncQueue: "demo_async", SyncQueue: "demo_sync", ErrorQueue: "demo_error", Processes: offered[:1],
+			AsyncQueue: "demo_async", SyncQueue: "demo_sync", ErrorQueue: "demo_error", Processes: slices.Clone(offered[:1]),
 		},
 	}
 }
