@@ -311,7 +311,21 @@ func (s *Store) DecideNotice(ctx context.Context, in contract.DecideNoticeInput,
 	return out, err
 }
 
+// writeNotice writes a decided notice, and what it was decided on.
 func (s *Store) writeNotice(ctx context.Context, tx pgx.Tx, a standing, in contract.DecideNoticeInput, v situation, out contract.DecideNoticeOutput) error {
+	if err := s.keepNotice(ctx, tx, a, in, out); err != nil {
+		return err
+	}
+	if in.Purpose == contract.PurposeReminder && out.Owner != contract.OwnerPending && in.Revision == a.revision {
+		if _, err := tx.Exec(ctx, "UPDATE appointment SET remind_at = NULL WHERE id = $1", a.id); err != nil {
+			return err
+		}
+	}
+	return s.decide(ctx, tx, "", decision{a.id, in.Revision, string(in.Purpose), string(out.Owner), out.Reason, v}, nil)
+}
+
+// keepNotice writes a notice's row, its line on the ledger and the case about it.
+func (s *Store) keepNotice(ctx context.Context, tx pgx.Tx, a standing, in contract.DecideNoticeInput, out contract.DecideNoticeOutput) error {
 	latest := a.startsAt
 	if in.Purpose == contract.PurposeReminder {
 		latest = a.startsAt.Add(-24 * time.Hour)
@@ -335,16 +349,9 @@ func (s *Store) writeNotice(ctx context.Context, tx pgx.Tx, a standing, in contr
 		}
 	}
 	if out.CaseOpened {
-		if err := s.openCase(ctx, tx, a.clinicID, a.id, out.NoticeID, caseOf(out.Reason), out.Reason); err != nil {
-			return err
-		}
+		return s.openCase(ctx, tx, a.clinicID, a.id, out.NoticeID, caseOf(out.Reason), out.Reason)
 	}
-	if in.Purpose == contract.PurposeReminder && out.Owner != contract.OwnerPending && in.Revision == a.revision {
-		if _, err := tx.Exec(ctx, "UPDATE appointment SET remind_at = NULL WHERE id = $1", a.id); err != nil {
-			return err
-		}
-	}
-	return s.decide(ctx, tx, "", decision{a.id, in.Revision, string(in.Purpose), string(out.Owner), out.Reason, v}, nil)
+	return nil
 }
 
 // outcomeAt is the instant of an outcome, null for none.

@@ -42,6 +42,13 @@ func (s *Store) PlanReminder(ctx context.Context, in contract.PlanReminderInput)
 			if made, err = s.planReminder(ctx, tx, a, &out); err != nil {
 				return err
 			}
+			if out.Skip {
+				// A reminder that does not come has a line that says why (F1, D2).
+				if err := s.keepNotice(ctx, tx, a, contract.DecideNoticeInput{Purpose: contract.PurposeReminder, Revision: in.Revision},
+					contract.DecideNoticeOutput{NoticeID: newID(), Owner: contract.OwnerNobody, Reason: out.Rule}); err != nil {
+					return err
+				}
+			}
 		}
 		if in.Revision == a.revision {
 			if _, err := tx.Exec(ctx, "UPDATE appointment SET planned = revision, remind_at = $2 WHERE id = $1", a.id, nullableTime(out.At)); err != nil {

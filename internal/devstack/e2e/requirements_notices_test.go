@@ -505,7 +505,7 @@ func emailSMSOrPush(c *clinic) {
 	_, n = confirmed(bySMS)
 	text := c.sent(bySMS)
 	require.Equal(c, []sink.Way{sink.SMS}, ways(text))
-	require.Equal(c, "Legekontor", text[0].Header["From"])
+	require.Equal(c, "DemoSenter", text[0].Header["From"])
 	require.Equal(c, contract.OutcomeDelivered, n.Outcome)
 	require.Len(c, text[0].Reports, 1)
 	require.Equal(c, http.StatusNoContent, text[0].Reports[0].Status)
