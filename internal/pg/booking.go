@@ -300,7 +300,7 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 	}
 	var own, party *string
 	var blocked bool
-	if err := tx.QueryRow(ctx, `SELECT gp.id, own.id, p.blocked FROM patient p LEFT JOIN staff gp ON gp.id = p.practitioner_id AND gp.active
+	if err := tx.QueryRow(ctx, `SELECT p.practitioner_id, own.id, p.blocked FROM patient p
 		LEFT JOIN party ON party.her_id = $2 LEFT JOIN staff own ON own.id = party.staff_id WHERE p.id = $1`, a.patientID, toHerID).
 		Scan(&own, &party, &blocked); err != nil {
 		return offer{}, err
@@ -312,11 +312,14 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 	if owner == "" {
 		owner = deref(party)
 	}
-	guards, err := s.guards(ctx, tx, a.clinicID, []string{owner})
-	if err != nil {
-		return offer{}, err
+	var g guard
+	if owner != "" { // nobody's: the slot is unknown, and so is whom the message was for
+		guards, err := s.guards(ctx, tx, a.clinicID, []string{owner})
+		if err != nil {
+			return offer{}, err
+		}
+		g = guards[owner]
 	}
-	g := guards[owner]
 	if toHerID == 0 {
 		g = g.onPortal()
 	}
@@ -336,6 +339,8 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 	switch {
 	case blocked:
 		o.rule = OfferBlocked
+	case !known && owner == "":
+		o.rule = ruleUnknownSlot
 	case gp != owner || gp == "":
 		o.rule = ruleOtherGP
 	case !open:
@@ -352,7 +357,7 @@ func (s *Store) offered(ctx context.Context, tx pgx.Tx, a standing, slotID strin
 		o.rule = ruleNotYet
 	}
 	o.inputs = map[string]any{
-		"slot": slotID, "known": known, "online": slot.Online, "startsAt": slot.StartsAt, "practitioner": gp, "owner": owner,
+		"slot": slot.ID, "known": known, "online": slot.Online, "startsAt": slot.StartsAt, "practitioner": gp, "owner": owner,
 		"switchedOn": g.online, "offered": g.offered, "calendarsOwned": g.owned, "futureBookings": future, "limits": settings.BookingLimits(),
 	}
 	return o, nil

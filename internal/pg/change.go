@@ -53,8 +53,9 @@ func (s *Store) DraftChange(ctx context.Context, by identity.Principal, clinicID
 			patientID, err = c.PatientID, s.draftAppointment(ctx, tx, clinicID, c)
 			out.New = true
 		} else {
-			err = notFound(tx.QueryRow(ctx, "SELECT patient_id FROM appointment WHERE id = $1 AND clinic_id = $2", c.AppointmentID, clinicID).Scan(&patientID),
-				"the clinic has no such appointment")
+			// The portal says whose appointment it means.
+			err = notFound(tx.QueryRow(ctx, "SELECT patient_id FROM appointment WHERE id = $1 AND clinic_id = $2 AND ($3 = '' OR patient_id::text = lower($3))",
+				c.AppointmentID, clinicID, c.PatientID).Scan(&patientID), "the clinic has no such appointment")
 		}
 		if err != nil {
 			return err

@@ -124,18 +124,20 @@ func (s *Store) situation(ctx context.Context, tx pgx.Tx, a standing, purpose co
 		v.Publication = stateOf(*n)
 		if purpose != contract.PurposeReminder {
 			v.WaitUntil = v.settings.handOver(n.at, a.startsAt)
-			if !v.Gates.Open() || len(v.Reachable) == 0 {
-				v.WaitUntil = a.startsAt // nobody else can tell him
-			}
 		}
 	}
 	return v, nil
 }
 
+// shortPatience is how long Helsenorge's word is waited for however near the start is:
+// it comes in seconds where nothing is wrong.
+const shortPatience = 5 * time.Minute
+
 // handOver is until when Helsenorge's word on a message is waited for, before the clinic
 // tells the patient itself (F3).
 func (v Settings) handOver(told, startsAt time.Time) time.Time {
-	return earlier(told.Add(time.Duration(v.FallbackMinutes)*time.Minute), startsAt.Add(-time.Duration(v.MinLeadMinutes)*time.Minute))
+	patience := earlier(told.Add(time.Duration(v.FallbackMinutes)*time.Minute), startsAt.Add(-time.Duration(v.MinLeadMinutes)*time.Minute))
+	return later(told.Add(shortPatience), patience)
 }
 
 // current tells whether a message says how the appointment stands now.
@@ -296,6 +298,9 @@ func (s *Store) DecideNotice(ctx context.Context, in contract.DecideNoticeInput,
 			return err
 		}
 		v.Activity.Failure = reading.Failure
+		if in.Purpose != contract.PurposeReminder && !v.WaitUntil.IsZero() && (!v.Gates.Open() || len(v.Reachable) == 0) {
+			v.WaitUntil = a.startsAt // nobody else can tell him
+		}
 		d := notice.Decide(v.Situation)
 		if v.Erased {
 			d = notice.Decision{Owner: notice.Nobody, Reason: ruleErased}
@@ -420,20 +425,23 @@ var tells = map[string]contract.Purpose{
 	contract.AppointmentCancelled: contract.PurposeCancellation,
 }
 
-// pendingNotices lists what is still to be decided about the current revision: what was
-// asked for and left open, the planned reminder, and what no open delivery will bring.
-func (s *Store) pendingNotices(ctx context.Context, tx pgx.Tx, a standing, open []contract.Delivery) ([]contract.PendingNotice, error) {
-	rows, err := tx.Query(ctx, "SELECT purpose, owner FROM notice WHERE appointment_id = $1 AND revision = $2", a.id, a.revision)
+// pendingNotices lists what is still to be decided about the current revision, or to be
+// given: what was asked for and left open, the planned reminder, and what no open delivery will bring.
+func (s *Store) pendingNotices(ctx context.Context, tx pgx.Tx, a standing, deliveries []contract.Delivery) ([]contract.PendingNotice, error) {
+	// What is the clinic's to give and has no end may never have been started: to start
+	// it again is harmless.
+	rows, err := tx.Query(ctx, `SELECT purpose, owner = 'pending' OR owner = 'clinic' AND outcome IS NULL FROM notice
+		WHERE appointment_id = $1 AND revision = $2`, a.id, a.revision)
 	if err != nil {
 		return nil, err
 	}
 	var list []contract.PendingNotice
 	known := map[contract.Purpose]bool{}
 	var purpose contract.Purpose
-	var owner contract.Owner
-	if _, err := pgx.ForEachRow(rows, []any{&purpose, &owner}, func() error {
+	var open bool
+	if _, err := pgx.ForEachRow(rows, []any{&purpose, &open}, func() error {
 		known[purpose] = true
-		if owner == contract.OwnerPending {
+		if open {
 			list = append(list, contract.PendingNotice{Purpose: purpose, Revision: a.revision, At: s.now(), Asked: true})
 		}
 		return nil
@@ -447,7 +455,7 @@ func (s *Store) pendingNotices(ctx context.Context, tx pgx.Tx, a standing, open 
 	if _, err := s.decidedBefore(ctx, tx, publicationKey(a.id, a.revision), &publication); err != nil {
 		return nil, err
 	}
-	for _, d := range open {
+	for _, d := range deliveries {
 		if d.OutboundID == publication.OutboundID && d.Purpose != "" && !known[d.Purpose] {
 			list = append(list, contract.PendingNotice{Purpose: d.Purpose, Revision: a.revision, At: publication.HandOverAt, Asked: true})
 		}

@@ -99,10 +99,6 @@ func (s *Store) publish(ctx context.Context, tx pgx.Tx, a *standing, counterpart
 		Scan(&self, &other, &in.Consents, &deceased); err != nil {
 		return in, err
 	}
-	if deceased {
-		out.Rule = notice.ReasonDeceased // Helsenorge would tell the family (D14)
-		return in, nil
-	}
 	if err := s.pair(ctx, tx, a); err != nil {
 		return in, err
 	}
@@ -123,6 +119,10 @@ func (s *Store) publish(ctx context.Context, tx pgx.Tx, a *standing, counterpart
 	}
 	toldCode, _ := publication.Code(known.told, in.Now)
 	out.Purpose, out.Rule = contract.Purpose(publication.Purpose(toldCode)), why
+	if deceased {
+		out.Rule = notice.ReasonDeceased // Helsenorge would tell the family (D14)
+		return in, nil
+	}
 	if code == "" {
 		return in, nil
 	}

@@ -178,8 +178,12 @@ func (f fields) err(message string) error {
 	return apperr.InvalidFields(message, f...)
 }
 
+// oneLine is what can be shown on a line, and written in XML 1.0: one bad name would keep
+// a whole list of free times from everybody.
 func oneLine(s string, most int) bool {
-	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, unicode.IsControl)
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || r == '\uFFFE' || r == '\uFFFF'
+	})
 }
 
 const phoneRule = "5 to 15 digits, with + before the country code if there is one"

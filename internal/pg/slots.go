@@ -30,6 +30,12 @@ func (f *fields) stay(path string, startsAt, endsAt, now time.Time) {
 	f.refuse(endsAt.Sub(startsAt) > maxSlot, path+"endsAt", "at most 24 hours after startsAt")
 }
 
+// secondsRule: Helsenorge is told whole seconds, and names them when a citizen books: a
+// slot that begins within one could be seen, and never booked.
+const secondsRule = "whole seconds"
+
+func fractional(t time.Time) bool { return t.Nanosecond() != 0 }
+
 // instant refuses what RFC 3339 could not write in UTC.
 func (f *fields) instant(path string, t time.Time) {
 	year := t.UTC().Year()
@@ -39,7 +45,8 @@ func (f *fields) instant(path string, t time.Time) {
 // PutSlots writes slots of the clinic's calendars, at most MaxBulk; those that are not
 // named stay as they are. All or none, idempotent by id. A slot that overlaps another
 // of the same calendar is a conflict, judged when all are written: a whole day can be
-// moved in one call. An appointment stays as it is when its slot changes.
+// moved in one call. A slot starts after 1999 and at most ten years ahead, and is at most
+// 24 hours long. An appointment stays as it is when its slot changes.
 func (s *Store) PutSlots(ctx context.Context, by identity.Principal, clinicID string, slots []Slot) error {
 	var f fields
 	seen := map[string]bool{}
@@ -49,7 +56,9 @@ func (s *Store) PutSlots(ctx context.Context, by identity.Principal, clinicID st
 		f.stay(path, n.StartsAt, n.EndsAt, s.now())
 		f.refuse(n.MustCall && !n.AvailableAt.IsZero(), path+"availableAt", "not with mustCall: it is never booked online (HITS 1217 §2.8.5)")
 		f.refuse(!n.AvailableAt.IsZero() && !n.AvailableAt.Before(n.StartsAt), path+"availableAt", "before startsAt")
-		f.instant(path+"availableAt", n.AvailableAt)
+		f.refuse(!n.AvailableAt.IsZero() && n.AvailableAt.Before(earliest), path+"availableAt", "after 1999")
+		f.refuse(fractional(n.StartsAt), path+"startsAt", secondsRule)
+		f.refuse(fractional(n.EndsAt), path+"endsAt", secondsRule)
 		f.refuse(!oneLine(n.Place, maxName), path+"place", fmt.Sprintf("one line of at most %d characters", maxName))
 		seen[n.ID] = true
 	}

@@ -5,8 +5,8 @@
 // messages reports is proven by its signature instead; see signed. Errors are
 // application/problem+json (RFC 9457): 401 without a valid token, 403 naming the
 // missing right, 404 for what does not exist or is another clinic's, 409 with the
-// state that stands in the way, 410 for what is erased, 413, 422 naming each
-// invalid field, 503 with Retry-After. GET /openapi.json describes it all.
+// state that stands in the way, 410 for what is erased, 413, 422 naming the first
+// hundred invalid fields, 503 with Retry-After. GET /openapi.json describes it all.
 package api
 
 import (

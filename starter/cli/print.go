@@ -39,7 +39,7 @@ func printDialogue(w io.Writer, d pg.Dialogue) error {
 	}
 	for _, a := range d.Answers {
 		var e strings.Builder
-		fmt.Fprintf(&e, "\n%s  %s (%s)  answer %s, %s\n", stamp(a.CreatedAt), oneLine(a.Author), oneLine(a.Code), a.ID,
+		fmt.Fprintf(&e, "\n%s  %s (%s)  answer %s, %s\n", stamp(a.CreatedAt), first(oneLine(a.Author), "the calendar"), oneLine(a.Code), a.ID,
 			strings.Join(append([]string{oneLine(a.State)}, a.Codes...), " "))
 		paragraph(&e, a.Subject, a.Text)
 		all = append(all, entry{a.CreatedAt, e.String()})

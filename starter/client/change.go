@@ -24,7 +24,7 @@ const (
 )
 
 // Booking is an appointment that the clinic makes (S76). It names calendar, type,
-// start and end, or a slot that has them all.
+// start and end, or a slot that has them all: at most ten years ahead and 24 hours long.
 type Booking struct {
 	// ID is the caller's idempotency key, a UUID: the same id again is the same
 	// booking. Empty makes a new one, and a retry then books again.

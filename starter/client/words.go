@@ -94,6 +94,7 @@ var sentences = map[string]string{
 	"after-confirmation":       "some hours after the patient was told of the appointment",
 	"merged-with-confirmation": "the patient was told so late that a reminder would only repeat it",
 	"window-past":              "less than 24 hours were left, so there is no reminder",
+	"reminded-before":          "the patient has been reminded of this time already",
 	"quiet-hours":              "only quiet hours were left",
 	"cancellation-deadline":    "the time to cancel without a fee would be over",
 

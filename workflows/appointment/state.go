@@ -128,9 +128,9 @@ func (r *run) latest(b *strings.Builder) {
 	if len(r.state.Decisions) == 0 {
 		return
 	}
-	b.WriteString("\nLatest decisions, newest first\n\n")
+	b.WriteString("\nLatest decisions, the newest first: when (UTC), about what of which revision, what (by which rule)\n\n")
 	for _, d := range slices.Backward(r.state.Decisions[max(0, len(r.state.Decisions)-onCard):]) {
-		fmt.Fprintf(b, "- %s, revision %d: %s by rule `%s`, decided %s\n", d.About, d.Revision, d.Decided, d.Rule, d.At.UTC().Format(instant))
+		fmt.Fprintf(b, "- %s %s %d: %s (%s)\n", d.At.UTC().Format("2006-01-02 15:04"), d.About, d.Revision, d.Decided, d.Rule)
 	}
 }
 

@@ -183,6 +183,13 @@ func TestReservationIsRefusedWithTheReason(t *testing.T) { // S69-S74, D15
 			_, err := k.s.PutPatient(k.Context(), demo.Service, demo.ClinicID, line, demo.DeskID, false)
 			require.NoError(k, err)
 		}},
+		{name: "the own practitioner has left", code: "26", rule: "another-practitioner", prepare: func(k *desk) {
+			twoGPs(k.T, k.s)
+			_, err := k.s.PutPatient(k.Context(), demo.Service, demo.ClinicID, line, secondGPID, false)
+			require.NoError(k, err)
+			require.NoError(k, k.s.PutClinic(k.Context(), demo.Service, demo.Clinic()))
+			require.Equal(k, "f", k.sql("SELECT active FROM staff WHERE id = '%s'", secondGPID))
+		}},
 		{name: "too many", code: "26", rule: "too-many-bookings", prepare: func(k *desk) {
 			for i := range 3 {
 				k.booked(now.Add(time.Duration(100+i) * time.Hour))
@@ -440,8 +447,55 @@ func TestAnOddSlotIsNoSlot(t *testing.T) {
 		_, out = k.take(message(contract.FunctionCancel, line, &pg.Booking{UID: "other", RelatedTo: uid}))
 		require.Contains(t, []string{contract.AppointmentNotCancelled, contract.AppointmentCancelled}, out.Code, uid)
 	}
+	// To a party that is no practitioner's, nothing says whose the slot would be.
+	clinic := demo.Clinic()
+	for i := range clinic.Parties {
+		clinic.Parties[i].Processes = append(clinic.Parties[i].Processes, codes.Timereservasjon)
+	}
+	require.NoError(t, k.s.PutClinic(t.Context(), demo.Service, clinic))
 	b := reserve(n)
+	b.UID = uuid.NewString()
+	m := message(contract.FunctionReserve, line, b)
+	m.ToHerID = demo.ServiceHerID
+	_, out := k.take(m)
+	require.Equal(t, contract.AppointmentNotAvailable, out.Code)
+	require.Equal(t, "unknown-slot", out.Rule)
+
+	b = reserve(n)
 	b.UID = strings.ToUpper(n.ID)
-	_, out := k.take(message(contract.FunctionReserve, line, b))
+	_, out = k.take(message(contract.FunctionReserve, line, b))
 	require.Equal(t, contract.AppointmentConfirmed, out.Code, "an id is the same in capital letters")
+}
+
+// TestWhatACitizenSaysOfHisAppointmentIsKept: text, picture and reason of cancelling can
+// be opened by staff, whatever the calendar decided (HITS 1217 §3.4.3.1, §2.10).
+func TestWhatACitizenSaysOfHisAppointmentIsKept(t *testing.T) {
+	k := newDesk(t)
+	n := k.offer(now.Add(72 * time.Hour))
+	m := message(contract.FunctionReserve, line, reserve(n))
+	m.Content.Text = strings.Repeat("Vondt i kneet. æøå ", 52)
+	m.Content.Actor, m.Content.Relation = "Mor Testperson", "FO"
+	m.Attachments = []pg.Attachment{{MIME: "image/png", Description: "kne", Content: []byte("a picture")}, {MIME: "application/pdf", Description: "brev", Content: []byte("a letter")}}
+	stored, out := k.take(m)
+	require.Equal(t, contract.AppointmentConfirmed, out.Code, out.Rule)
+	gone := message(contract.FunctionCancel, line, &pg.Booking{UID: stored.DialogueID, RelatedTo: n.ID})
+	gone.Content.Text = "Jeg er frisk."
+	_, out = k.take(gone)
+	require.Equal(t, contract.AppointmentCancelled, out.Code, out.Rule)
+
+	d, err := k.s.ReadDialogue(t.Context(), demo.GP, demo.ClinicID, stored.DialogueID)
+	require.NoError(t, err)
+	require.Len(t, d.Messages, 2)
+	require.Equal(t, []string{m.Content.Text, "Mor Testperson", "FO"}, []string{d.Messages[0].Text, d.Messages[0].Actor, d.Messages[0].Relation})
+	require.Equal(t, "Jeg er frisk.", d.Messages[1].Text)
+	require.Len(t, d.Messages[0].Attachments, 2)
+	for i, f := range d.Messages[0].Attachments {
+		got, content, err := k.s.ReadAttachment(t.Context(), demo.GP, demo.ClinicID, stored.DialogueID, f.ID)
+		require.NoError(t, err)
+		require.Equal(t, m.Attachments[i].Content, content)
+		require.Equal(t, m.Attachments[i].MIME, got.MIME)
+	}
+	a, err := k.s.Appointment(t.Context(), demo.GP, demo.ClinicID, stored.DialogueID)
+	require.NoError(t, err)
+	require.Equal(t, strings.TrimSpace(m.Content.Text), strings.TrimSpace(a.Comment))
 }

@@ -252,7 +252,7 @@ func TestCalendarsBelongToTheirClinic(t *testing.T) {
 		"slot":     {s.PutSlots(ctx, otherService, otherID, []pg.Slot{theirs}), apperr.Conflict},
 		"in":       {s.PutSlots(ctx, otherService, otherID, []pg.Slot{inMine}), apperr.NotFound},
 		"of":       {s.PutSlots(ctx, otherService, otherID, []pg.Slot{ofMine}), apperr.NotFound},
-		"no uuid":  {s.PutSlots(ctx, otherService, otherID, []pg.Slot{{ID: "x", CalendarID: "x", TypeID: "x", StartsAt: now, EndsAt: now.Add(1)}}), apperr.NotFound},
+		"no uuid":  {s.PutSlots(ctx, otherService, otherID, []pg.Slot{{ID: "x", CalendarID: "x", TypeID: "x", StartsAt: now, EndsAt: now.Add(time.Minute)}}), apperr.NotFound},
 	} {
 		require.Truef(t, apperr.Is(c.err, c.kind), "%s: %v", name, c.err)
 	}

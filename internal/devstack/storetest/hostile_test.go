@@ -2,6 +2,7 @@ package storetest_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,11 +28,12 @@ import (
 	"github.com/helsebro/helsebro/starter/client"
 )
 
-// anybody takes a token for a role of the demonstration clinic.
+// anybody takes a token for a role of the demonstration clinic, or of the one after @.
 type anybody struct{}
 
 func (anybody) Verify(_ context.Context, token string) (identity.Principal, error) {
-	return identity.Principal{Subject: token, ClinicID: demo.ClinicID, Role: identity.Role(token)}, nil
+	role, clinic, _ := strings.Cut(token, "@")
+	return identity.Principal{Subject: token, ClinicID: cmp.Or(clinic, demo.ClinicID), Role: identity.Role(role)}, nil
 }
 
 // whoMay is a role that has the right.
@@ -49,11 +51,16 @@ func whoMay(t *testing.T, right identity.Right) string {
 // call makes one request as who has the right.
 func call(t *testing.T, server *httptest.Server, role, method, path, body string) (int, http.Header, string) {
 	t.Helper()
+	return callAs(t, server, uuid.NewString(), role, method, path, body)
+}
+
+func callAs(t *testing.T, server *httptest.Server, key, role, method, path, body string) (int, http.Header, string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, strings.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+role)
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", uuid.NewString())
+	req.Header.Set("Idempotency-Key", key)
 	res, err := server.Client().Do(req)
 	require.NoError(t, err)
 	defer res.Body.Close() //nolint:errcheck // it has been read
@@ -91,7 +98,7 @@ func TestNothingOddIsAnInternalError(t *testing.T) {
 	patientID, err := s.PutPatient(t.Context(), demo.Service, demo.ClinicID, line, demo.GPID, false)
 	require.NoError(t, err)
 	a, server, log := serving(t, s)
-	random := rand.New(rand.NewPCG(3, 94)) //nolint:gosec // a test repeats itself
+	random := rand.New(rand.NewPCG(3, 94))
 	ids := map[string][]string{
 		"{clinic}": {demo.ClinicID}, "{patient}": {patientID, patientID, patientID}, "{calendar}": {calendarID}, "{type}": {typeID},
 		"{slot}": {uuid.NewString()}, "{appointment}": {uuid.NewString()}, "{dialogue}": {uuid.NewString()}, "{file}": {uuid.NewString()}, "{process}": {"e-contact"},
@@ -276,5 +283,128 @@ func TestARefusalIsShort(t *testing.T) {
 			require.Contains(t, []int{http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge}, status)
 			require.Less(t, len(answer), 64<<10, "%s %s: %d", c[0], item, status)
 		}
+	}
+}
+
+// TestAnotherClinicsThingsAreNowhere names another clinic's things in paths, queries and
+// bodies: they do not exist, and nothing of the other clinic changes.
+func TestAnotherClinicsThingsAreNowhere(t *testing.T) {
+	k := newDesk(t)
+	ctx := t.Context()
+	_, server, _ := serving(t, k.s)
+	otherGP, otherCal, otherType, otherSlot := uuid.NewString(), uuid.NewString(), uuid.NewString(), uuid.NewString()
+	require.NoError(t, k.s.PutClinic(ctx, otherService, pg.Clinic{
+		ID: otherID, Name: "Other", HerID: 910000, Staff: []pg.Staff{{ID: otherGP, Subject: "x", Name: "x", Role: identity.RolePractitioner, HPR: "1234567"}},
+		Parties: []pg.Party{{HerID: 910001, Name: "x", StaffID: otherGP}},
+	}))
+	require.NoError(t, k.s.PutCalendars(ctx, otherService, otherID, []pg.Calendar{{ID: otherCal, OwnerID: otherGP, Name: "x"}}))
+	require.NoError(t, k.s.PutAppointmentTypes(ctx, otherService, otherID, []pg.AppointmentType{{ID: otherType, Name: "x"}}))
+	start := now.Add(96 * time.Hour)
+	require.NoError(t, k.s.PutSlots(ctx, otherService, otherID, []pg.Slot{{ID: otherSlot, CalendarID: otherCal, TypeID: otherType, StartsAt: start, EndsAt: start.Add(time.Hour), Online: true}}))
+	theirs, err := k.s.PutPatient(ctx, otherService, otherID, line, otherGP, false)
+	require.NoError(t, err)
+	var booked client.Changed
+	at := fmt.Sprintf(`"startsAt": %q, "endsAt": %q`, start.Add(2*time.Hour).Format(time.RFC3339), start.Add(3*time.Hour).Format(time.RFC3339))
+	status, _, answer := call(t, server, "staff@"+otherID, http.MethodPost, "/v1/clinics/"+otherID+"/appointments",
+		fmt.Sprintf(`{"patientId": %q, "calendarId": %q, "typeId": %q, %s}`, theirs, otherCal, otherType, at))
+	require.Equal(t, http.StatusCreated, status, answer)
+	require.NoError(t, json.Unmarshal([]byte(answer), &booked))
+	mine := k.booked(now.Add(72 * time.Hour))
+	mySlot := k.offer(now.Add(80 * time.Hour)).ID
+	before := k.sql("SELECT md5(string_agg(x::text, '|' ORDER BY x::text)) FROM (SELECT t::text FROM appointment t WHERE clinic_id = '%[1]s' UNION ALL SELECT t::text FROM slot t WHERE clinic_id = '%[1]s' "+
+		"UNION ALL SELECT t::text FROM calendar t WHERE clinic_id = '%[1]s' UNION ALL SELECT t::text FROM representation t) x", otherID)
+	whole := func(patient, calendar, kind string) string {
+		return fmt.Sprintf(`{"patientId": %q, "calendarId": %q, "typeId": %q, %s}`, patient, calendar, kind, at)
+	}
+	stretch := "from=" + now.Format(time.RFC3339) + "&to=" + now.Add(time.Hour).Format(time.RFC3339)
+	for name, c := range map[string]struct {
+		role, method, path, body string
+		want                     int
+	}{
+		"book their patient":    {"staff", "POST", "/appointments", whole(theirs, calendarID, typeID), 404},
+		"book their calendar":   {"staff", "POST", "/appointments", whole(k.patientID, otherCal, typeID), 404},
+		"book their type":       {"staff", "POST", "/appointments", whole(k.patientID, calendarID, otherType), 404},
+		"book their slot":       {"staff", "POST", "/appointments", fmt.Sprintf(`{"patientId": %q, "slotId": %q}`, k.patientID, otherSlot), 404},
+		"replace theirs":        {"staff", "POST", "/appointments", strings.Replace(whole(k.patientID, calendarID, typeID), "{", fmt.Sprintf(`{"replaces": %q,`, booked.AppointmentID), 1), 404},
+		"take their id":         {"staff", "POST", "/appointments", strings.Replace(whole(k.patientID, calendarID, typeID), "{", fmt.Sprintf(`{"appointmentId": %q,`, booked.AppointmentID), 1), 409},
+		"move theirs":           {"staff", "PATCH", "/appointments/" + booked.AppointmentID, `{"place": "x"}`, 404},
+		"move to their slot":    {"staff", "PATCH", "/appointments/" + mine, fmt.Sprintf(`{"slotId": %q}`, otherSlot), 404},
+		"move to their type":    {"staff", "PATCH", "/appointments/" + mine, fmt.Sprintf(`{"typeId": %q}`, otherType), 404},
+		"cancel theirs":         {"staff", "POST", "/appointments/" + booked.AppointmentID + "/cancel", `{}`, 404},
+		"restore theirs":        {"staff", "POST", "/appointments/" + booked.AppointmentID + "/restore", `{}`, 404},
+		"missed theirs":         {"staff", "POST", "/appointments/" + booked.AppointmentID + "/missed", `{}`, 404},
+		"answer theirs":         {"staff", "POST", "/appointments/" + booked.AppointmentID + "/answer", `{"code": "06"}`, 404},
+		"read theirs":           {"staff", "GET", "/appointments/" + booked.AppointmentID, "", 404},
+		"explain theirs":        {"staff", "GET", "/appointments/" + booked.AppointmentID + "/explain", "", 404},
+		"list their patient":    {"staff", "GET", "/patients/" + theirs + "/appointments", "", 404},
+		"list their calendar":   {"staff", "GET", "/calendars/" + otherCal + "/entries?" + stretch, "", 404},
+		"list their slots":      {"staff", "GET", "/slots?calendar=" + otherCal + "&" + stretch, "", 404},
+		"read their contacts":   {"staff", "GET", "/patients/" + theirs + "/contacts", "", 404},
+		"read their status":     {"staff", "GET", "/patients/" + theirs + "/status", "", 404},
+		"read their preference": {"staff", "GET", "/patients/" + theirs + "/preference", "", 404},
+		"represent theirs":      {"service", "PUT", "/patients/" + theirs + "/representations", `{"representations": []}`, 404},
+		"be represented":        {"service", "PUT", "/patients/" + k.patientID + "/representations", fmt.Sprintf(`{"representations": [{"representativeId": %q, "relation": "FU"}]}`, theirs), 404},
+		"their owner":           {"service", "PUT", "/calendars", fmt.Sprintf(`{"calendars": [{"id": %q, "ownerId": %q, "name": "x"}]}`, uuid.NewString(), otherGP), 404},
+		"their calendar":        {"service", "PUT", "/calendars", fmt.Sprintf(`{"calendars": [{"id": %q, "ownerId": %q, "name": "x"}]}`, otherCal, demo.GPID), 409},
+		"delete their slot":     {"service", "DELETE", "/slots/" + otherSlot, "", 204},
+		"portal, theirs":        {"portal", "GET", "/portal/patients/" + theirs + "/appointments?viewer=" + theirs, "", 404},
+		"portal, their viewer":  {"portal", "GET", "/portal/patients/" + k.patientID + "/appointments?viewer=" + theirs, "", 403},
+		"portal, their feed":    {"portal", "GET", "/portal/patients/" + theirs + "/feed?viewer=" + theirs, "", 404},
+		"portal, their slots":   {"portal", "GET", "/portal/patients/" + theirs + "/slots?viewer=" + theirs + "&" + stretch, "", 404},
+		"portal books theirs":   {"portal", "POST", "/portal/patients/" + k.patientID + "/appointments", fmt.Sprintf(`{"viewerId": %q, "slotId": %q}`, k.patientID, otherSlot), 409},
+		"portal books as them":  {"portal", "POST", "/portal/patients/" + k.patientID + "/appointments", fmt.Sprintf(`{"viewerId": %q, "slotId": %q}`, theirs, mySlot), 403},
+		"portal cancels theirs": {"portal", "POST", "/portal/patients/" + k.patientID + "/appointments/" + booked.AppointmentID + "/cancel", fmt.Sprintf(`{"viewerId": %q}`, k.patientID), 404},
+		"portal, other patient": {"portal", "POST", "/portal/patients/" + theirs + "/appointments/" + mine + "/cancel", fmt.Sprintf(`{"viewerId": %q}`, k.patientID), 404},
+	} {
+		status, _, answer := call(t, server, c.role, c.method, "/v1/clinics/"+demo.ClinicID+c.path, c.body)
+		require.Equal(t, c.want, status, "%s: %s", name, answer)
+		status, _, _ = call(t, server, c.role, c.method, "/v1/clinics/"+otherID+c.path, c.body)
+		require.Equal(t, http.StatusNotFound, status, name)
+	}
+	require.Equal(t, before, k.sql("SELECT md5(string_agg(x::text, '|' ORDER BY x::text)) FROM (SELECT t::text FROM appointment t WHERE clinic_id = '%[1]s' UNION ALL SELECT t::text FROM slot t WHERE clinic_id = '%[1]s' "+
+		"UNION ALL SELECT t::text FROM calendar t WHERE clinic_id = '%[1]s' UNION ALL SELECT t::text FROM representation t) x", otherID))
+
+	// One key: the same again, something else, and another clinic's.
+	key, body := uuid.NewString(), strings.Replace(whole(k.patientID, calendarID, typeID), "{", `{"comment": "a",`, 1)
+	path := "/v1/clinics/" + demo.ClinicID + "/appointments"
+	status, _, first := callAs(t, server, key, "staff", http.MethodPost, path, body)
+	require.Equal(t, http.StatusCreated, status, first)
+	status, _, again := callAs(t, server, strings.ToUpper(key), "staff", http.MethodPost, path, body)
+	require.Equal(t, http.StatusCreated, status, again)
+	require.JSONEq(t, first, again)
+	status, _, answer = callAs(t, server, key, "staff", http.MethodPost, path, strings.Replace(body, `"a"`, `"b"`, 1))
+	require.Equal(t, http.StatusConflict, status, answer)
+	require.Contains(t, answer, "problems/duplicate")
+	status, _, answer = callAs(t, server, key, "practitioner", http.MethodPost, path, body)
+	require.Equal(t, http.StatusConflict, status, "somebody else's change is not his: %s", answer)
+	status, _, answer = callAs(t, server, key, "staff@"+otherID, http.MethodPost, "/v1/clinics/"+otherID+"/appointments", whole(theirs, otherCal, otherType))
+	require.Equal(t, http.StatusConflict, status, answer)
+	require.NotContains(t, answer, k.patientID)
+}
+
+// TestASlotCanBeBookedAsItIsShown: Helsenorge has whole seconds and years of four digits.
+func TestASlotCanBeBookedAsItIsShown(t *testing.T) {
+	_, s := setupCalendar(t)
+	for path, change := range map[string]func(*pg.Slot){
+		"slots[0].startsAt":    func(n *pg.Slot) { n.StartsAt = n.StartsAt.Add(time.Millisecond) },
+		"slots[0].endsAt":      func(n *pg.Slot) { n.EndsAt = n.EndsAt.Add(time.Nanosecond) },
+		"slots[0].availableAt": func(n *pg.Slot) { n.AvailableAt = time.Date(500, 1, 1, 0, 0, 0, 0, time.UTC) },
+	} {
+		n := slot(now.Add(time.Hour))
+		change(&n)
+		require.Equal(t, []string{path}, paths(t, s.PutSlots(t.Context(), demo.Service, demo.ClinicID, []pg.Slot{n})))
+	}
+}
+
+// TestWhatCitizensSeeFitsXML: one character that XML does not have would keep the whole
+// list of free times from everybody.
+func TestWhatCitizensSeeFitsXML(t *testing.T) {
+	_, s := setupCalendar(t)
+	for _, bad := range []string{"Rom \ufffe", "Rom \uffff", "Rom \x01", "Rom \x7f", "Rom \xff"} {
+		n := slot(now.Add(time.Hour))
+		n.Place = bad
+		require.Equal(t, []string{"slots[0].place"}, paths(t, s.PutSlots(t.Context(), demo.Service, demo.ClinicID, []pg.Slot{n})), "%q", bad)
+		kind := pg.AppointmentType{ID: typeID, Name: bad, Summary: bad}
+		require.Equal(t, []string{"types[0].name", "types[0].summary"}, paths(t, s.PutAppointmentTypes(t.Context(), demo.Service, demo.ClinicID, []pg.AppointmentType{kind})), "%q", bad)
 	}
 }

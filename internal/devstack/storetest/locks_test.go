@@ -30,3 +30,14 @@ func TestAChangeAndAHopDoNotBlockEachOther(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, <-hop)
 }
+
+// A refused booking is deleted with its thread, and a delivered notice ends its cases:
+// neither reads whole tables.
+func TestWhatRefersToAnAppointmentIsFoundByAnIndex(t *testing.T) {
+	k := newDesk(t)
+	require.Empty(t, k.sql(`SELECT c.conrelid::regclass, a.attname FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+		WHERE c.contype = 'f' AND c.confrelid IN ('appointment'::regclass, 'dialogue'::regclass, 'slot'::regclass)
+			AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1]) ORDER BY 1, 2`))
+	require.Equal(t, "1", k.sql(`SELECT count(*) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+		WHERE i.indrelid = 'operator_case'::regclass AND a.attname = 'message_id'`))
+}

@@ -70,9 +70,13 @@ func TestTheDeadAreToldNothing(t *testing.T) { // D14
 	dead := pg.PatientStatus{Deceased: true}
 	require.NoError(t, k.s.PutPatientStatus(t.Context(), demo.Service, demo.ClinicID, k.patientID, dead))
 	cancelled := k.must(demo.Desk, pg.Change{Kind: pg.ChangeCancel, AppointmentID: id})
-	require.Equal(t, contract.PublishOutput{Rule: "deceased"}, k.publish(id, cancelled.Facts.Revision), "no automatic cancellation")
+	told := k.publish(id, cancelled.Facts.Revision)
+	require.Equal(t, contract.PublishOutput{Purpose: contract.PurposeCancellation, Rule: "deceased"}, told, "no automatic cancellation")
+	out := k.decide(id, cancelled.Facts.Revision, told.Purpose, pg.ActivityReading{})
+	require.Equal(t, "suppressed deceased", k.line(out.NoticeID), "what was not told has a line that says why")
 	require.NoError(t, k.s.PutPatientStatus(t.Context(), demo.Service, demo.ClinicID, k.patientID, pg.PatientStatus{}))
-	require.Equal(t, contract.PublishOutput{Rule: "deceased"}, k.publish(id, cancelled.Facts.Revision), "an error that is corrected brings nothing old")
+	require.Equal(t, told, k.publish(id, cancelled.Facts.Revision), "an error that is corrected brings nothing old")
+	require.Equal(t, out.Owner, k.decide(id, cancelled.Facts.Revision, told.Purpose, pg.ActivityReading{}).Owner)
 }
 
 func TestWhatCannotLeaveInTimeNeverLeaves(t *testing.T) { // F17, D11, S88, D14
@@ -137,6 +141,34 @@ func TestHelsenorgeIsWaitedForAsLongAsTheClinicCanStillTell(t *testing.T) {
 			require.Len(t, load.Open, 1)
 		})
 	}
+	t.Run("a gate that closes between two hops", func(t *testing.T) {
+		k := newDesk(t)
+		k.gates(true, true, true)
+		k.contacts(email)
+		id := k.made(now.Add(72 * time.Hour))
+		k.publish(id, 1)
+		k.clock = now.Add(2 * time.Hour)
+		out := k.decide(id, 1, contract.PurposeConfirmation, active)
+		require.Equal(t, []any{contract.OwnerClinic, "receipt-overdue"}, []any{out.Owner, out.Reason})
+		load, err := k.s.LoadAppointment(t.Context(), contract.LoadAppointmentInput{ClinicID: demo.ClinicID, AppointmentID: id})
+		require.NoError(t, err)
+		require.Equal(t, []contract.PendingNotice{{Purpose: contract.PurposeConfirmation, Revision: 1, At: k.clock, Asked: true}}, load.Notices,
+			"a new run starts what may never have been started")
+		k.gates(true, false, true)
+		hop := k.hop(out.NoticeID)
+		require.Equal(t, []any{contract.OutcomeSuppressed, "gate-calendar"}, []any{hop.Outcome, hop.Reason})
+	})
+	t.Run("near the start", func(t *testing.T) {
+		k := newDesk(t)
+		k.gates(true, true, true)
+		k.contacts(email)
+		id := k.made(now.Add(30 * time.Minute))
+		first := k.publish(id, 1)
+		require.True(t, first.HandOverAt.Equal(now.Add(5*time.Minute)), "%s: Helsenorge has its chance", first.HandOverAt)
+		require.Equal(t, contract.OwnerPending, k.decide(id, 1, contract.PurposeConfirmation, active).Owner)
+		k.acknowledge(first.OutboundID)
+		require.Equal(t, contract.OwnerHelsenorge, k.decide(id, 1, contract.PurposeConfirmation, active).Owner)
+	})
 	k := newDesk(t)
 	id := k.made(now.Add(72 * time.Hour))
 	first := k.publish(id, 1)

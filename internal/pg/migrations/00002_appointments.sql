@@ -128,6 +128,14 @@ CREATE TABLE appointment (
 CREATE INDEX appointment_by_calendar ON appointment (calendar_id, starts_at);
 CREATE INDEX appointment_by_patient ON appointment (patient_id, starts_at);
 CREATE INDEX appointment_by_slot ON appointment (slot_id) WHERE slot_id IS NOT NULL;
+CREATE INDEX appointment_by_moved_from ON appointment (moved_from) WHERE moved_from IS NOT NULL;
+CREATE INDEX appointment_by_moved_to ON appointment (moved_to) WHERE moved_to IS NOT NULL;
+
+-- A refused booking is deleted with its thread; a delivered notice ends its cases.
+CREATE INDEX conversation_by_dialogue ON conversation (dialogue_id);
+CREATE INDEX journal_entry_by_dialogue ON journal_entry (dialogue_id);
+CREATE INDEX operator_case_by_dialogue ON operator_case (dialogue_id);
+CREATE INDEX operator_case_by_message ON operator_case (message_id);
 
 -- Every state that an appointment had.
 CREATE TABLE appointment_revision (
@@ -257,7 +265,7 @@ CREATE TABLE decision (
 CREATE INDEX decision_by_appointment ON decision (appointment_id, id);
 
 -- +goose Down
-DROP INDEX party_by_staff;
+DROP INDEX party_by_staff, conversation_by_dialogue, journal_entry_by_dialogue, operator_case_by_dialogue, operator_case_by_message;
 DROP TABLE decision, delivery_report, notice_attempt, notice, publication, appointment_command, appointment_identifier,
     appointment_revision, appointment, representation, notice_preference, contact, slot, appointment_type, calendar, clinic_settings;
 ALTER TABLE outbound_message DROP COLUMN from_her_id, DROP COLUMN to_her_id, DROP COLUMN process;
