@@ -428,29 +428,34 @@ func TestProvidersThatStayDownAreOneCase(t *testing.T) { // F17, D11
 }
 
 // A confirmation that was tried, and became too near while its provider was down, is
-// missed: a case. One that a provider has by then is not.
+// missed: a case.
 func TestWhatBecameTooNearWhileItWasTried(t *testing.T) { // F6, F17
-	near := 6*time.Hour - 44*time.Minute
 	k := newDesk(t)
 	notice := k.confirmation(6 * time.Hour)
 	k.refuse(notice, contract.ChannelEmail)
-	k.clock = now.Add(near)
+	k.clock = now.Add(tooNear)
 	require.Equal(t, contract.AttemptWithheld, k.claim(notice, contract.ChannelSMS).Known)
 	require.True(t, k.hop(notice).Done)
 	require.Equal(t, "expired latest-hop-past", k.line(notice))
 	require.Equal(t, []contract.CaseKind{contract.CaseNoticeExpired}, k.cases())
+}
 
-	k = newDesk(t)
-	notice = k.confirmation(6 * time.Hour)
+// One that a provider has by then is waited for.
+func TestWhatBecameTooNearWhileAProviderHadIt(t *testing.T) { // F6, D12
+	k := newDesk(t)
+	notice := k.confirmation(6 * time.Hour)
 	k.refuse(notice, contract.ChannelEmail)
-	k.clock = now.Add(near - 10*time.Minute)
+	k.clock = now.Add(tooNear - 10*time.Minute)
 	k.settle(notice, k.claim(notice, contract.ChannelSMS), contract.ChannelSMS, pg.Sent{State: contract.AttemptAccepted})
-	k.clock = now.Add(near)
+	k.clock = now.Add(tooNear)
 	require.Equal(t, contract.NextHopOutput{Wait: 20 * time.Minute, Reason: "awaiting-receipt"}, k.hop(notice))
 	k.report(notice, contract.ChannelSMS, contract.AttemptDelivered)
 	require.Equal(t, contract.OutcomeDelivered, k.hop(notice).Outcome)
 	require.Empty(t, k.cases())
 }
+
+// tooNear is how long after now an appointment six hours off is too near to be confirmed.
+const tooNear = 6*time.Hour - 44*time.Minute
 
 // confirmation is the notice of an appointment that begins after a time, of a patient
 // who is not on Helsenorge.
