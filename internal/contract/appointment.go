@@ -290,7 +290,8 @@ type NoticeActivities interface {
 	// notice with its terminal outcome. Key: NoticeID; no effect until it closes.
 	NextHop(ctx context.Context, in NextHopInput) (NextHopOutput, error)
 	// SendNotice hands the notice to the provider of one channel, at most once. Key:
-	// NoticeID + Channel: a repetition tells what became of the first.
+	// NoticeID + Channel: a repetition tells what became of the first, unless the provider
+	// refused it for now: then it is asked again.
 	SendNotice(ctx context.Context, in SendNoticeInput) (SendNoticeOutput, error)
 }
 
@@ -426,12 +427,14 @@ type NextHopOutput struct {
 	Outcome Outcome `json:"outcome,omitempty"`
 	Reason  string  `json:"reason,omitempty"`
 	// Channel is the next one, Also are given beside it and not waited for. An output
-	// that is not done and names none asks to wait for what was tried before.
+	// that is not done and names none asks to wait: for what was tried before, or for a
+	// provider that is down (F17).
 	Channel Channel   `json:"channel,omitempty"`
 	Also    []Channel `json:"also,omitempty"`
 	// Patience is how long a provider that does not take it may be tried.
 	Patience time.Duration `json:"patience,omitempty"`
-	// Wait is how long a report is waited for once the provider has it.
+	// Wait is how long a report is waited for once the provider has it, or, without a
+	// channel, from now.
 	Wait time.Duration `json:"wait,omitempty"`
 }
 

@@ -21,8 +21,9 @@ import (
 const (
 	// reasonNoText: no text can be written that tells nothing of health.
 	reasonNoText = "no-text"
-	// forNow begins the reason of a refusal after which the same channel may be tried
-	// again by the same hop.
+	// forNow begins the reason of a refusal by which the provider certainly does not have
+	// the notice: it may be claimed again, by the same hop, and by a later one that
+	// notice.NextHop names. What is known of the attempt otherwise takes it away.
 	forNow = "for now: "
 )
 
@@ -69,7 +70,7 @@ type givenNotice struct {
 	revision                    int
 	owner                       contract.Owner
 	reason                      string
-	latestAt                    time.Time
+	decidedAt, latestAt         time.Time
 	outcome                     contract.Outcome
 }
 
@@ -77,20 +78,35 @@ type givenNotice struct {
 func (s *Store) lockNotice(ctx context.Context, tx pgx.Tx, clinicID, id string) (givenNotice, error) {
 	n := givenNotice{id: id, clinicID: clinicID}
 	var latest *time.Time
-	err := tx.QueryRow(ctx, `SELECT appointment_id, purpose, revision, owner, reason, latest_at, coalesce(outcome, '') FROM notice
+	err := tx.QueryRow(ctx, `SELECT appointment_id, purpose, revision, owner, reason, decided_at, latest_at, coalesce(outcome, '') FROM notice
 		WHERE id = $1 AND clinic_id = $2 FOR UPDATE`, id, clinicID).
-		Scan(&n.appointmentID, &n.purpose, &n.revision, &n.owner, &n.reason, &latest, &n.outcome)
+		Scan(&n.appointmentID, &n.purpose, &n.revision, &n.owner, &n.reason, &n.decidedAt, &latest, &n.outcome)
 	n.latestAt = derefTime(latest)
 	return n, notFound(err, "the clinic has no such notice")
 }
 
 // attempts lists what became of a notice on each channel.
 func (s *Store) attempts(ctx context.Context, tx pgx.Tx, noticeID string) ([]notice.Attempt, error) {
-	rows, err := tx.Query(ctx, "SELECT channel, state, claimed_at FROM notice_attempt WHERE notice_id = $1 ORDER BY claimed_at, channel", noticeID)
+	rows, err := tx.Query(ctx, "SELECT channel, state, claimed_at, state_at, reason FROM notice_attempt WHERE notice_id = $1 ORDER BY claimed_at, channel", noticeID)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[notice.Attempt])
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (notice.Attempt, error) {
+		var a notice.Attempt
+		var since time.Time
+		var reason string
+		err := row.Scan(&a.Channel, &a.State, &a.At, &since, &reason)
+		if refusedForNow(contract.AttemptState(a.State), reason) {
+			a.RefusedAt = since
+		}
+		return a, err
+	})
+}
+
+// refusedForNow tells whether the provider certainly does not have an attempt, and may
+// take it another time.
+func refusedForNow(state contract.AttemptState, reason string) bool {
+	return state == contract.AttemptFailed && strings.HasPrefix(reason, forNow)
 }
 
 // NextHop names a notice's next channel, or closes it with its terminal outcome (F1,
@@ -127,10 +143,12 @@ func (s *Store) NextHop(ctx context.Context, in contract.NextHopInput, configure
 				attempts = append(attempts, notice.Attempt{Channel: notice.Channel(c), State: notice.TimedOut, At: v.Now})
 			}
 		}
+		latest := earlier(n.latestAt, v.LatestTry())
 		next := notice.NextHop(notice.HopInput{
-			Now: v.Now, LatestHop: n.latestAt, Reachable: v.Reachable, Preference: v.Preference, Attempts: attempts, Waits: configured.waits(),
+			Now: v.Now, LatestHop: latest, DecidedAt: n.decidedAt, Reachable: v.Reachable, Preference: v.Preference,
+			Attempts: attempts, Waits: configured.waits(),
 		})
-		if outcome, reason, stop := v.stops(next); stop {
+		if outcome, reason, stop := v.stops(next, len(attempts) > 0); stop {
 			return s.closeNotice(ctx, tx, n, outcome, reason, v, &out)
 		}
 		if next.Done {
@@ -145,7 +163,7 @@ func (s *Store) NextHop(ctx context.Context, in contract.NextHopInput, configure
 			out.Also = append(out.Also, contract.Channel(c))
 		}
 		if out.Channel != "" {
-			out.Patience = v.patience(n.latestAt)
+			out.Patience = v.patience(latest)
 		}
 		return nil
 	})
@@ -154,9 +172,9 @@ func (s *Store) NextHop(ctx context.Context, in contract.NextHopInput, configure
 
 // stops tells whether the notice must not be given any more, whatever channels are
 // left: it is about an older revision, is hidden, is not wanted, or Helsenorge has it
-// after all. What a channel has delivered stays delivered, and what no channel takes is
-// for NextHop to say.
-func (v situation) stops(next notice.Next) (outcome contract.Outcome, reason string, stop bool) {
+// after all. What a channel has delivered stays delivered, and what no channel takes, or
+// not in time though it was tried, is for NextHop to say.
+func (v situation) stops(next notice.Next, tried bool) (outcome contract.Outcome, reason string, stop bool) {
 	if next.Done && next.Outcome == notice.OutcomeDelivered {
 		return "", "", false
 	}
@@ -173,6 +191,10 @@ func (v situation) stops(next notice.Next) (outcome contract.Outcome, reason str
 	switch d.Reason {
 	case notice.ReasonExpired, notice.ReasonNoContact, notice.ReasonProtected:
 		return "", "", false
+	case notice.ReasonTooNear:
+		if tried {
+			return "", "", false
+		}
 	}
 	return outcomeOf(contract.OwnerNobody, d.Reason), d.Reason, true
 }
@@ -222,6 +244,8 @@ type ClaimedNotice struct {
 // text as it will be sent: whatever happens then, it is never sent twice there. It looks
 // once more at everything, while the appointment cannot change: a claim shows the start
 // that is current (F5). A claim that somebody made before and never settled is unknown.
+// Only what the provider refused for now is claimed again, by whichever hop: one claim
+// at a time is open, so the refusal is that of the last send, and no other is under way.
 func (s *Store) ClaimNotice(ctx context.Context, in contract.SendNoticeInput, configured Channels) (ClaimedNotice, error) {
 	s = s.notBefore(in.Now)
 	var c ClaimedNotice
@@ -250,8 +274,9 @@ func (s *Store) ClaimNotice(ctx context.Context, in contract.SendNoticeInput, co
 		if _, offered := configured[in.Channel]; !offered || !reachable || slices.Contains(v.Preference.OptOut, notice.Channel(in.Channel)) ||
 			n.ended() || v.Now.After(n.latestAt) || v.Erased || notice.Decide(v.Situation).Owner != notice.Clinic {
 			c.Known = contract.AttemptWithheld
-			if again { // tried before, and not given
-				return nil
+			if again { // tried before, and not given: this was its turn
+				_, err := tx.Exec(ctx, "UPDATE notice_attempt SET state_at = $3 WHERE notice_id = $1 AND channel = $2", n.id, in.Channel, s.now())
+				return err
 			}
 			return s.decide(ctx, tx, "", decision{n.appointmentID, n.revision, string(n.purpose), string(in.Channel), string(c.Known), v}, nil)
 		}
@@ -276,7 +301,7 @@ func (s *Store) claimedBefore(ctx context.Context, tx pgx.Tx, noticeID string, c
 		return false, nil
 	case err != nil:
 		return false, err
-	case state == contract.AttemptFailed && strings.HasPrefix(reason, forNow):
+	case refusedForNow(state, reason):
 		return true, nil
 	case state != contract.AttemptClaimed:
 		c.Known = state
@@ -373,7 +398,8 @@ func (s *Store) SettleNotice(ctx context.Context, in contract.SendNoticeInput, c
 		}
 		state = merge(current, sent.State)
 		reason := sent.Reason
-		if sent.ForNow {
+		// A report that overtook the refusal says that the provider has had it.
+		if sent.ForNow && (current == contract.AttemptClaimed || current == contract.AttemptUnknown) {
 			reason = forNow + reason
 		}
 		if _, err := tx.Exec(ctx, `UPDATE notice_attempt SET state = $3, state_at = CASE WHEN state = $3 THEN state_at ELSE $6 END,
@@ -411,9 +437,9 @@ func (s *Store) delivered(ctx context.Context, tx pgx.Tx, n givenNotice, state c
 
 // RecordDeliveryReport stores a provider's verified word on a notice, found by the key
 // that the provider was given, once per event. Words may come in any order and any
-// number of times: what stands is what says most (D12). It returns the notice whose
-// lifecycle is to be told, and whether the word changed anything. An unknown key is
-// apperr.NotFound.
+// number of times: what stands is what says most (D12). What the provider has a word on
+// it has had: a refusal for now is one for good. It returns the notice whose lifecycle is
+// to be told, and whether the word changed anything. An unknown key is apperr.NotFound.
 func (s *Store) RecordDeliveryReport(ctx context.Context, channel contract.Channel, key, eventID string, state contract.AttemptState, at time.Time) (contract.NoticeInput, bool, error) {
 	var in contract.NoticeInput
 	changed := false
@@ -439,6 +465,10 @@ func (s *Store) RecordDeliveryReport(ctx context.Context, channel contract.Chann
 		tag, err := tx.Exec(ctx, `INSERT INTO delivery_report (channel, event_id, notice_id, state, at, stored_at) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT DO NOTHING`, channel, eventID, n.id, state, at, s.now())
 		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE notice_attempt SET reason = substr(reason, length($3) + 1) WHERE notice_id = $1 AND channel = $2 AND starts_with(reason, $3)",
+			n.id, channel, forNow); err != nil {
 			return err
 		}
 		stands := merge(current, state)

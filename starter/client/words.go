@@ -125,6 +125,8 @@ var sentences = map[string]string{
 	"first-hop":                "the first channel",
 	"previous-hop-failed":      "the channel before did not get through",
 	"previous-hop-unconfirmed": "nothing confirmed the channel before in time",
+	"asked-again":              "the provider could not take it before and is asked again",
+	"awaiting-provider":        "no provider takes it now: they are asked again",
 	"receipt":                  "the provider says that the patient has it",
 	"taken-is-final":           "the provider has taken it and tells no more",
 	"all-failed":               "no channel got through",

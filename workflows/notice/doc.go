@@ -4,11 +4,13 @@
 //
 //	next hop ──▶ send ──delivered, failed, unknown, withheld, given up──▶ next hop
 //	   │          └──accepted──▶ wait ──report, or the time is out──▶ next hop
+//	   ├──no provider takes it now──▶ wait ──▶ next hop
 //	   └──done──▶ delivered | sent | superseded | suppressed | expired | failed
 //
 // Which channel is next, whether the notice is still true and allowed, and when it
 // is too late, is decided anew before each hop from PostgreSQL (F2), which also
 // knows what became of every attempt: a report only wakes the run. The same channel
-// is never handed the same notice twice. Push goes out beside the others and is
-// never waited for in their place.
+// never gets the same notice twice: only one that certainly does not have it, because
+// its provider refused for now, has another turn (F17). Push goes out beside the
+// others and is never waited for in their place.
 package notice

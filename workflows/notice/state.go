@@ -12,9 +12,11 @@ import (
 
 // attempt is what the run is doing now, for the status card.
 type attempt struct {
-	channel  contract.Channel
-	accepted bool
-	until    time.Time
+	// channel is empty while nothing has its turn; why is then the rules' reason.
+	channel contract.Channel
+	why     string
+	// until is set while it waits.
+	until time.Time
 }
 
 // show makes visible what the run is doing. The search attribute stays at sending:
@@ -27,10 +29,14 @@ func (r *run) show(ctx workflow.Context, now attempt) {
 // card is the status card of the Temporal UI, in Markdown and without a patient.
 func (r *run) card() string {
 	var b strings.Builder
-	if r.now.accepted {
-		fmt.Fprintf(&b, "**Handed over by %s; a report is awaited until %s**\n\n", r.now.channel, r.now.until.UTC().Format("2006-01-02 15:04 MST"))
-	} else {
+	until := r.now.until.UTC().Format("2006-01-02 15:04 MST")
+	switch {
+	case r.now.channel == "":
+		fmt.Fprintf(&b, "**Waiting until %s (%s)**\n\n", until, r.now.why)
+	case r.now.until.IsZero():
 		fmt.Fprintf(&b, "**Being handed over by %s**\n\n", r.now.channel)
+	default:
+		fmt.Fprintf(&b, "**Handed over by %s; a report is awaited until %s**\n\n", r.now.channel, until)
 	}
 	r.facts(&b)
 	return b.String()

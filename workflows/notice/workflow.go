@@ -2,6 +2,7 @@ package notice
 
 import (
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -12,11 +13,17 @@ import (
 	"github.com/helsebro/helsebro/workflows/flow"
 )
 
-// maxHops bounds the hops: twice for each channel. The rules name a channel once;
-// were they wrong, an operator hears of it and the patient is not flooded.
-const maxHops = 6
+// The bounds of the hops. In every quarter of an hour there may be two for each channel,
+// a turn and a wait: the rules let no channel have its next turn sooner, and none longer
+// than a day (F17). Were they wrong, an operator hears of it, and the patient is not
+// flooded.
+const (
+	maxHops  = 6
+	turn     = 15 * time.Minute
+	maxTurns = 4 * 24
+)
 
-// reasonTooManyHops is the case's reason when maxHops was reached.
+// reasonTooManyHops is the case's reason when the hops have reached their bound.
 const reasonTooManyHops = "too-many-hops"
 
 // Workflow gives one notice, registered as contract.NoticeWorkflow.
@@ -30,14 +37,15 @@ func Workflow(ctx workflow.Context, in contract.NoticeInput) (contract.NoticeRes
 	return result, r.end(ctx, result)
 }
 
-// run is the workflow. It lives for hours at most and has few events: it never
-// continues as new.
+// run is the workflow. A day without any provider is some hundred hops, a thousand
+// events: it never continues as new.
 type run struct {
 	in  contract.NoticeInput
 	now attempt
 	// heard are the reports that came since the rules were last asked.
 	heard []contract.DeliveryReported
-	// tried are the channels that had their turn, beside those given in addition.
+	// tried are the channels that had their turn, the last one last, beside those given
+	// in addition.
 	tried, beside []contract.Channel
 	// busy counts the sends beside that are under way.
 	busy int
@@ -45,7 +53,8 @@ type run struct {
 
 // live goes from hop to hop.
 func (r *run) live(ctx workflow.Context) (contract.NoticeResult, error) {
-	for range maxHops {
+	began := workflow.Now(ctx)
+	for hops := 0; hops < bound(workflow.Now(ctx).Sub(began)); hops++ {
 		hop, err := r.nextHop(ctx)
 		if temporal.IsCanceledError(err) {
 			return contract.NoticeResult{}, err
@@ -66,6 +75,11 @@ func (r *run) live(ctx workflow.Context) (contract.NoticeResult, error) {
 	return r.fail(ctx, reasonTooManyHops), nil
 }
 
+// bound is how many hops there may be in a time.
+func bound(lived time.Duration) int {
+	return maxHops * (1 + min(int(lived/turn), maxTurns))
+}
+
 // nextHop asks the rules, which know every report that was heard until now.
 func (r *run) nextHop(ctx workflow.Context) (contract.NextHopOutput, error) {
 	r.heard = nil
@@ -74,7 +88,8 @@ func (r *run) nextHop(ctx workflow.Context) (contract.NextHopOutput, error) {
 }
 
 // try hands the notice to one channel, and waits for a report if there is one to
-// come. A hop without a channel only waits for what was tried before. Only cancellation is an error: what else goes wrong PostgreSQL knows, or
+// come. A hop without a channel only waits: for what was tried before, or for a provider
+// that is down. Only cancellation is an error: what else goes wrong PostgreSQL knows, or
 // finds out at the next hop.
 func (r *run) try(ctx workflow.Context, hop contract.NextHopOutput) error {
 	present := hop.Channel
@@ -82,7 +97,7 @@ func (r *run) try(ctx workflow.Context, hop contract.NextHopOutput) error {
 		present = r.tried[len(r.tried)-1]
 	}
 	if hop.Channel != "" {
-		r.tried = append(r.tried, hop.Channel)
+		r.tried = append(slices.DeleteFunc(r.tried, func(c contract.Channel) bool { return c == hop.Channel }), hop.Channel)
 		r.show(ctx, attempt{channel: hop.Channel})
 		out, err := r.send(ctx, hop.Channel, hop)
 		if err != nil || out.State != contract.AttemptAccepted {
@@ -90,10 +105,14 @@ func (r *run) try(ctx workflow.Context, hop contract.NextHopOutput) error {
 		}
 	}
 	until := workflow.Now(ctx).Add(hop.Wait)
-	r.show(ctx, attempt{channel: present, accepted: true, until: until})
+	r.show(ctx, attempt{channel: hop.Channel, until: until, why: hop.Reason})
+	summary := "wait for the provider's report on " + string(present)
+	if hop.Channel == "" {
+		summary = "wait: " + hop.Reason
+	}
 	var clock flow.Clock
 	defer clock.Stop()
-	_, err := clock.AwaitUntil(ctx, until, "wait for the provider's report on "+string(present), func() bool { return r.decisive(present) })
+	_, err := clock.AwaitUntil(ctx, until, summary, func() bool { return r.decisive(present) })
 	return err
 }
 

@@ -177,6 +177,57 @@ func TestEndlessHopsAreACase(t *testing.T) {
 	require.Equal(t, "OpenCase notice-failed notice too-many-hops", calls[12])
 }
 
+// Two providers are down for a day: every turn and every wait has its place, and the
+// rules hear of each channel once.
+func TestADayWithoutProvidersIsOutlived(t *testing.T) { // F17
+	pause := contract.NextHopOutput{Wait: 15 * time.Minute, Reason: "awaiting-provider"}
+	const rounds = 4 * 24
+	var hops []contract.NextHopOutput
+	for range rounds {
+		hops = append(hops, email, sms, pause)
+	}
+	b := setup(t, map[contract.Channel]contract.AttemptState{contract.ChannelEmail: contract.AttemptFailed, contract.ChannelSMS: contract.AttemptFailed},
+		append(hops, email, delivered)...)
+	var tried []contract.Channel
+	b.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, args converter.EncodedValues) {
+		var in contract.NextHopInput
+		if info.ActivityType.Name == "NextHop" && args.Get(&in) == nil {
+			tried = in.Tried
+		}
+	})
+	b.at(rounds*pause.Wait-time.Minute, func() {
+		fakes.Set(b.do, func(a *fakes.Appointments) {
+			a.Attempts = map[contract.Channel]contract.AttemptState{contract.ChannelEmail: contract.AttemptDelivered}
+		})
+	})
+	result, took := b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Equal(t, contract.NoticeResult{Outcome: contract.OutcomeDelivered, Reason: "sms"}, result)
+	require.Equal(t, rounds*pause.Wait, took)
+	require.Len(t, fakes.Calls(b.do), rounds*5+3)
+	require.Equal(t, []contract.Channel{contract.ChannelSMS, contract.ChannelEmail}, tried)
+}
+
+// A report ends the wait for another provider, too.
+func TestReportEndsTheWaitForAProvider(t *testing.T) { // D12, F17
+	b := setup(t, accepted(contract.ChannelSMS), sms, contract.NextHopOutput{Wait: 15 * time.Minute, Reason: "awaiting-provider"}, delivered)
+	b.at(wait+time.Minute, func() { b.report(contract.ChannelSMS, contract.AttemptDelivered) })
+	_, took := b.run()
+	require.Equal(t, wait+time.Minute, took)
+	require.Equal(t, []string{hop, "SendNotice sms", hop, hop}, fakes.Calls(b.do))
+}
+
+func TestEndlessWaitsAreACase(t *testing.T) {
+	b := setup(t, map[contract.Channel]contract.AttemptState{contract.ChannelSMS: contract.AttemptFailed}, sms,
+		contract.NextHopOutput{Wait: 15 * time.Minute, Reason: "awaiting-provider"})
+	result, took := b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Equal(t, contract.NoticeResult{Outcome: contract.OutcomeFailed, Reason: "too-many-hops"}, result)
+	require.Less(t, took, 7*24*time.Hour)
+	calls := fakes.Calls(b.do)
+	require.Equal(t, "OpenCase notice-failed notice too-many-hops", calls[len(calls)-1])
+}
+
 func TestRulesThatCannotBeAskedAreACase(t *testing.T) {
 	b := setup(t, nil)
 	fakes.Fail(b.do, "NextHop", apperr.ToTemporal(apperr.New(apperr.Erased, "no")))

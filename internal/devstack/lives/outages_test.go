@@ -16,8 +16,9 @@ const outage = 6 * time.Hour
 
 // TestNothingStaleAfterAnOutage: for six hours around the instant of a reminder the
 // providers take nothing, or the database is down, or Helsenorge's queue is, over two
-// moves (F17, D11). Nothing leaves after it is of use, whoever was not told is an
-// operator's case, and of the moves Helsenorge hears the last alone.
+// moves (F17, D11). Nothing leaves after it is of use, a provider that is back in time
+// gets what it could not take, whoever was not told is an operator's case, and of the
+// moves Helsenorge hears the last alone.
 func TestNothingStaleAfterAnOutage(t *testing.T) {
 	c := newTown(t, scaled(1000, 60))
 	c.each(func(n int) {
@@ -51,6 +52,9 @@ func TestNothingStaleAfterAnOutage(t *testing.T) {
 			}
 		}, time.Hour)
 		l.live()
+		if n%3 == 0 {
+			c.requireGivenInTime(l, start.Add(-24*time.Hour))
+		}
 		if n%3 == 2 {
 			// The confirmation, and one change.
 			if len(l.told) != 2 || l.told[1].Before(l.down.helsenorge) {
@@ -72,5 +76,34 @@ func TestNothingStaleAfterAnOutage(t *testing.T) {
 	t.Logf("%d lives; the reminders:\n%s", len(c.patients), rows)
 	for _, came := range []string{"sent|", "delegated|", "expired|"} {
 		require.Contains(t, rows, came)
+	}
+	require.NotContains(t, rows, "failed|all-failed", "given up, not expired")
+}
+
+// requireGivenInTime holds that the reminder left once the providers were back, if that
+// was in time for a turn of a channel, and that it had expired if it was too late.
+func (c *town) requireGivenInTime(l *life, latest time.Time) {
+	const soon = 20 * time.Minute // the pause between two turns, and moments
+	rows, err := c.d.SQL(c.Context(), `SELECT n.outcome, extract(epoch FROM max(x.claimed_at) FILTER (WHERE x.state <> 'failed'))::bigint
+		FROM notice n LEFT JOIN notice_attempt x ON x.notice_id = n.id WHERE n.appointment_id = '`+l.id+`' AND n.purpose = 'reminder' GROUP BY n.id`)
+	if err != nil || len(fields(rows)) != 1 {
+		c.Errorf("the reminders of %s: %s %v", l.id, rows, err)
+		return
+	}
+	back, outcome, left := l.down.provider, fields(rows)[0][0], fields(rows)[0][1]
+	switch {
+	case back.After(latest):
+		if outcome != "expired" || left != "" {
+			c.Errorf("%s: %s at %s, too late after %s", l.id, outcome, left, latest)
+		}
+	case back.Add(soon).Before(latest):
+		if left == "" {
+			c.Errorf("%s: %s, though the providers were back at %s", l.id, outcome, back)
+			return
+		}
+		at := time.Unix(int64(number(c.T, left)), 0)
+		if outcome != "sent" && outcome != "delivered" || at.Before(back.Add(-time.Second)) || at.After(back.Add(soon)) {
+			c.Errorf("%s: %s at %s, the providers were back at %s", l.id, outcome, at, back)
+		}
 	}
 }

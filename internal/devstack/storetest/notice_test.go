@@ -337,6 +337,198 @@ func TestRefusedForNow(t *testing.T) {
 	require.Equal(t, "1", k.sql("SELECT count(*) FROM decision WHERE about = 'reminder' AND decided = 'e-mail'"))
 }
 
+// refuse is a turn of a channel whose provider is down.
+func (k *desk) refuse(noticeID string, channel contract.Channel) {
+	k.Helper()
+	c := k.claim(noticeID, channel)
+	require.Empty(k, c.Known)
+	k.settle(noticeID, c, channel, pg.Sent{State: contract.AttemptFailed, Reason: "http 503", ForNow: true})
+}
+
+// Providers that are down for hours get the notice when they are back, once, and if it
+// is still of use (F17).
+func TestProvidersThatComeBackInTimeGetIt(t *testing.T) {
+	k := newDesk(t)
+	_, notice := k.due(sms, email)
+	up := k.clock.Add(2 * time.Hour)
+	turns := map[contract.Channel]int{}
+	for k.clock.Before(up) {
+		hop := k.hop(notice)
+		require.False(t, hop.Done, "%+v", hop)
+		if hop.Channel == "" {
+			require.Equal(t, []any{15 * time.Minute, "awaiting-provider"}, []any{hop.Wait, hop.Reason})
+			k.clock = k.clock.Add(hop.Wait)
+			continue
+		}
+		require.Equal(t, turns[hop.Channel] > 0, hop.Reason == "asked-again", hop.Reason)
+		k.refuse(notice, hop.Channel)
+		turns[hop.Channel]++
+	}
+	require.Equal(t, map[contract.Channel]int{contract.ChannelEmail: 8, contract.ChannelSMS: 8}, turns)
+	require.Empty(t, k.cases())
+	require.Equal(t, "open", k.line(notice))
+
+	hop := k.hop(notice)
+	require.Equal(t, []any{contract.ChannelEmail, "asked-again"}, []any{hop.Channel, hop.Reason})
+	require.Positive(t, hop.Patience)
+	c := k.claim(notice, contract.ChannelEmail)
+	require.Equal(t, []any{contract.AttemptState(""), notice + "/e-mail", email.Address}, []any{c.Known, c.Key, c.To})
+	k.settle(notice, c, contract.ChannelEmail, pg.Sent{State: contract.AttemptAccepted})
+	require.Equal(t, contract.AttemptAccepted, k.claim(notice, contract.ChannelEmail).Known, "never twice")
+	hop = k.hop(notice)
+	require.Equal(t, []any{true, contract.OutcomeSent}, []any{hop.Done, hop.Outcome})
+	require.Empty(t, k.cases())
+	require.Equal(t, "2", k.sql("SELECT count(*) FROM notice_attempt"), "one row for each channel")
+}
+
+// What cannot be given before its last instant has expired, in one case; so has what no
+// provider takes for a day, though it would be of use for longer.
+func TestProvidersThatStayDownAreOneCase(t *testing.T) { // F17, D11
+	for name, c := range map[string]struct {
+		make    func(*desk) string
+		end     string
+		kind    contract.CaseKind
+		from    time.Duration // since now
+		longest time.Duration
+	}{
+		"a reminder": {
+			func(k *desk) string { _, notice := k.due(sms, email); return notice },
+			"expired latest-hop-past", contract.CaseNoticeExpired, 48*time.Hour - 15*time.Minute, 48 * time.Hour,
+		},
+		"a confirmation, near": {
+			func(k *desk) string { return k.confirmation(6 * time.Hour) },
+			"expired latest-hop-past", contract.CaseNoticeExpired, 5 * time.Hour, 6*time.Hour - 45*time.Minute,
+		},
+		"a confirmation, far off": {
+			func(k *desk) string { return k.confirmation(72 * time.Hour) },
+			"failed all-failed", contract.CaseNoticeFailed, 24*time.Hour - 15*time.Minute, 24*time.Hour + 15*time.Minute,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newDesk(t)
+			notice := c.make(k)
+			hop := k.hop(notice)
+			for turns := 0; !hop.Done; hop = k.hop(notice) {
+				require.Less(t, turns, 500, "no end")
+				if hop.Channel == "" {
+					k.clock = k.clock.Add(hop.Wait)
+					continue
+				}
+				k.refuse(notice, hop.Channel)
+				turns++
+			}
+			require.Equal(t, c.end, k.line(notice))
+			require.Equal(t, []contract.CaseKind{c.kind}, k.cases())
+			require.Equal(t, hop, k.hop(notice), "it has ended")
+			require.Len(t, k.cases(), 1)
+			require.WithinRange(t, k.clock, now.Add(c.from), now.Add(c.longest))
+			require.NotEmpty(t, k.claim(notice, contract.ChannelEmail).Known, "nothing starts any more")
+		})
+	}
+}
+
+// A confirmation that was tried, and became too near while its provider was down, is
+// missed: a case.
+func TestWhatBecameTooNearWhileItWasTried(t *testing.T) { // F6, F17
+	k := newDesk(t)
+	notice := k.confirmation(6 * time.Hour)
+	k.refuse(notice, contract.ChannelEmail)
+	k.clock = now.Add(tooNear)
+	require.Equal(t, contract.AttemptWithheld, k.claim(notice, contract.ChannelSMS).Known)
+	require.True(t, k.hop(notice).Done)
+	require.Equal(t, "expired latest-hop-past", k.line(notice))
+	require.Equal(t, []contract.CaseKind{contract.CaseNoticeExpired}, k.cases())
+}
+
+// One that a provider has by then is waited for.
+func TestWhatBecameTooNearWhileAProviderHadIt(t *testing.T) { // F6, D12
+	k := newDesk(t)
+	notice := k.confirmation(6 * time.Hour)
+	k.refuse(notice, contract.ChannelEmail)
+	k.clock = now.Add(tooNear - 10*time.Minute)
+	k.settle(notice, k.claim(notice, contract.ChannelSMS), contract.ChannelSMS, pg.Sent{State: contract.AttemptAccepted})
+	k.clock = now.Add(tooNear)
+	require.Equal(t, contract.NextHopOutput{Wait: 20 * time.Minute, Reason: "awaiting-receipt"}, k.hop(notice))
+	k.report(notice, contract.ChannelSMS, contract.AttemptDelivered)
+	require.Equal(t, contract.OutcomeDelivered, k.hop(notice).Outcome)
+	require.Empty(t, k.cases())
+}
+
+// tooNear is how long after now an appointment six hours off is too near to be confirmed.
+const tooNear = 6*time.Hour - 44*time.Minute
+
+// confirmation is the notice of an appointment that begins after a time, of a patient
+// who is not on Helsenorge.
+func (k *desk) confirmation(after time.Duration) string {
+	k.Helper()
+	k.gates(true, true, true)
+	k.contacts(sms, email)
+	k.inactive()
+	id := k.made(now.Add(after))
+	out := k.decide(id, 1, k.publish(id, 1).Purpose, pg.ActivityReading{})
+	require.Equal(k, contract.OwnerClinic, out.Owner, out.Reason)
+	return out.NoticeID
+}
+
+// Only a provider that certainly does not have the notice is asked again.
+func TestWhatAProviderMayHaveIsNotAskedAgain(t *testing.T) { // D12, F17
+	for name, c := range map[string]struct {
+		last  func(k *desk, notice string)
+		known contract.AttemptState
+	}{
+		"refused for good": {func(k *desk, notice string) {
+			k.settle(notice, k.claim(notice, contract.ChannelEmail), contract.ChannelEmail, pg.Sent{State: contract.AttemptFailed, Reason: "rcpt 550"})
+		}, contract.AttemptFailed},
+		"unknown": {func(k *desk, notice string) {
+			k.settle(notice, k.claim(notice, contract.ChannelEmail), contract.ChannelEmail, pg.Sent{State: contract.AttemptUnknown})
+		}, contract.AttemptUnknown},
+		"claimed, and nobody settles it": {func(k *desk, notice string) { k.claim(notice, contract.ChannelEmail) }, contract.AttemptUnknown},
+		"a report after the refusal": {func(k *desk, notice string) {
+			k.refuse(notice, contract.ChannelEmail)
+			k.report(notice, contract.ChannelEmail, contract.AttemptAccepted)
+		}, contract.AttemptFailed},
+		"a report before the refusal": {func(k *desk, notice string) {
+			c := k.claim(notice, contract.ChannelEmail)
+			k.report(notice, contract.ChannelEmail, contract.AttemptAccepted)
+			k.settle(notice, c, contract.ChannelEmail, pg.Sent{State: contract.AttemptFailed, Reason: "http 503", ForNow: true})
+		}, contract.AttemptFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newDesk(t)
+			_, notice := k.due(email)
+			k.refuse(notice, contract.ChannelEmail)
+			k.clock = k.clock.Add(15 * time.Minute)
+			require.Equal(t, contract.ChannelEmail, k.hop(notice).Channel)
+			c.last(k, notice)
+			k.clock = k.clock.Add(time.Hour)
+			require.True(t, k.hop(notice).Done)
+			require.Equal(t, c.known, k.claim(notice, contract.ChannelEmail).Known)
+			require.Equal(t, []contract.CaseKind{contract.CaseNoticeFailed}, k.cases())
+		})
+	}
+}
+
+func (k *desk) report(notice string, channel contract.Channel, state contract.AttemptState) {
+	k.Helper()
+	_, _, err := k.s.RecordDeliveryReport(k.Context(), channel, notice+"/"+string(channel), string(state), state, k.clock)
+	require.NoError(k, err)
+}
+
+// A turn that the last look withheld is followed by a pause, too: whatever the rules and
+// that look disagree about, the run does not spin.
+func TestAWithheldTurnIsATurn(t *testing.T) { // F17
+	k := newDesk(t)
+	_, notice := k.due(email)
+	k.refuse(notice, contract.ChannelEmail)
+	k.clock = k.clock.Add(15 * time.Minute)
+	require.Equal(t, contract.ChannelEmail, k.hop(notice).Channel)
+	k.contacts()
+	require.Equal(t, contract.AttemptWithheld, k.claim(notice, contract.ChannelEmail).Known)
+	k.contacts(email)
+	hop := k.hop(notice)
+	require.Equal(t, []any{contract.Channel(""), 15 * time.Minute}, []any{hop.Channel, hop.Wait})
+}
+
 // Whoever ends a notice or an appointment's run without giving what is owed leaves no
 // line open: the case is the outcome, until a report knows better.
 func TestACaseEndsTheNotice(t *testing.T) { // F1, D12

@@ -53,7 +53,20 @@ type Attempt struct {
 	State   AttemptState `json:"state"`
 	// At is when it was claimed.
 	At time.Time `json:"at"`
+	// RefusedAt is when the provider last refused it for now, of a Failed one: the
+	// provider certainly does not have it. Zero: it failed for good.
+	RefusedAt time.Time `json:"refused_at,omitzero"`
 }
+
+// How a channel that refused for now is asked again (F17): a provider that is down for
+// hours is no reason to give the patient up while the notice is still of use.
+const (
+	// AskAgainAfter is the least time from a refusal to the next turn of the channel.
+	AskAgainAfter = 15 * time.Minute
+	// AskAgainFor is for how long after the decision to give the notice a channel has
+	// another turn. A confirmation is of use for months: an operator hears of it sooner.
+	AskAgainFor = 24 * time.Hour
+)
 
 // DefaultWaits is how long to wait for a delivery receipt, by channel. Zero: none
 // comes, and what the provider has taken is the outcome: the mail server's 250, the
@@ -67,7 +80,10 @@ type HopInput struct {
 	Now time.Time
 	// LatestHop is the last instant, inclusive, at which a hop may start; zero: no
 	// limit.
-	LatestHop  time.Time
+	LatestHop time.Time
+	// DecidedAt is when it was decided to give the notice, from which AskAgainFor
+	// counts; zero: no limit.
+	DecidedAt  time.Time
 	Reachable  []Channel
 	Preference Preference
 	// Attempts are all of this notice, in any order.
@@ -90,6 +106,8 @@ const (
 	HopAfterFailed = "previous-hop-failed"      // the channel before will not arrive
 	HopNoReceipt   = "previous-hop-unconfirmed" // no receipt in time from the channel before
 	HopWaiting     = "awaiting-receipt"
+	HopAgain       = "asked-again"       // the channel refused for now before
+	HopProvider    = "awaiting-provider" // all that is left refused for now: asked again after the wait
 
 	DoneReceipt    = "receipt"         // a delivery receipt
 	DoneTaken      = "taken-is-final"  // taken by a provider from which no receipt comes
@@ -105,8 +123,8 @@ const (
 type Next struct {
 	// Channel to start now.
 	Channel Channel `json:"channel,omitempty"`
-	// Wait is how long to wait for a receipt before asking again: after Channel has
-	// been started, or, when Channel is empty, from now.
+	// Wait is how long to wait for a receipt, or for a provider that is down, before
+	// asking again: after Channel has been started, or, when Channel is empty, from now.
 	Wait time.Duration `json:"wait,omitempty"`
 	// Also are channels to start together with the first hop: push, in addition.
 	Also []Channel `json:"also,omitempty"`
@@ -120,11 +138,13 @@ type Next struct {
 // NextHop says what to do next with a notice that the clinic owns. Channels are
 // tried one at a time in the patient's order, e-mail before SMS by default; push
 // goes along with the first, alone when it is all there is, and last when it could
-// not go along (S90). A channel is never used twice: an attempt of unknown outcome
-// is waited for like a taken one, and then the next channel is tried; a claimed one is
-// such an attempt, because who claimed it and still asks does not know. A receipt from
-// any channel ends it; push that was merely taken ends it only when nothing else is
-// left, since nobody may have seen it.
+// not go along (S90). A channel that may have it is never used again: an attempt of
+// unknown outcome is waited for like a taken one, and then the next channel is tried; a
+// claimed one is such an attempt, because who claimed it and still asks does not know. A
+// channel that refused for now has another turn when no other is left, the one that has
+// waited longest first, until LatestHop (F17). A receipt from any channel ends it; push
+// that was merely taken ends it only when nothing else is left, since nobody may have
+// seen it.
 func NextHop(in HopInput) Next {
 	waits := in.Waits
 	if waits == nil {
@@ -161,11 +181,12 @@ func NextHop(in HopInput) Next {
 	}
 
 	usable := func(c Channel) bool {
-		return slices.Contains(in.Reachable, c) && !slices.Contains(in.Preference.OptOut, c) &&
-			!slices.ContainsFunc(attempts, func(a Attempt) bool { return a.Channel == c })
+		return in.wanted(c) && !slices.ContainsFunc(attempts, func(a Attempt) bool { return a.Channel == c })
 	}
 	i := slices.IndexFunc(in.Preference.chain(), usable)
-	late := !in.LatestHop.IsZero() && in.Now.After(in.LatestHop)
+	late := in.late(in.Now)
+	again, due := in.again(attempts)
+	left := again != "" && !in.late(due) && !in.tired(due)
 	switch {
 	case i >= 0 && !late:
 		hop := in.Preference.chain()[i]
@@ -179,11 +200,15 @@ func NextHop(in HopInput) Next {
 			next.Also = []Channel{Push}
 		}
 		return next
+	case left && !due.After(in.Now):
+		return Next{Channel: again, Wait: waits[again], Reason: HopAgain}
 	case awaitedPush > 0:
 		return Next{Wait: awaitedPush, Reason: HopWaiting}
+	case left:
+		return Next{Wait: due.Sub(in.Now), Reason: HopProvider}
 	case taken:
 		return done(OutcomeDelivered, DoneTaken)
-	case i >= 0:
+	case i >= 0, again != "" && in.late(due):
 		return done(OutcomeExpired, DoneLatestPast)
 	case unconfirmed:
 		return done(OutcomeFailed, DoneNoReceipt)
@@ -193,6 +218,39 @@ func NextHop(in HopInput) Next {
 		return done(OutcomeSuppressed, DoneOptedOut)
 	}
 	return done(OutcomeFailed, DoneNoChannel)
+}
+
+// wanted tells whether the patient may be reached on the channel.
+func (in HopInput) wanted(c Channel) bool {
+	return slices.Contains(in.Reachable, c) && !slices.Contains(in.Preference.OptOut, c)
+}
+
+// late tells whether no hop starts any more at an instant.
+func (in HopInput) late(at time.Time) bool { return !in.LatestHop.IsZero() && at.After(in.LatestHop) }
+
+// tired tells whether no channel has another turn any more at an instant.
+func (in HopInput) tired(at time.Time) bool {
+	return !in.DecidedAt.IsZero() && at.After(in.DecidedAt.Add(AskAgainFor))
+}
+
+// again is the channel that has another turn first, and when, not before Now; "" when
+// none refused for now. The patient's order decides between equals.
+func (in HopInput) again(attempts []Attempt) (Channel, time.Time) {
+	var again Channel
+	var due time.Time
+	for _, c := range in.Preference.chain() {
+		i := slices.IndexFunc(attempts, func(a Attempt) bool { return a.Channel == c })
+		if i < 0 || attempts[i].State != Failed || attempts[i].RefusedAt.IsZero() || !in.wanted(c) {
+			continue
+		}
+		if at := attempts[i].RefusedAt.Add(AskAgainAfter); again == "" || at.Before(due) {
+			again, due = c, at
+		}
+	}
+	if due.Before(in.Now) {
+		due = in.Now
+	}
+	return again, due
 }
 
 func done(outcome, reason string) Next { return Next{Done: true, Outcome: outcome, Reason: reason} }
@@ -209,7 +267,7 @@ func (p Preference) chain() []Channel {
 }
 
 // latest is one attempt per channel, with what all that is told of it adds up to and
-// the first instant.
+// the first instant. It was refused for now only if nothing else is told of it.
 func latest(all []Attempt) []Attempt {
 	var one []Attempt
 	for _, a := range all {
@@ -221,6 +279,12 @@ func latest(all []Attempt) []Attempt {
 		one[i].State = Merge(one[i].State, a.State)
 		if a.At.Before(one[i].At) {
 			one[i].At = a.At
+		}
+		switch refused := &one[i].RefusedAt; {
+		case refused.IsZero() || a.RefusedAt.IsZero():
+			*refused = time.Time{}
+		case a.RefusedAt.After(*refused):
+			*refused = a.RefusedAt
 		}
 	}
 	return one

@@ -35,6 +35,13 @@ func tried(c Channel, s AttemptState, ago time.Duration) Attempt {
 	return Attempt{Channel: c, State: s, At: noon.Add(-ago)}
 }
 
+// refused is an attempt that the provider does not have, for now.
+func refused(c Channel, ago time.Duration) Attempt {
+	a := tried(c, Failed, ago+time.Minute)
+	a.RefusedAt = noon.Add(-ago)
+	return a
+}
+
 func TestNextHop(t *testing.T) {
 	t.Parallel()
 	both := []Channel{SMS, Email}
@@ -106,10 +113,109 @@ func TestNextHop(t *testing.T) {
 		"after it, one failed":    {HopInput{Reachable: both, LatestHop: noon.Add(-1), Attempts: []Attempt{tried(Email, Failed, 0)}}, Next{Done: true, Outcome: OutcomeExpired, Reason: DoneLatestPast}},
 		"after it, still waiting": {HopInput{Reachable: both, LatestHop: noon.Add(-1), Attempts: []Attempt{tried(SMS, Taken, time.Minute)}}, Next{Wait: 29 * time.Minute, Reason: HopWaiting}},
 		"after it, all tried":     {HopInput{Reachable: []Channel{SMS}, LatestHop: noon.Add(-1), Attempts: []Attempt{tried(SMS, Failed, 0)}}, failed(DoneAllFailed)},
+
+		// F17: who refused for now is asked again, when nobody else is left and it is of use.
+		"the other channel before the same again": {HopInput{Reachable: both, Attempts: []Attempt{refused(Email, time.Hour)}},
+			Next{Channel: SMS, Wait: half, Reason: HopAfterFailed}},
+		"not at once":                 {HopInput{Reachable: both, Attempts: []Attempt{refused(Email, 5*time.Minute), refused(SMS, 0)}}, Next{Wait: 10 * time.Minute, Reason: HopProvider}},
+		"after the pause":             {HopInput{Reachable: []Channel{SMS}, Attempts: []Attempt{refused(SMS, AskAgainAfter)}}, Next{Channel: SMS, Wait: half, Reason: HopAgain}},
+		"who waited longest":          {HopInput{Reachable: both, Attempts: []Attempt{refused(Email, half), refused(SMS, time.Hour)}}, Next{Channel: SMS, Wait: half, Reason: HopAgain}},
+		"of equals as the patient":    {HopInput{Reachable: both, Attempts: []Attempt{refused(SMS, time.Hour), refused(Email, time.Hour)}}, Next{Channel: Email, Reason: HopAgain}},
+		"push too":                    {HopInput{Reachable: all, Attempts: []Attempt{tried(Email, Failed, 0), tried(SMS, Failed, 0), refused(Push, half)}}, Next{Channel: Push, Reason: HopAgain}},
+		"though push was taken":       {HopInput{Reachable: all, Attempts: []Attempt{refused(Email, half), tried(SMS, Failed, 0), tried(Push, Taken, half)}}, Next{Channel: Email, Reason: HopAgain}},
+		"what may come is waited for": {HopInput{Reachable: both, Attempts: []Attempt{refused(Email, half), tried(SMS, Unknown, time.Minute)}}, Next{Wait: 29 * time.Minute, Reason: HopWaiting}},
+		"and did not come": {HopInput{Reachable: both, Attempts: []Attempt{refused(Email, half), tried(SMS, Taken, half)}},
+			Next{Channel: Email, Reason: HopAgain}},
+		"not who is not wanted":  {HopInput{Reachable: both, Preference: Preference{OptOut: []Channel{SMS}}, Attempts: []Attempt{tried(Email, Failed, 0), refused(SMS, half)}}, failed(DoneAllFailed)},
+		"not who has no address": {HopInput{Reachable: []Channel{Email}, Attempts: []Attempt{tried(Email, Failed, 0), refused(SMS, half)}}, failed(DoneAllFailed)},
+		"until the latest instant": {HopInput{Reachable: []Channel{SMS}, LatestHop: noon, Attempts: []Attempt{refused(SMS, half)}},
+			Next{Channel: SMS, Wait: half, Reason: HopAgain}},
+		"not after it": {HopInput{Reachable: []Channel{SMS}, LatestHop: noon.Add(-1), Attempts: []Attempt{refused(SMS, half)}},
+			Next{Done: true, Outcome: OutcomeExpired, Reason: DoneLatestPast}},
+		"no turn is left before it": {HopInput{Reachable: []Channel{SMS}, LatestHop: noon.Add(AskAgainAfter - 1), Attempts: []Attempt{refused(SMS, 0)}},
+			Next{Done: true, Outcome: OutcomeExpired, Reason: DoneLatestPast}},
+		"after it, push was taken": {HopInput{Reachable: []Channel{SMS, Push}, LatestHop: noon.Add(-1), Attempts: []Attempt{refused(SMS, half), tried(Push, Taken, 0)}},
+			delivered(DoneTaken)},
+		"for a day": {HopInput{Reachable: []Channel{SMS}, DecidedAt: noon.Add(-AskAgainFor), Attempts: []Attempt{refused(SMS, half)}},
+			Next{Channel: SMS, Wait: half, Reason: HopAgain}},
+		"and no longer": {HopInput{Reachable: []Channel{SMS}, DecidedAt: noon.Add(-AskAgainFor - 1), Attempts: []Attempt{refused(SMS, half)}},
+			failed(DoneAllFailed)},
+		"the last refusal counts": {HopInput{Reachable: []Channel{SMS}, Attempts: []Attempt{refused(SMS, time.Hour), refused(SMS, 5*time.Minute)}},
+			Next{Wait: 10 * time.Minute, Reason: HopProvider}},
+		"a word of it beside the refusal": {HopInput{Reachable: []Channel{SMS}, Attempts: []Attempt{refused(SMS, time.Hour), tried(SMS, Taken, time.Hour)}}, failed(DoneAllFailed)},
+		"delivered after all":             {HopInput{Reachable: []Channel{SMS}, Attempts: []Attempt{refused(SMS, time.Hour), tried(SMS, Delivered, time.Hour)}}, delivered(DoneReceipt)},
 	} {
 		c.in.Now = noon
 		require.Equal(t, c.want, NextHop(c.in), name)
 	}
+}
+
+// Providers that refuse for now for some hours, in every combination, and then do each
+// of all there is: nobody is sent a notice whose provider may have it, nobody is asked
+// sooner than after the pause, what comes back in time is used, nothing starts after
+// LatestHop, and it ends.
+func TestEveryOutage(t *testing.T) {
+	t.Parallel()
+	const hours = 4
+	channels := []Channel{Email, SMS, Push}
+	for down := range hours * hours * hours {
+		for outcomes := range 6 * 6 * 6 {
+			up := map[Channel]time.Time{}
+			fate := map[Channel]AttemptState{}
+			for i, d, o := 0, down, outcomes; i < len(channels); i, d, o = i+1, d/hours, o/6 {
+				up[channels[i]], fate[channels[i]] = noon.Add(time.Duration(d%hours)*time.Hour), states[o%6]
+			}
+			in := HopInput{Now: noon, LatestHop: noon.Add(150 * time.Minute), Reachable: channels}
+			last := outlive(t, &in, up, fate)
+			require.NotEmpty(t, last.Outcome)
+			arrived, refusedNow := false, false
+			for _, a := range in.Attempts {
+				arrived = arrived || a.State == Delivered || a.State == Taken && a.Channel != SMS
+				refusedNow = refusedNow || !a.RefusedAt.IsZero()
+			}
+			require.Equal(t, arrived, last.Outcome == OutcomeDelivered, "%v %v %+v", up, fate, in.Attempts)
+			if !arrived {
+				require.Equal(t, refusedNow, last.Outcome == OutcomeExpired, "a channel was left, but no time: %v %v %+v", up, fate, in.Attempts)
+				for _, a := range in.Attempts {
+					require.False(t, !a.RefusedAt.IsZero() && up[a.Channel].Add(time.Hour).Before(in.LatestHop), "given up though %s is back: %v %+v", a.Channel, up, in.Attempts)
+				}
+			}
+		}
+	}
+}
+
+// outlive does what NextHop says until it is done: a provider refuses for now until it
+// is up, and then does its fate.
+func outlive(t *testing.T, in *HopInput, up map[Channel]time.Time, fate map[Channel]AttemptState) Next {
+	t.Helper()
+	for range 100 {
+		next := NextHop(*in)
+		if next.Done {
+			return next
+		}
+		if next.Channel == "" {
+			require.Positive(t, next.Wait, "neither starts nor waits")
+			in.Now = in.Now.Add(next.Wait)
+			continue
+		}
+		require.False(t, in.Now.After(in.LatestHop), "too late")
+		for _, c := range append([]Channel{next.Channel}, next.Also...) {
+			if i := slices.IndexFunc(in.Attempts, func(a Attempt) bool { return a.Channel == c }); i >= 0 {
+				before := in.Attempts[i]
+				require.False(t, before.RefusedAt.IsZero(), "%s may have it: %+v", c, before)
+				require.False(t, in.Now.Before(before.RefusedAt.Add(AskAgainAfter)), "too soon")
+				require.Equal(t, HopAgain, next.Reason)
+				in.Attempts = slices.Delete(in.Attempts, i, i+1)
+			}
+			a := Attempt{Channel: c, State: fate[c], At: in.Now}
+			if in.Now.Before(up[c]) {
+				a.State, a.RefusedAt = Failed, in.Now
+			}
+			in.Attempts = append(in.Attempts, a)
+		}
+	}
+	t.Fatalf("no end: %+v", in)
+	return Next{}
 }
 
 // Every set of reachable channels, opt-outs and orders, with every outcome on every

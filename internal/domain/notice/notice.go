@@ -254,6 +254,16 @@ func (s Situation) minLead() time.Duration {
 	return s.MinLead
 }
 
+// LatestTry is the last instant at which Decide may still let the clinic tell the
+// patient: LatestHop, but MinLead before the start for a confirmation or a change.
+func (s Situation) LatestTry() time.Time {
+	latest := s.latestHop()
+	if near := s.StartsAt.Add(-s.minLead()); (s.Purpose == Confirmation || s.Purpose == Change) && near.Before(latest) {
+		return near
+	}
+	return latest
+}
+
 func (s Situation) latestHop() time.Time {
 	switch {
 	case !s.LatestHop.IsZero():
