@@ -321,7 +321,7 @@ func reminder(c *clinic) {
 		require.Equal(c, "skip", c.decided(id, contract.AboutReminderPlan).Decided)
 		require.Equal(c, rule, c.decided(id, contract.AboutReminderPlan).Rule)
 		c.over(id)
-		none(id)
+		c.outcome(id, contract.PurposeReminder, contract.OutcomeSuppressed, rule)
 		require.Len(c, c.sent(late), 1, "the confirmation")
 	}
 }

@@ -149,6 +149,7 @@ func bookedLate(c *clinic) {
 	c.outcome(id, contract.PurposeConfirmation, contract.OutcomeDelegated, "delegated")
 	plan := c.decided(id, contract.AboutReminderPlan)
 	require.Equal(c, []string{"skip", "window-past"}, []string{plan.Decided, plan.Rule})
+	c.outcome(id, contract.PurposeReminder, contract.OutcomeSuppressed, "window-past")
 	c.quiet(id, online)
 	require.Equal(c, []string{"05"}, codesOf(c.told(online)), "the answer tells it, and nothing else does")
 
