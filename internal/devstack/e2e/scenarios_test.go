@@ -72,7 +72,7 @@ func (c *clinic) gets(p patient, starts ...time.Time) {
 func (c *clinic) outcome(id string, purpose contract.Purpose, want contract.Outcome, reason string) pg.NoticeExplained {
 	c.Helper()
 	n := c.notice(id, purpose)
-	require.Equal(c, want, n.Outcome, n.Reason)
+	require.Equalf(c, want, n.Outcome, "%s, decided %s", n.Reason, n.DecidedAt)
 	require.Equal(c, reason, n.Reason)
 	return n
 }
