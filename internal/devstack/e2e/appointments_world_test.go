@@ -108,6 +108,11 @@ func (c *clinic) passingTo(id string, at time.Time) (passed func()) {
 	return c.passing(id, at.Sub(now))
 }
 
+// beyond is how far behind a timer's instant time is let pass to. The server needs about
+// a second to fire a timer that it has skipped to, and where a lifecycle comes to rest
+// just as the target is reached, it skips to the next timer, however far away.
+const beyond = 20 * time.Second
+
 // grace is a little more than the clinic waits for further changes.
 const grace = 90 * time.Second
 

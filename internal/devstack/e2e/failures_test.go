@@ -98,14 +98,14 @@ func silentOverTheWindow(c *clinic) {
 	at := c.appointment(open).RemindAt
 	last := start.Add(-26 * time.Hour)
 	require.True(c, at.Before(last))
-	c.passTo(open, at.Add(time.Second))
+	c.passTo(open, at.Add(beyond))
 	c.eventually("the reminder waits for Helsenorge", func() error {
 		if d := c.decided(open, string(contract.PurposeReminder)); d.Decided != string(contract.OwnerPending) {
 			return fmt.Errorf("%s %s", d.Decided, d.Rule)
 		}
 		return nil
 	})
-	c.passTo(open, last.Add(time.Second))
+	c.passTo(open, last.Add(beyond))
 	require.Equal(c, contract.OutcomeSent, c.notice(open, contract.PurposeReminder).Outcome)
 	require.Equal(c, "receipt-overdue", c.ownedBecause(open, contract.PurposeReminder))
 	reminders := 0
@@ -117,7 +117,7 @@ func silentOverTheWindow(c *clinic) {
 	}
 	require.Equal(c, 1, reminders)
 
-	c.passTo(closed, start.Add(time.Hour-26*time.Hour+time.Second))
+	c.passTo(closed, start.Add(time.Hour-26*time.Hour+beyond))
 	c.outcome(closed, contract.PurposeReminder, contract.OutcomeSuppressed, "gate-type")
 	require.NotEmpty(c, c.cases(contract.CaseNoticeFailed), "the clinic counted on Helsenorge")
 	c.gets(q)

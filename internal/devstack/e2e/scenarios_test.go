@@ -83,7 +83,7 @@ func (c *clinic) reminded(id string) time.Time {
 	c.Helper()
 	at := c.appointment(id).RemindAt
 	require.False(c, at.IsZero(), "a reminder is planned")
-	c.passTo(id, at.Add(time.Second))
+	c.passTo(id, at.Add(beyond))
 	c.notice(id, contract.PurposeReminder)
 	return at
 }
@@ -494,7 +494,7 @@ func secondCalendarAndGate(c *clinic) {
 	var wg sync.WaitGroup
 	wg.Go(func() { c.calendars(closed, vaccination) })
 	at := c.appointment(id).RemindAt
-	c.passTo(id, at.Add(time.Second))
+	c.passTo(id, at.Add(beyond))
 	wg.Wait()
 	reminder := c.notice(id, contract.PurposeReminder)
 	// Whichever came first, it is whole: read once, and recorded.

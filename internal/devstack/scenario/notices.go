@@ -182,8 +182,8 @@ func (p *play) moveAhead(ctx context.Context, v *Visit, due func(pg.Appointment)
 	if at.IsZero() {
 		return fmt.Errorf("appointment %s waits for nothing", v.ID)
 	}
-	// A second more, for clocks that are not quite the same.
-	d := time.Until(at.Add(time.Second)) - v.ahead
+	// Some seconds more: the server needs one to fire a timer that it has skipped to.
+	d := time.Until(at.Add(10*time.Second)) - v.ahead
 	if d <= 0 {
 		return nil
 	}
