@@ -14,6 +14,7 @@ import (
 
 // Activities implements every group of contract.
 type Activities struct {
+	// Activities run beside the test, not inside a workflow: this is no lifecycle's lock.
 	mu    sync.Mutex
 	calls []string
 	fail  map[string]error
