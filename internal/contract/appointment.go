@@ -82,6 +82,21 @@ const (
 	PurposeReminder     Purpose = "reminder"
 )
 
+// PurposeOf is the notice that a message with the code calls for, be it an answer or a
+// pushed Avtale (S84-S86). A refusal (06, 09, 26, 30) and a missed appointment (11) are
+// told by the message alone: "".
+func PurposeOf(code string) Purpose {
+	switch code {
+	case AppointmentConfirmed, AppointmentWithOther:
+		return PurposeConfirmation
+	case AppointmentChanged:
+		return PurposeChange
+	case AppointmentCancelled:
+		return PurposeCancellation
+	}
+	return ""
+}
+
 // Owner is who gives the patient a notice (F3).
 type Owner string
 

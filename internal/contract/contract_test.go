@@ -200,3 +200,15 @@ func TestNothingNamesAPatient(t *testing.T) {
 		require.True(t, strings.HasSuffix(id, "/x"), id)
 	}
 }
+
+// TestPurposeOf: what is news to the patient is told once, whichever message carries it.
+func TestPurposeOf(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]Purpose{
+		AppointmentConfirmed: PurposeConfirmation, AppointmentWithOther: PurposeConfirmation, AppointmentChanged: PurposeChange,
+		AppointmentCancelled: PurposeCancellation, AppointmentNotAvailable: "", AppointmentNotCancelled: "", AppointmentPatientMissing: "",
+		AnswerRefused: "", AnswerNoAccess: "", "": "",
+	} {
+		require.Equal(t, want, PurposeOf(code), code)
+	}
+}

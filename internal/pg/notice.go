@@ -424,14 +424,6 @@ func (s *Store) endNotices(ctx context.Context, tx pgx.Tx, outcome contract.Outc
 	return nil
 }
 
-// tells is what an answer tells the patient (S84-S86).
-var tells = map[string]contract.Purpose{
-	contract.AppointmentConfirmed: contract.PurposeConfirmation,
-	contract.AppointmentWithOther: contract.PurposeConfirmation,
-	contract.AppointmentChanged:   contract.PurposeChange,
-	contract.AppointmentCancelled: contract.PurposeCancellation,
-}
-
 // pendingNotices lists what is still to be decided about the current revision, or to be
 // given: what was asked for and left open, the planned reminder, and what no open delivery will bring.
 func (s *Store) pendingNotices(ctx context.Context, tx pgx.Tx, a standing, deliveries []contract.Delivery) ([]contract.PendingNotice, error) {
@@ -479,7 +471,7 @@ func (s *Store) pendingNotices(ctx context.Context, tx pgx.Tx, a standing, deliv
 		return nil, err
 	}
 	for _, code := range codes {
-		told = append(told, tells[code])
+		told = append(told, contract.PurposeOf(code))
 	}
 	for _, p := range told {
 		if p != "" && !known[p] {

@@ -118,7 +118,7 @@ func (s *Store) publish(ctx context.Context, tx pgx.Tx, a *standing, counterpart
 		code, why = publication.Code(known.perhaps, in.Now)
 	}
 	toldCode, _ := publication.Code(known.told, in.Now)
-	out.Purpose, out.Rule = contract.Purpose(publication.Purpose(toldCode)), why
+	out.Purpose, out.Rule = contract.PurposeOf(toldCode), why
 	if deceased {
 		out.Rule = notice.ReasonDeceased // Helsenorge would tell the family (D14)
 		return in, nil
@@ -492,7 +492,7 @@ func (s *Store) openDeliveries(ctx context.Context, tx pgx.Tx, a standing) ([]co
 		var sent, due *time.Time
 		err := row.Scan(&d.OutboundID, &d.Code, &sent, &due, &d.Revision, &d.Purpose)
 		d.SentAt, d.ReceiptDue = derefTime(sent), derefTime(due)
-		if p := tells[string(d.Purpose)]; p != "" {
+		if p := contract.PurposeOf(string(d.Purpose)); p != "" {
 			d.Purpose = p // an answer tells what its code says
 		}
 		return d, err

@@ -223,17 +223,8 @@ func (r *run) deliver(ctx workflow.Context, messageID string) {
 // the notice that goes with it is decided.
 func (r *run) answer(ctx workflow.Context, revision int, code, outboundID string) {
 	if outboundID != "" {
-		r.deliveries.Add(ctx, contract.Delivery{OutboundID: outboundID, Code: code, Revision: revision, Purpose: tells[code]})
+		r.deliveries.Add(ctx, contract.Delivery{OutboundID: outboundID, Code: code, Revision: revision, Purpose: contract.PurposeOf(code)})
 	}
-}
-
-// tells is what an answer tells the patient (S84-S86). A refusal (06, 09, 26, 30)
-// and a missed appointment (11) are told by the answer alone.
-var tells = map[string]contract.Purpose{
-	contract.AppointmentConfirmed: contract.PurposeConfirmation,
-	contract.AppointmentWithOther: contract.PurposeConfirmation,
-	contract.AppointmentChanged:   contract.PurposeChange,
-	contract.AppointmentCancelled: contract.PurposeCancellation,
 }
 
 // sent shows that a message has left.

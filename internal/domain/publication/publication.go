@@ -3,11 +3,7 @@
 // does not matter, and none at all for what is hidden.
 package publication
 
-import (
-	"time"
-
-	"github.com/helsebro/helsebro/internal/domain/notice"
-)
+import "time"
 
 // Codes of 7602 that an Avtale carries.
 const (
@@ -83,18 +79,4 @@ func Code(published *Snapshot, now Snapshot) (code, reason string) {
 		return Changed, ReasonChanged
 	}
 	return "", ReasonNoChange
-}
-
-// Purpose is the notice that a code calls for; "" for a no-show, which is a fact for
-// the overview and no news to the patient, and for no code.
-func Purpose(code string) notice.Purpose {
-	switch code {
-	case New:
-		return notice.Confirmation
-	case Changed:
-		return notice.Change
-	case Cancelled:
-		return notice.Cancellation
-	}
-	return ""
 }

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/helsebro/helsebro/internal/domain/notice"
 )
 
 var start = time.Date(2026, time.June, 10, 8, 0, 0, 0, time.UTC)
@@ -105,14 +103,5 @@ func TestCodeEndsInSilence(t *testing.T) {
 				require.Empty(t, again, "%+v after %+v", now, before)
 			}
 		}
-	}
-}
-
-func TestPurpose(t *testing.T) {
-	t.Parallel()
-	for code, want := range map[string]notice.Purpose{
-		New: notice.Confirmation, Changed: notice.Change, Cancelled: notice.Cancellation, NoShow: "", "": "", "MOA": "",
-	} {
-		require.Equal(t, want, Purpose(code), code)
 	}
 }
