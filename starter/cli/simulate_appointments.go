@@ -40,6 +40,17 @@ func (s *simulated) ask(ctx context.Context, q simulator.Question) (simulator.An
 	return a, s.failed(err)
 }
 
+// asks runs a command that asks the question and shows the answer.
+func (s *simulated) asks(q *simulator.Question, write func(io.Writer, simulator.Answer) error) func(*cobra.Command, []string) error {
+	return runs(func(cmd *cobra.Command, _ []string) error {
+		a, err := s.ask(cmd.Context(), *q)
+		if err != nil {
+			return err
+		}
+		return s.show(a, func(w io.Writer) error { return write(w, a) })
+	})
+}
+
 // headline says what a party answered, and how soon.
 func headline(w io.Writer, list codes.List, a simulator.Answer) error {
 	words := []string{a.Code, codes.Name(list, a.Code)}
@@ -67,26 +78,20 @@ func simulateSlotsCommand(env Environment) *cobra.Command {
 	}
 	s := callsSimulator(cmd, env)
 	slotsFlags(cmd, &q)
-	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
-		a, err := s.ask(cmd.Context(), q)
-		if err != nil {
+	cmd.RunE = s.asks(&q, func(w io.Writer, a simulator.Answer) error {
+		if err := headline(w, codes.Answers, a); err != nil {
 			return err
 		}
-		return s.show(a, func(w io.Writer) error {
-			if err := headline(w, codes.Answers, a); err != nil {
-				return err
+		if len(a.Slots) == 0 {
+			return nil
+		}
+		return table(w, "", len(a.Slots), "STARTS\tENDS\tTYPE\tBOOK FROM\tPLACE\tSLOT", func(i int) []string {
+			slot := a.Slots[i]
+			from := "at once"
+			if !slot.AvailableAt.IsZero() {
+				from = wall(slot.AvailableAt)
 			}
-			if len(a.Slots) == 0 {
-				return nil
-			}
-			return table(w, "", len(a.Slots), "STARTS\tENDS\tTYPE\tBOOK FROM\tPLACE\tSLOT", func(i int) []string {
-				slot := a.Slots[i]
-				from := "at once"
-				if !slot.AvailableAt.IsZero() {
-					from = wall(slot.AvailableAt)
-				}
-				return []string{wall(slot.StartsAt), wall(slot.EndsAt), strings.Join(slot.Categories, " "), from, slot.Place, slot.UID}
-			})
+			return []string{wall(slot.StartsAt), wall(slot.EndsAt), strings.Join(slot.Categories, " "), from, slot.Place, slot.UID}
 		})
 	})
 	return cmd
@@ -204,18 +209,12 @@ func simulatePractitionersCommand(env Environment) *cobra.Command {
 	}
 	s := callsSimulator(cmd, env)
 	asksFlags(cmd, &q)
-	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
-		a, err := s.ask(cmd.Context(), q)
-		if err != nil {
+	cmd.RunE = s.asks(&q, func(w io.Writer, a simulator.Answer) error {
+		if err := headline(w, codes.Answers, a); err != nil || len(a.Practitioners) == 0 {
 			return err
 		}
-		return s.show(a, func(w io.Writer) error {
-			if err := headline(w, codes.Answers, a); err != nil || len(a.Practitioners) == 0 {
-				return err
-			}
-			return table(w, "", len(a.Practitioners), "NAME\tHPR", func(i int) []string {
-				return []string{a.Practitioners[i].Name, a.Practitioners[i].HPR}
-			})
+		return table(w, "", len(a.Practitioners), "NAME\tHPR", func(i int) []string {
+			return []string{a.Practitioners[i].Name, a.Practitioners[i].HPR}
 		})
 	})
 	return cmd
@@ -231,13 +230,7 @@ func simulateTestCommand(env Environment) *cobra.Command {
 	}
 	s := callsSimulator(cmd, env)
 	asksFlags(cmd, &q)
-	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
-		a, err := s.ask(cmd.Context(), q)
-		if err != nil {
-			return err
-		}
-		return s.show(a, func(w io.Writer) error { return headline(w, codes.TestCodes, a) })
-	})
+	cmd.RunE = s.asks(&q, func(w io.Writer, a simulator.Answer) error { return headline(w, codes.TestCodes, a) })
 	return cmd
 }
 
