@@ -490,10 +490,11 @@ func (s *Store) openDeliveries(ctx context.Context, tx pgx.Tx, a standing) ([]co
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (contract.Delivery, error) {
 		var d contract.Delivery
 		var sent, due *time.Time
-		err := row.Scan(&d.OutboundID, &d.Code, &sent, &due, &d.Revision, &d.Purpose)
-		d.SentAt, d.ReceiptDue = derefTime(sent), derefTime(due)
-		if p := contract.PurposeOf(string(d.Purpose)); p != "" {
-			d.Purpose = p // an answer tells what its code says
+		var about string // the purpose that was decided; an answer tells what its code says
+		err := row.Scan(&d.OutboundID, &d.Code, &sent, &due, &d.Revision, &about)
+		d.SentAt, d.ReceiptDue, d.Purpose = derefTime(sent), derefTime(due), contract.PurposeOf(about)
+		if d.Purpose == "" {
+			d.Purpose = contract.Purpose(about)
 		}
 		return d, err
 	})
