@@ -39,11 +39,15 @@ type DeliverToInboxOutput struct {
 	Fallback string `json:"fallback,omitempty"`
 	// CaseOpened is true when nobody could be found to read it.
 	CaseOpened bool `json:"caseOpened,omitempty"`
+	// Clock are the steps of the answer clock of a message that asks for something and
+	// whose process has a limit, counted from its receipt (F13).
+	Clock []Escalation `json:"clock,omitempty"`
 }
 
 // JournalActivities write to the patient's record.
 type JournalActivities interface {
-	// WriteJournalEntry adds one message to the journal (S50). Key: MessageID.
+	// WriteJournalEntry adds one message to the dialogue's one journal entry (S50,
+	// F14). Key: MessageID.
 	WriteJournalEntry(ctx context.Context, in WriteJournalEntryInput) (WriteJournalEntryOutput, error)
 }
 
@@ -163,6 +167,14 @@ type LoadDialogueOutput struct {
 	AnswerCode      string     `json:"answerCode,omitempty"`
 	Open            []Delivery `json:"open,omitempty"`
 	LatestAt        time.Time  `json:"latestAt,omitzero"`
+	// Process is the dialogue's, which a conversion may have changed.
+	Process Process `json:"process,omitempty"`
+	// Clock is the answer clock, its past steps left out.
+	Clock *AnswerClock `json:"clock,omitempty"`
+	// Accepted are the commands that were applied, newest last.
+	Accepted []string `json:"accepted,omitempty"`
+	// Opened is true when the clinic wrote first.
+	Opened bool `json:"opened,omitempty"`
 	// Seen are the wire ids already handled by a lifecycle, newest last.
 	Seen []string `json:"seen,omitempty"`
 	// Unplaced are stored messages that no lifecycle has put in an inbox, oldest

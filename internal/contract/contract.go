@@ -173,6 +173,10 @@ type AnswerCommand struct {
 	// FollowUp says that the answer adds to one already given. Without it a second
 	// answer to the same message is a conflict (two people answering, D17).
 	FollowUp bool `json:"followUp,omitempty"`
+	// Close says that the clinic regards the dialogue as ended with it. An
+	// e-consultation says so on the wire (13); an e-contact ends here only, since the
+	// current guide has no 13 there.
+	Close bool `json:"close,omitempty"`
 }
 
 // AnswerAccepted says that the answer is durable and will be sent. Its terminal
@@ -227,8 +231,17 @@ type DialogueState struct {
 	Cases    int `json:"cases"`
 	// AnswerOwed is true from a citizen's message until an answer is accepted.
 	AnswerOwed bool `json:"answerOwed"`
-	// Ended is true after 13, 26 or 30 until the citizen writes again.
+	// Ended is true after 13, 26, 30 or a close, until the citizen writes again.
 	Ended bool `json:"ended,omitempty"`
+	// Process is the dialogue's, where a conversion made it another than the run was
+	// started with (F14).
+	Process Process `json:"process,omitempty"`
+	// Clock runs while an answer is owed that has a limit (F13).
+	Clock *AnswerClock `json:"clock,omitempty"`
+	// Opened is true when the clinic wrote first.
+	Opened bool `json:"opened,omitempty"`
+	// Escalated is the last step of the answer clock that was done, until an answer.
+	Escalated EscalationStep `json:"escalated,omitempty"`
 	// Troubled is the delivery that failed last, until the next accepted answer or
 	// its own late receipt.
 	Troubled string `json:"troubled,omitempty"`
@@ -250,6 +263,11 @@ type PrescriptionState struct {
 	AnswerCode      string     `json:"answerCode,omitempty"`
 	Troubled        string     `json:"troubled,omitempty"`
 	Open            []Delivery `json:"open,omitempty"`
+	// Clock runs until the answer is accepted; Accepted are the commands taken in.
+	Clock    *AnswerClock `json:"clock,omitempty"`
+	Accepted []string     `json:"accepted,omitempty"`
+	// Escalated is the last step of the answer clock that was done, until an answer.
+	Escalated EscalationStep `json:"escalated,omitempty"`
 }
 
 // AnswerCodes lists the codes of 7602 with which the clinic may answer a process,
@@ -263,7 +281,10 @@ func AnswerCodes(p Process) []string {
 		return []string{AnswerToEnquiry, AnswerRefused, AnswerNoAccess}
 	case ProcessPrescription:
 		return []string{AnswerRenewed, AnswerPartlyRenewed, AnswerCannotRenew, AnswerRefused, AnswerNoAccess}
+	case ProcessEDialogue:
+		return []string{InHouse}
 	case ProcessAppointment, ProcessNotice: // what the calendar decides is the answer
+	case ProcessActivation:
 	}
 	return nil
 }

@@ -24,14 +24,18 @@ func samples() map[string]any {
 		return "019ab000-0000-7000-8000-0000000000" + string([]byte{'0' + n/10, '0' + n%10})
 	}
 	open := []Delivery{{OutboundID: id(4), Code: AnswerToEnquiry, SentAt: at, ReceiptDue: at.Add(4 * time.Hour)}}
+	clock := AnswerClock{MessageID: id(2), Steps: []Escalation{{Step: StepWarn, At: at}}}
 	dialogue := DialogueState{
 		Status: StatusAwaitingReceipt, Seen: []string{id(3)}, LatestMessageID: id(2), LatestAt: at, Messages: 1, Answers: 1, Cases: 1,
 		AnswerOwed: true, Ended: true, Troubled: id(4), Open: open, Accepted: []string{id(4)},
+		Process: ProcessEConsultation, Clock: &clock, Opened: true, Escalated: StepWarn,
 	}
 	prescription := PrescriptionState{
 		Status: StatusAnswered, Seen: []string{id(3)}, LatestMessageID: id(2), Messages: 1, Cases: 1,
 		AnswerID: id(4), AnswerCode: AnswerCannotRenew, Troubled: id(4), Open: open,
+		Clock: &clock, Accepted: []string{id(4)}, Escalated: StepDeputy,
 	}
+	activation := ActivationState{Status: StatusActive, Failing: []string{"her-ids"}, CheckedAt: at, Accepted: []string{id(4)}, Cases: 1}
 	facts := AppointmentFacts{Status: StatusBooked, Revision: 3, StartsAt: at, EndsAt: at, TellAt: at}
 	pending := []PendingNotice{{Purpose: PurposeReminder, Revision: 3, At: at, Asked: true}}
 	pushed := []Delivery{{OutboundID: id(4), Code: AppointmentChanged, SentAt: at, ReceiptDue: at.Add(4 * time.Hour), Revision: 3, Purpose: PurposeChange}}
@@ -41,52 +45,64 @@ func samples() map[string]any {
 		Seen:      []string{id(3)}, Accepted: []string{id(4)}, Open: pushed, Troubled: id(4), Cases: 1,
 	}
 	return map[string]any{
-		"appointment-input":           AppointmentInput{ClinicID: id(1), AppointmentID: id(5), Resume: true, State: &appointment},
-		"change-command":              ChangeCommand{CommandID: id(4)},
-		"change-accepted":             ChangeAccepted{CommandID: id(4), Revision: 3, Status: StatusBooked},
-		"notice-input":                NoticeInput{ClinicID: id(1), AppointmentID: id(5), NoticeID: id(6), Purpose: PurposeReminder, Revision: 3},
-		"notice-result":               NoticeResult{Outcome: OutcomeSuppressed, Reason: "gate-calendar"},
-		"delivery-reported":           DeliveryReported{Channel: ChannelSMS, State: AttemptDelivered, At: at},
-		"take-booking-message-input":  TakeBookingMessageInput{ClinicID: id(1), AppointmentID: id(5), MessageID: id(2), Now: at},
-		"take-booking-message-output": TakeBookingMessageOutput{Facts: facts, Code: AppointmentConfirmed, OutboundID: id(4), Inbox: true, Rule: "booked", CaseOpened: true},
-		"apply-change-input":          ApplyChangeInput{ClinicID: id(1), AppointmentID: id(5), CommandID: id(4), Now: at},
-		"apply-change-output":         ApplyChangeOutput{Facts: facts, Code: AppointmentConfirmed, OutboundID: id(4), CaseOpened: true},
-		"load-appointment-input":      LoadAppointmentInput{ClinicID: id(1), AppointmentID: id(5)},
-		"load-appointment-output":     LoadAppointmentOutput{Facts: facts, Told: 2, Planned: 3, Notices: pending, Seen: []string{id(3)}, Accepted: []string{id(4)}, Open: pushed, Untaken: []MessageReceived{{MessageID: id(2), MsgID: id(3), Function: FunctionReserve, ReceivedAt: at}}},
-		"publish-input":               PublishInput{ClinicID: id(1), AppointmentID: id(5), Revision: 3, Now: at},
-		"publish-output":              PublishOutput{Code: AppointmentChanged, OutboundID: id(4), Purpose: PurposeChange, HandOverAt: at, Rule: "moved"},
-		"plan-reminder-input":         PlanReminderInput{ClinicID: id(1), AppointmentID: id(5), Revision: 3, Now: at},
-		"plan-reminder-output":        PlanReminderOutput{At: at, Skip: true, Rule: "window"},
-		"decide-notice-input":         DecideNoticeInput{ClinicID: id(1), AppointmentID: id(5), Revision: 3, Purpose: PurposeReminder, Now: at},
-		"decide-notice-output":        DecideNoticeOutput{NoticeID: id(6), Owner: OwnerPending, Reason: "receipt-outstanding", Until: at, CaseOpened: true},
-		"next-hop-input":              NextHopInput{ClinicID: id(1), NoticeID: id(6), Now: at, Tried: []Channel{ChannelEmail}},
-		"next-hop-output":             NextHopOutput{Done: true, Outcome: OutcomeDelivered, Reason: "sms", Channel: ChannelSMS, Also: []Channel{ChannelPush}, Patience: time.Minute, Wait: time.Minute},
-		"send-notice-input":           SendNoticeInput{ClinicID: id(1), NoticeID: id(6), Channel: ChannelSMS, Now: at},
-		"send-notice-output":          SendNoticeOutput{State: AttemptAccepted},
-		"dialogue-input":              DialogueInput{ClinicID: id(1), DialogueID: id(5), Process: ProcessEContact, Resume: true, State: &dialogue},
-		"prescription-input":          PrescriptionInput{ClinicID: id(1), DialogueID: id(5), Resume: true, State: &prescription},
-		"message-received":            MessageReceived{MessageID: id(2), MsgID: id(3), Function: "HE", ReceivedAt: at},
-		"receipt-received":            ReceiptReceived{OutboundID: id(4), Outcome: OutcomeRejected, Codes: []string{"E35"}, At: at},
-		"answer-command":              AnswerCommand{AnswerID: id(4), Code: AnswerToEnquiry, InReplyTo: id(2), FollowUp: true},
-		"answer-accepted":             AnswerAccepted{AnswerID: id(4), Status: StatusSending},
-		"deliver-to-inbox-input":      DeliverToInboxInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2)},
-		"deliver-to-inbox-output":     DeliverToInboxOutput{Places: 1, Rule: "selected", Fallback: "nobody-active", CaseOpened: true},
-		"write-journal-input":         WriteJournalEntryInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Direction: Inbound},
-		"write-journal-output":        WriteJournalEntryOutput{EntryID: id(6)},
-		"send-message-input":          SendMessageInput{ClinicID: id(1), OutboundID: id(4)},
-		"send-message-output":         SendMessageOutput{SentAt: at, ReceiptDue: at, Superseded: true},
-		"send-receipt-input":          SendReceiptInput{MessageID: id(2)},
-		"send-receipt-output":         SendReceiptOutput{SentAt: at},
-		"send-refusal-input":          SendRefusalInput{MessageID: id(2)},
-		"send-refusal-output":         SendRefusalOutput{SentAt: at},
-		"report-error-input":          ReportTransportErrorInput{MessageID: id(2)},
-		"report-error-output":         ReportTransportErrorOutput{SentAt: at},
-		"load-dialogue-input":         LoadDialogueInput{ClinicID: id(1), DialogueID: id(5)},
-		"load-dialogue-output":        LoadDialogueOutput{LatestMessageID: id(2), Messages: 1, Answers: 1, AnswerOwed: true, Ended: true, AnswerID: id(4), AnswerCode: "19", Open: open, LatestAt: at, Seen: []string{id(3)}, Unplaced: []MessageReceived{{MessageID: id(2), MsgID: id(3), Function: "HE", ReceivedAt: at}}},
-		"close-delivery-input":        CloseDeliveryInput{ClinicID: id(1), DialogueID: id(5), OutboundID: id(4), Outcome: OutcomeOverdue, Reason: "unavailable"},
-		"close-delivery-output":       CloseDeliveryOutput{Outcome: OutcomeAcknowledged},
-		"open-case-input":             OpenCaseInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Kind: CaseNotJournalled, Reason: "erased"},
-		"open-case-output":            OpenCaseOutput{CaseID: id(7)},
+		"appointment-input":            AppointmentInput{ClinicID: id(1), AppointmentID: id(5), Resume: true, State: &appointment},
+		"change-command":               ChangeCommand{CommandID: id(4)},
+		"change-accepted":              ChangeAccepted{CommandID: id(4), Revision: 3, Status: StatusBooked},
+		"notice-input":                 NoticeInput{ClinicID: id(1), AppointmentID: id(5), NoticeID: id(6), Purpose: PurposeReminder, Revision: 3},
+		"notice-result":                NoticeResult{Outcome: OutcomeSuppressed, Reason: "gate-calendar"},
+		"delivery-reported":            DeliveryReported{Channel: ChannelSMS, State: AttemptDelivered, At: at},
+		"take-booking-message-input":   TakeBookingMessageInput{ClinicID: id(1), AppointmentID: id(5), MessageID: id(2), Now: at},
+		"take-booking-message-output":  TakeBookingMessageOutput{Facts: facts, Code: AppointmentConfirmed, OutboundID: id(4), Inbox: true, Rule: "booked", CaseOpened: true},
+		"apply-change-input":           ApplyChangeInput{ClinicID: id(1), AppointmentID: id(5), CommandID: id(4), Now: at},
+		"apply-change-output":          ApplyChangeOutput{Facts: facts, Code: AppointmentConfirmed, OutboundID: id(4), CaseOpened: true},
+		"load-appointment-input":       LoadAppointmentInput{ClinicID: id(1), AppointmentID: id(5)},
+		"load-appointment-output":      LoadAppointmentOutput{Facts: facts, Told: 2, Planned: 3, Notices: pending, Seen: []string{id(3)}, Accepted: []string{id(4)}, Open: pushed, Untaken: []MessageReceived{{MessageID: id(2), MsgID: id(3), Function: FunctionReserve, ReceivedAt: at}}},
+		"publish-input":                PublishInput{ClinicID: id(1), AppointmentID: id(5), Revision: 3, Now: at},
+		"publish-output":               PublishOutput{Code: AppointmentChanged, OutboundID: id(4), Purpose: PurposeChange, HandOverAt: at, Rule: "moved"},
+		"plan-reminder-input":          PlanReminderInput{ClinicID: id(1), AppointmentID: id(5), Revision: 3, Now: at},
+		"plan-reminder-output":         PlanReminderOutput{At: at, Skip: true, Rule: "window"},
+		"decide-notice-input":          DecideNoticeInput{ClinicID: id(1), AppointmentID: id(5), Revision: 3, Purpose: PurposeReminder, Now: at},
+		"decide-notice-output":         DecideNoticeOutput{NoticeID: id(6), Owner: OwnerPending, Reason: "receipt-outstanding", Until: at, CaseOpened: true},
+		"next-hop-input":               NextHopInput{ClinicID: id(1), NoticeID: id(6), Now: at, Tried: []Channel{ChannelEmail}},
+		"next-hop-output":              NextHopOutput{Done: true, Outcome: OutcomeDelivered, Reason: "sms", Channel: ChannelSMS, Also: []Channel{ChannelPush}, Patience: time.Minute, Wait: time.Minute},
+		"send-notice-input":            SendNoticeInput{ClinicID: id(1), NoticeID: id(6), Channel: ChannelSMS, Now: at},
+		"send-notice-output":           SendNoticeOutput{State: AttemptAccepted},
+		"open-command":                 OpenCommand{MessageID: id(4), Code: OpenDialogue},
+		"apply-dialogue-change-input":  ApplyDialogueChangeInput{ClinicID: id(1), DialogueID: id(5), CommandID: id(4), Now: at},
+		"apply-dialogue-change-output": ApplyDialogueChangeOutput{Process: ProcessEConsultation, OutboundID: id(4), Code: OpenDialogue, Closed: true, Clock: &clock, CaseOpened: true},
+		"escalate-input":               EscalateInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Step: StepDeputy, Now: at},
+		"escalate-output":              EscalateOutput{Moot: true, Places: 2, CaseOpened: true},
+		"publish-message-input":        PublishMessageInput{ClinicID: id(1), DialogueID: id(5), OutboundID: id(4), Now: at},
+		"publish-message-output":       PublishMessageOutput{At: at},
+		"activation-input":             ActivationInput{ClinicID: id(1), StaffID: id(6), State: &activation},
+		"check-preconditions-input":    CheckPreconditionsInput{ClinicID: id(1), StaffID: id(6), Now: at},
+		"check-preconditions-output":   CheckPreconditionsOutput{Status: StatusActive, Failing: []string{"her-ids"}, CaseOpened: true},
+		"apply-activation-input":       ApplyActivationInput{ClinicID: id(1), StaffID: id(6), CommandID: id(4), Now: at},
+		"apply-activation-output":      ApplyActivationOutput{Status: StatusSuspended, Failing: []string{"her-ids"}},
+		"dialogue-input":               DialogueInput{ClinicID: id(1), DialogueID: id(5), Process: ProcessEContact, Resume: true, State: &dialogue},
+		"prescription-input":           PrescriptionInput{ClinicID: id(1), DialogueID: id(5), Resume: true, State: &prescription},
+		"message-received":             MessageReceived{MessageID: id(2), MsgID: id(3), Function: "HE", ReceivedAt: at},
+		"receipt-received":             ReceiptReceived{OutboundID: id(4), Outcome: OutcomeRejected, Codes: []string{"E35"}, At: at},
+		"answer-command":               AnswerCommand{AnswerID: id(4), Code: AnswerToEnquiry, InReplyTo: id(2), FollowUp: true, Close: true},
+		"answer-accepted":              AnswerAccepted{AnswerID: id(4), Status: StatusSending},
+		"deliver-to-inbox-input":       DeliverToInboxInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2)},
+		"deliver-to-inbox-output":      DeliverToInboxOutput{Places: 1, Rule: "selected", Fallback: "nobody-active", CaseOpened: true, Clock: clock.Steps},
+		"write-journal-input":          WriteJournalEntryInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Direction: Inbound},
+		"write-journal-output":         WriteJournalEntryOutput{EntryID: id(6)},
+		"send-message-input":           SendMessageInput{ClinicID: id(1), OutboundID: id(4)},
+		"send-message-output":          SendMessageOutput{SentAt: at, ReceiptDue: at, Superseded: true},
+		"send-receipt-input":           SendReceiptInput{MessageID: id(2)},
+		"send-receipt-output":          SendReceiptOutput{SentAt: at},
+		"send-refusal-input":           SendRefusalInput{MessageID: id(2)},
+		"send-refusal-output":          SendRefusalOutput{SentAt: at},
+		"report-error-input":           ReportTransportErrorInput{MessageID: id(2)},
+		"report-error-output":          ReportTransportErrorOutput{SentAt: at},
+		"load-dialogue-input":          LoadDialogueInput{ClinicID: id(1), DialogueID: id(5)},
+		"load-dialogue-output":         LoadDialogueOutput{LatestMessageID: id(2), Messages: 1, Answers: 1, AnswerOwed: true, Ended: true, AnswerID: id(4), AnswerCode: "19", Open: open, LatestAt: at, Seen: []string{id(3)}, Unplaced: []MessageReceived{{MessageID: id(2), MsgID: id(3), Function: "HE", ReceivedAt: at}}, Process: ProcessEConsultation, Clock: &clock, Accepted: []string{id(4)}, Opened: true},
+		"close-delivery-input":         CloseDeliveryInput{ClinicID: id(1), DialogueID: id(5), OutboundID: id(4), Outcome: OutcomeOverdue, Reason: "unavailable"},
+		"close-delivery-output":        CloseDeliveryOutput{Outcome: OutcomeAcknowledged},
+		"open-case-input":              OpenCaseInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Kind: CaseNotJournalled, Reason: "erased"},
+		"open-case-output":             OpenCaseOutput{CaseID: id(7)},
 	}
 }
 
@@ -171,6 +187,7 @@ func TestActivityNamesAreUnique(t *testing.T) {
 		reflect.TypeFor[InboxActivities](), reflect.TypeFor[JournalActivities](),
 		reflect.TypeFor[HelsenorgeActivities](), reflect.TypeFor[LedgerActivities](),
 		reflect.TypeFor[AppointmentActivities](), reflect.TypeFor[NoticeActivities](),
+		reflect.TypeFor[DialogueActivities](), reflect.TypeFor[ActivationActivities](),
 	} {
 		for i := range group.NumMethod() {
 			names = append(names, group.Method(i).Name)
@@ -179,8 +196,8 @@ func TestActivityNamesAreUnique(t *testing.T) {
 	slices.Sort(names)
 	require.Equal(t, slices.Compact(slices.Clone(names)), names)
 	require.Equal(t, []string{
-		"ApplyChange", "CloseDelivery", "DecideNotice", "DeliverToInbox", "LoadAppointment", "LoadDialogue", "NextHop", "OpenCase",
-		"PlanReminder", "Publish", "ReportTransportError", "SendMessage", "SendNotice", "SendReceipt", "SendRefusal",
+		"ApplyActivation", "ApplyChange", "ApplyDialogueChange", "CheckPreconditions", "CloseDelivery", "DecideNotice", "DeliverToInbox",
+		"Escalate", "LoadAppointment", "LoadDialogue", "NextHop", "OpenCase", "PlanReminder", "Publish", "PublishMessage", "ReportTransportError", "SendMessage", "SendNotice", "SendReceipt", "SendRefusal",
 		"TakeBookingMessage", "WriteJournalEntry",
 	}, names, "a name is an API: histories call it for months")
 }
@@ -196,7 +213,7 @@ func TestNothingNamesAPatient(t *testing.T) {
 			require.Falsef(t, suspicious.MatchString(m[1]), "%s has the field %s", name, m[1])
 		}
 	}
-	for _, id := range []string{DialogueWorkflowID("x"), PrescriptionWorkflowID("x"), AppointmentWorkflowID("x"), NoticeWorkflowID("x"), ReceiptActivityID("x"), RefusalActivityID("x"), TransportErrorActivityID("x")} {
+	for _, id := range []string{DialogueWorkflowID("x"), PrescriptionWorkflowID("x"), AppointmentWorkflowID("x"), NoticeWorkflowID("x"), ActivationWorkflowID("x", ""), ActivationWorkflowID("c", "x"), ReceiptActivityID("x"), RefusalActivityID("x"), TransportErrorActivityID("x")} {
 		require.True(t, strings.HasSuffix(id, "/x"), id)
 	}
 }

@@ -19,6 +19,15 @@ func AppointmentWorkflowID(appointmentID string) string { return "appointment/" 
 // NoticeWorkflowID is the workflow id of a notice.
 func NoticeWorkflowID(noticeID string) string { return "notice/" + noticeID }
 
+// ActivationWorkflowID is the workflow id of a clinic's integration, or with staffID of
+// one GP's.
+func ActivationWorkflowID(clinicID, staffID string) string {
+	if staffID == "" {
+		return "activation/" + clinicID
+	}
+	return "activation/" + clinicID + "/" + staffID
+}
+
 // ReceiptActivityID is the id of the standalone activity that sends a message's
 // receipt: one per stored message, so that a second start is refused.
 func ReceiptActivityID(messageID string) string { return "receipt/" + messageID }

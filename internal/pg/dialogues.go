@@ -109,7 +109,7 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if d.Inboxes, err = pgx.AppendRows(d.Inboxes, rows, pgx.RowTo[string]); err != nil {
 			return err
 		}
-		rows, err = tx.Query(ctx, "SELECT id, message_id, direction, written_at FROM journal_entry WHERE dialogue_id = $1 ORDER BY written_at, id", id)
+		rows, err = tx.Query(ctx, "SELECT entry_id, message_id, direction, written_at FROM journal_message WHERE dialogue_id = $1 ORDER BY sent_at, id", id)
 		if err != nil {
 			return err
 		}
