@@ -180,7 +180,8 @@ func (r *run) adopt(ctx workflow.Context, out contract.ApplyDialogueChangeOutput
 	} else if r.state.AnswerOwed {
 		r.clock.Replace(out.Clock)
 	}
-	converted := out.Process != "" && out.Process != r.process()
+	// It goes this way only: the word of an older change is no way back.
+	converted := out.Process == contract.ProcessEConsultation && r.process() == contract.ProcessEContact
 	if converted {
 		r.state.Process = out.Process
 		if err := workflow.UpsertTypedSearchAttributes(ctx, contract.AttrProcess.ValueSet(string(out.Process))); err != nil {

@@ -83,7 +83,7 @@ func (r *run) card() string {
 // waitsFor says each status in words.
 var waitsFor = map[contract.Status]string{
 	contract.StatusReceived:        "The first message is being put in the inbox",
-	contract.StatusAwaitingClinic:  "The clinic owes an answer",
+	contract.StatusAwaitingClinic:  "The clinic owes the citizen an answer",
 	contract.StatusSending:         "A message of the clinic is on its way",
 	contract.StatusAwaitingReceipt: "A message of the clinic is sent; Helsenorge's receipt is outstanding",
 	contract.StatusAnswered:        "Nothing is owed; either side may write",

@@ -138,8 +138,10 @@ func (r *run) apply(ctx workflow.Context, commandID string) error {
 	}
 	r.state.Accepted, _ = flow.Remember(r.state.Accepted, commandID)
 	r.counted(out.CaseOpened)
-	if out.OutboundID != "" { // the identical answer once more is the request's answer again
-		r.answered(out.OutboundID, out.Code)
+	if out.OutboundID != "" { // the identical answer once more
+		if r.state.AnswerID == "" {
+			r.answered(out.OutboundID, out.Code)
+		}
 		r.deliveries.Again(ctx, contract.Delivery{OutboundID: out.OutboundID, Code: out.Code})
 	}
 	r.refresh(ctx)
