@@ -42,6 +42,10 @@ type Draft struct {
 	InReplyTo string
 	Subject   string
 	Text      string
+	// Close says that the dialogue ends with it on the clinic's side.
+	Close bool
+	// Attachments are the ids of uploaded files that go with it.
+	Attachments []string
 }
 
 // Drafted is a stored draft with what its command needs.
@@ -140,8 +144,16 @@ type Job struct {
 	// original to take them from.
 	FromHerID, ToHerID int
 	ProcessCode        string
-	// Conversation is the first MsgId of the thread.
+	// Opens is true for a message that begins a conversation of its own.
+	Opens bool
+	// Conversation is the first MsgId of the thread; empty for what opens one.
 	Conversation string
+	// Parent is the MsgId of the message that it answers or follows.
+	Parent string
+	// Patient is who it is about, for what has no Original.
+	Patient *Patient
+	// Attachments are the files that go with it.
+	Attachments []JobFile
 	// MsgID is the new message's id: a UUID that every retry reuses.
 	MsgID string
 	// Now is the instant that the message carries as its own.
@@ -150,6 +162,12 @@ type Job struct {
 	// original's, for reports.
 	TransportSubject, OriginalTransportID, CorrelationID string
 	ReceivedAt                                           time.Time
+}
+
+// JobFile is a file that goes with a message.
+type JobFile struct {
+	MIME, Description string
+	Content           []byte
 }
 
 // Author is the staff member behind an answer.

@@ -1,0 +1,28 @@
+package pg
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+)
+
+var errUnmerged = apperr.New(apperr.Unsupported, "this version does not offer the command")
+
+func (s *Store) applyTake(context.Context, pgx.Tx, storedChange, *contract.ApplyDialogueChangeOutput) error {
+	return errUnmerged
+}
+
+func (s *Store) applyAssign(context.Context, pgx.Tx, storedChange, *contract.ApplyDialogueChangeOutput) error {
+	return errUnmerged
+}
+
+func (s *Store) applyForward(context.Context, pgx.Tx, storedChange, *contract.ApplyDialogueChangeOutput) error {
+	return errUnmerged
+}
+
+func (s *Store) applyClose(context.Context, pgx.Tx, storedChange, *contract.ApplyDialogueChangeOutput) error {
+	return errUnmerged
+}
