@@ -21,6 +21,8 @@ ALTER TABLE dialogue
     ADD COLUMN closed_by     text NOT NULL DEFAULT '',
     ADD COLUMN converted_at  timestamptz,             -- e-contact to e-consultation (F14)
     ADD COLUMN converted_by  text NOT NULL DEFAULT '',
+    ADD COLUMN fee_notice_id uuid,                    -- the message that tells the patient of the fee, or asks him
+    ADD COLUMN fee_asked     boolean NOT NULL DEFAULT false, -- it asks: the fee follows once he writes again
     ADD COLUMN billable_at   timestamptz,             -- since when the patient knows that a fee follows
     ADD COLUMN owed_since    timestamptz,             -- receipt of the citizen's first unanswered message
     ADD COLUMN answer_due    timestamptz,             -- the limit of its answer (F13)
@@ -94,7 +96,11 @@ CREATE INDEX dialogue_command_by_dialogue ON dialogue_command (dialogue_id, appl
 ALTER TABLE outbound_message
     ADD COLUMN opens     boolean NOT NULL DEFAULT false, -- it began a conversation of its own on the wire
     ADD COLUMN close     boolean NOT NULL DEFAULT false, -- the dialogue ends with it on the clinic's side
-    ADD COLUMN resent_at timestamptz;
+    ADD COLUMN resent_at timestamptz,
+    ADD COLUMN conversation text NOT NULL DEFAULT '', -- the wire's, once it is prepared
+    ADD COLUMN outcome_text bytea;                    -- sealed: the receipt's own words
+UPDATE outbound_message o SET conversation = i.conversation FROM inbound_message i WHERE i.id = o.in_reply_to AND o.kind = 'answer';
+CREATE INDEX outbound_by_conversation ON outbound_message (dialogue_id, conversation) WHERE conversation <> '';
 
 -- A file is uploaded before the message that carries it; a citizen's comes with his.
 ALTER TABLE attachment
