@@ -424,34 +424,6 @@ func (s *Store) intend(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	return nil
 }
 
-func (s *Store) storeAttachments(ctx context.Context, tx pgx.Tx, key sealingKey, messageID string, files []Attachment) error {
-	for i, f := range files {
-		id := newID()
-		var sealed bytes.Buffer
-		w, err := key.SealStream(&sealed, "attachment.content/"+id)
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(f.Content); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
-			return err
-		}
-		description, err := key.seal("attachment.description", id, f.Description)
-		if err != nil {
-			return err
-		}
-		sum := sha256.Sum256(f.Content)
-		if _, err := tx.Exec(ctx, `INSERT INTO attachment (id, message_id, position, mime, size, sha256, key_id, description, content)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			id, messageID, i+1, f.MIME, len(f.Content), sum[:], key.id, description, sealed.Bytes()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // arrivedAgain reads the row that an earlier delivery made.
 func (s *Store) arrivedAgain(ctx context.Context, tx pgx.Tx, a Arrival, sum []byte, out *Arrived) error {
 	*out = Arrived{Again: true}

@@ -295,6 +295,9 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 		if job.Appointment, err = s.appointmentJob(ctx, tx, id); err != nil {
 			return err
 		}
+		if job.Attachments, err = jobFiles(ctx, tx, key, id); err != nil {
+			return err
+		}
 		job.FromHerID, job.ToHerID, job.ProcessCode = p.FromHerID, p.ToHerID, p.Subject
 		if content != nil {
 			var c answerContent
