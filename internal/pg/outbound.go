@@ -154,6 +154,8 @@ type Job struct {
 	Patient *Patient
 	// Attachments are the files that go with it.
 	Attachments []JobFile
+	// Medicines are the renewed prescriptions of a renewal's answer 14 or 32, one each.
+	Medicines []Medicine
 	// MsgID is the new message's id: a UUID that every retry reuses.
 	MsgID string
 	// Now is the instant that the message carries as its own.
