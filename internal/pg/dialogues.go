@@ -25,6 +25,8 @@ type Dialogue struct {
 	Answers         []Answer    `json:"answers"`
 	Inboxes         []string    `json:"inboxes"`
 	Journal         []JournalID `json:"journal"`
+	// Prescriptions are what a renewal request asks for, with what was decided (S59).
+	Prescriptions []PrescriptionItem `json:"prescriptions,omitempty"`
 	CreatedAt       time.Time   `json:"createdAt"`
 }
 
@@ -92,6 +94,9 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 			return err
 		}
 		if err := s.readAnswers(ctx, tx, key, &d); err != nil {
+			return err
+		}
+		if d.Prescriptions, err = prescriptionItems(ctx, tx, key, id); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 ORDER BY inbox", id)

@@ -71,6 +71,9 @@ type Arrival struct {
 	Content Content
 	// Attachments are the files, by content.
 	Attachments []Attachment
+	// Items are the prescriptions that a renewal request asks for, as the citizen chose
+	// them (M1); none where he wrote in words.
+	Items []Medicine
 	// Booking is set for messages about an appointment that carry one.
 	Booking *Booking
 	// Settles is set for receipts and error reports.
@@ -209,6 +212,11 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 	}
 	if err := s.storeAttachments(ctx, tx, key, out.ID, a.Attachments); err != nil {
 		return err
+	}
+	if out.NewDialogue && out.Process == contract.ProcessPrescription {
+		if err := s.storeItems(ctx, tx, key, out.ClinicID, out.DialogueID, a); err != nil {
+			return err
+		}
 	}
 	out.Receipt = a.WantsReceipt && slices.Contains([]Verdict{Taken, Refused, Rejected}, out.Verdict)
 	return s.intend(ctx, tx, a, out)

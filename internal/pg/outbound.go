@@ -3,6 +3,7 @@ package pg
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ const (
 type Draft struct {
 	// ID is the caller's: the same id again is the same answer.
 	ID string
-	// Code is the answer's code of 7602.
+	// Code is the answer's code of 7602; "" for a renewal request's that its decisions tell.
 	Code string
 	// InReplyTo is the message it answers; empty means the latest.
 	InReplyTo string
@@ -46,12 +47,17 @@ type Draft struct {
 	Close bool
 	// Attachments are the ids of uploaded files that go with it.
 	Attachments []string
+	// Items are the decisions on each prescription of a renewal request; none where the
+	// code says it of all.
+	Items []ItemDecision
 }
 
 // Drafted is a stored draft with what its command needs.
 type Drafted struct {
 	Process   contract.Process
 	InReplyTo string
+	// Code is the draft's: of a renewal request the one that the decisions come to.
+	Code string
 	// Accepted is true when a lifecycle has accepted the answer before: the command
 	// need not be given again, and Status says where it stands.
 	Accepted bool
@@ -64,6 +70,8 @@ type Drafted struct {
 type answerContent struct {
 	Subject string `json:"subject,omitempty"`
 	Text    string `json:"text"`
+	// Items are the decisions on the prescriptions of a renewal request.
+	Items []ItemDecision `json:"items,omitempty"`
 }
 
 // DraftAnswer stores an answer's text before the command that sends it.
@@ -87,12 +95,21 @@ func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID
 		if err != nil {
 			return err
 		}
-		sealed, err := key.seal("outbound_message.content", d.ID, answerContent{d.Subject, d.Text})
+		// As the caller said it: "the latest message" may be another one at a retry.
+		hash, err := s.draftHash(clinicID, dialogueID, by, d)
 		if err != nil {
 			return err
 		}
-		// As the caller said it: "the latest message" may be another one at a retry.
-		hash := s.vault.BlindIndex("answer", clinicID, strings.Join([]string{dialogueID, d.InReplyTo, d.Code, d.Subject, d.Text, by.Subject}, "\x00"))
+		if out.Process == contract.ProcessPrescription {
+			if err := s.decide(ctx, tx, key, dialogueID, &d); err != nil {
+				return err
+			}
+		}
+		out.Code = d.Code
+		sealed, err := key.seal("outbound_message.content", d.ID, answerContent{d.Subject, d.Text, d.Items})
+		if err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, `INSERT INTO outbound_message (id, clinic_id, kind, dialogue_id, in_reply_to, code, author, key_id, content, content_hash, created_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
 			d.ID, clinicID, KindAnswer, dialogueID, out.InReplyTo, d.Code, by.Subject, key.id, sealed, hash, s.now())
@@ -112,9 +129,21 @@ func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID
 				return apperr.New(apperr.Duplicate, "an answer with this id and other content exists: choose a new id")
 			}
 		}
+		if err := s.attach(ctx, tx, clinicID, patientID, d.ID, d.Attachments); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, by, clinicID, "dialogue.answer", "dialogue/"+dialogueID, patientID)
 	})
 	return out, err
+}
+
+// draftHash tells whether two drafts of one id are the same.
+func (s *Store) draftHash(clinicID, dialogueID string, by identity.Principal, d Draft) ([]byte, error) {
+	content, err := json.Marshal(d)
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Internal, err, "a draft cannot be encoded")
+	}
+	return s.vault.BlindIndex("answer", clinicID, strings.Join([]string{dialogueID, string(content), by.Subject}, "\x00")), nil
 }
 
 // DropDraft removes a draft that no lifecycle has accepted, unless it was drafted
@@ -307,6 +336,9 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 				return err
 			}
 			job.Subject, job.Text = c.Subject, c.Text
+			if job.Medicines, err = s.recordDecisions(ctx, tx, key, deref(dialogueID), id, c.Items); err != nil {
+				return err
+			}
 			err = tx.QueryRow(ctx, "SELECT name, role, hpr FROM staff WHERE clinic_id = $1 AND subject = $2", clinicID, author).
 				Scan(&job.Author.Name, &job.Author.Role, &job.Author.HPR)
 			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
