@@ -27,7 +27,7 @@ type Dialogue struct {
 	Journal         []JournalID `json:"journal"`
 	// Prescriptions are what a renewal request asks for, with what was decided (S59).
 	Prescriptions []PrescriptionItem `json:"prescriptions,omitempty"`
-	CreatedAt       time.Time   `json:"createdAt"`
+	CreatedAt     time.Time          `json:"createdAt"`
 }
 
 // Message is a citizen's message.
