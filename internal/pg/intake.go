@@ -72,6 +72,9 @@ type Arrival struct {
 	Content Content
 	// Attachments are the files, by content.
 	Attachments []Attachment
+	// Items are the prescriptions that a renewal request asks for, as the citizen chose
+	// them (M1); none where he wrote in words.
+	Items []Medicine
 	// Booking is set for messages about an appointment that carry one.
 	Booking *Booking
 	// Settles is set for receipts and error reports.
@@ -140,8 +143,6 @@ type Arrived struct {
 	ReceivedAt  time.Time
 	// Settled is the delivery that a receipt closed: the lifecycle is told.
 	Settled *SettledDelivery
-	// converted is true for a dialogue that a conversion made an e-consultation.
-	converted bool
 }
 
 // SettledDelivery is a message of ours whose outcome came.
@@ -219,13 +220,13 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 	if err := s.storeAttachments(ctx, tx, key, out.ID, a.Attachments); err != nil {
 		return err
 	}
-	out.Receipt = a.WantsReceipt && slices.Contains([]Verdict{Taken, Refused, Rejected}, out.Verdict)
-	if err := s.intend(ctx, tx, a, out); err != nil || !out.converted {
-		return err
+	if out.NewDialogue && out.Process == contract.ProcessPrescription {
+		if err := s.storeItems(ctx, tx, key, out.ClinicID, out.DialogueID, a); err != nil {
+			return err
+		}
 	}
-	// The lifecycle may not have heard of the conversion yet.
-	_, err = s.journal(ctx, tx, out.DialogueID, out.DialogueID, out.ID, contract.Inbound)
-	return err
+	out.Receipt = a.WantsReceipt && slices.Contains([]Verdict{Taken, Refused, Rejected}, out.Verdict)
+	return s.intend(ctx, tx, a, out)
 }
 
 // writtenAt is when the message was written, never after it was received.
@@ -291,15 +292,15 @@ func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, 
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 0))", out.ClinicID, a.conversation()); err != nil {
 		return err
 	}
-	// Locked: a conversion has either journalled the message or is seen by it.
-	err := tx.QueryRow(ctx, `SELECT d.id, d.process, d.converted_at IS NOT NULL FROM dialogue d
+	// Locked: a conversion that is under way counts.
+	err := tx.QueryRow(ctx, `SELECT d.id, d.process FROM dialogue d
 		WHERE d.clinic_id = $1 AND d.patient_id = $4 AND (d.process = $5 OR d.converted_at IS NOT NULL AND $5 = 'e-contact') AND d.id IN (
 			SELECT dialogue_id FROM conversation WHERE clinic_id = $1 AND msg_id = $2
 			UNION SELECT dialogue_id FROM inbound_message WHERE clinic_id = $1 AND msg_id = $3
 			UNION SELECT dialogue_id FROM outbound_message WHERE clinic_id = $1 AND msg_id = $3)
 		ORDER BY EXISTS (SELECT FROM conversation c WHERE c.clinic_id = $1 AND c.msg_id = $2 AND c.dialogue_id = d.id) DESC, d.created_at
 		LIMIT 1 FOR NO KEY UPDATE OF d`,
-		out.ClinicID, a.conversation(), nullable(a.RefToParent), patientID, a.Process).Scan(&out.DialogueID, &out.Process, &out.converted)
+		out.ClinicID, a.conversation(), nullable(a.RefToParent), patientID, a.Process).Scan(&out.DialogueID, &out.Process)
 	if err == nil {
 		if err := s.joinDialogue(ctx, tx, a, out); err != nil {
 			return err
@@ -498,34 +499,6 @@ func (s *Store) intend(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	case Reported:
 		return line(EffectReport, why)
 	case Rejected, Settled, Noted, Quarantined: // nothing but the receipt, if that
-	}
-	return nil
-}
-
-func (s *Store) storeAttachments(ctx context.Context, tx pgx.Tx, key sealingKey, messageID string, files []Attachment) error {
-	for i, f := range files {
-		id := newID()
-		var sealed bytes.Buffer
-		w, err := key.SealStream(&sealed, "attachment.content/"+id)
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(f.Content); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
-			return err
-		}
-		description, err := key.seal("attachment.description", id, f.Description)
-		if err != nil {
-			return err
-		}
-		sum := sha256.Sum256(f.Content)
-		if _, err := tx.Exec(ctx, `INSERT INTO attachment (id, message_id, position, mime, size, sha256, key_id, description, content)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			id, messageID, i+1, f.MIME, len(f.Content), sum[:], key.id, description, sealed.Bytes()); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -3,9 +3,9 @@ package pg
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +37,7 @@ const (
 type Draft struct {
 	// ID is the caller's: the same id again is the same answer.
 	ID string
-	// Code is the answer's code of 7602.
+	// Code is the answer's code of 7602; "" for a renewal request's that its decisions tell.
 	Code string
 	// InReplyTo is the message it answers; empty means the latest.
 	InReplyTo string
@@ -47,13 +47,17 @@ type Draft struct {
 	Close bool
 	// Attachments are the ids of uploaded files that go with it.
 	Attachments []string
+	// Items are the decisions on each prescription of a renewal request; none where the
+	// code says it of all.
+	Items []ItemDecision
 }
 
 // Drafted is a stored draft with what its command needs.
 type Drafted struct {
 	Process   contract.Process
 	InReplyTo string
-	// Code is the answer's code of 7602: an e-consultation that is closed says so (13).
+	// Code is the draft's: of a renewal request the one that the decisions come to; an
+	// e-consultation that is closed says so (13).
 	Code string
 	// Accepted is true when a lifecycle has accepted the answer before: the command
 	// need not be given again, and Status says where it stands.
@@ -67,6 +71,8 @@ type Drafted struct {
 type answerContent struct {
 	Subject string `json:"subject,omitempty"`
 	Text    string `json:"text"`
+	// Items are the decisions on the prescriptions of a renewal request.
+	Items []ItemDecision `json:"items,omitempty"`
 }
 
 // DraftAnswer stores an answer's text before the command that sends it.
@@ -86,23 +92,33 @@ func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID
 		if out.InReplyTo == "" && (d.InReplyTo != "" || origin != originClinic) {
 			return apperr.New(apperr.NotFound, "the dialogue has no such message to answer")
 		}
-		out.Code = codeIn(out.Process, d.Code, d.Close)
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {
 			return err
 		}
-		sealed, err := key.seal("outbound_message.content", d.ID, answerContent{d.Subject, d.Text})
+		// As the caller said it: "the latest message" may be another one at a retry.
+		hash, err := s.draftHash(clinicID, dialogueID, by, d)
 		if err != nil {
 			return err
 		}
-		// As the caller said it: "the latest message" may be another one at a retry.
-		hash := s.vault.BlindIndex("answer", clinicID, strings.Join(append([]string{
-			dialogueID, d.InReplyTo, d.Code, d.Subject, d.Text, by.Subject, strconv.FormatBool(d.Close)}, d.Attachments...), "\x00"))
+		if out.Process == contract.ProcessPrescription {
+			if err := s.decideItems(ctx, tx, key, dialogueID, &d); err != nil {
+				return err
+			}
+		}
+		out.Code = codeIn(out.Process, d.Code, d.Close)
+		sealed, err := key.seal("outbound_message.content", d.ID, answerContent{d.Subject, d.Text, d.Items})
+		if err != nil {
+			return err
+		}
 		_, err = s.draft(ctx, tx, draftRow{
 			id: d.ID, clinicID: clinicID, dialogueID: dialogueID, inReplyTo: out.InReplyTo, code: out.Code, author: by.Subject, keyID: key.id,
 			content: sealed, hash: hash, close: d.Close,
 		}, &out)
 		if err != nil {
+			return err
+		}
+		if err := s.attach(ctx, tx, clinicID, patientID, d.ID, d.Attachments); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, by, clinicID, "dialogue.answer", "dialogue/"+dialogueID, patientID)
@@ -138,6 +154,15 @@ func (s *Store) draft(ctx context.Context, tx pgx.Tx, d draftRow, out *Drafted) 
 		return true, apperr.New(apperr.Duplicate, "a message with this id and other content exists: choose a new id")
 	}
 	return true, nil
+}
+
+// draftHash tells whether two drafts of one id are the same.
+func (s *Store) draftHash(clinicID, dialogueID string, by identity.Principal, d Draft) ([]byte, error) {
+	content, err := json.Marshal(d)
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Internal, err, "a draft cannot be encoded")
+	}
+	return s.vault.BlindIndex("answer", clinicID, strings.Join([]string{dialogueID, string(content), by.Subject}, "\x00")), nil
 }
 
 // DropDraft removes a draft that no lifecycle has accepted, unless it was drafted
@@ -188,6 +213,8 @@ type Job struct {
 	Patient *Patient
 	// Attachments are the files that go with it.
 	Attachments []JobFile
+	// Medicines are the renewed prescriptions of a renewal's answer 14 or 32, one each.
+	Medicines []Medicine
 	// MsgID is the new message's id: a UUID that every retry reuses.
 	MsgID string
 	// Now is the instant that the message carries as its own.
@@ -349,6 +376,9 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 		if job.Appointment, err = s.appointmentJob(ctx, tx, id); err != nil {
 			return err
 		}
+		if job.Attachments, err = jobFiles(ctx, tx, key, id); err != nil {
+			return err
+		}
 		var form *wireForm
 		if process != nil && onWire[*process] != "" && job.Kind == KindAnswer {
 			if form, err = s.formed(ctx, tx, &p, &job, deref(clinicID), deref(dialogueID), deref(originalID), counterpart); err != nil || p.refused != nil {
@@ -362,6 +392,9 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 				return err
 			}
 			job.Subject, job.Text = c.Subject, c.Text
+			if job.Medicines, err = s.recordDecisions(ctx, tx, key, deref(dialogueID), id, c.Items); err != nil {
+				return err
+			}
 			err = tx.QueryRow(ctx, "SELECT name, role, hpr FROM staff WHERE clinic_id = $1 AND subject = $2", clinicID, author).
 				Scan(&job.Author.Name, &job.Author.Role, &job.Author.HPR)
 			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -409,10 +442,6 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 func (s *Store) MarkSent(ctx context.Context, id string, receiptDue time.Duration) (sentAt, due time.Time, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		now := s.now()
-		converted, dialogueID, err := s.lockConverted(ctx, tx, id)
-		if err != nil {
-			return err
-		}
 		var kind OutboundKind
 		var original *string
 		var reopened bool
@@ -428,11 +457,6 @@ func (s *Store) MarkSent(ctx context.Context, id string, receiptDue time.Duratio
 		}
 		if reopened && kind == KindAppointment {
 			_, err := tx.Exec(ctx, "UPDATE ledger SET outcome = NULL, outcome_at = NULL, result = '{}' WHERE key = $1", EffectPublication+"/"+id)
-			return err
-		}
-		if kind == KindAnswer && converted {
-			// The lifecycle may not have heard of the conversion yet.
-			_, err := s.journal(ctx, tx, dialogueID, dialogueID, id, contract.Outbound)
 			return err
 		}
 		if kind == KindAnswer || kind == KindAppointment {

@@ -194,17 +194,6 @@ func (s *Store) keepForm(ctx context.Context, tx pgx.Tx, id string, f wireForm, 
 	return s.journalThread(ctx, tx, d.id, f.turnedFrom)
 }
 
-// lockConverted locks the dialogue of a message of staff, and tells whether a conversion
-// made it an e-consultation.
-func (s *Store) lockConverted(ctx context.Context, tx pgx.Tx, outboundID string) (converted bool, dialogueID string, err error) {
-	err = tx.QueryRow(ctx, `SELECT d.id, d.converted_at IS NOT NULL FROM dialogue d WHERE d.process IN ('e-contact', 'e-consultation')
-		AND d.id = (SELECT dialogue_id FROM outbound_message WHERE id = $1 AND kind = 'answer') FOR NO KEY UPDATE`, outboundID).Scan(&dialogueID, &converted)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, "", nil
-	}
-	return converted, dialogueID, err
-}
-
 // offers tells whether a party of the clinic offers the process (8279).
 func (s *Store) offers(ctx context.Context, q rower, clinicID string, herID int, process string) (ok bool, err error) {
 	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM offered_service o JOIN party p ON p.her_id = o.her_id WHERE o.her_id = $2 AND o.process = $3 AND p.clinic_id = $1)",

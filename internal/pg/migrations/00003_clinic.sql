@@ -103,15 +103,26 @@ UPDATE outbound_message o SET conversation = i.conversation FROM inbound_message
 CREATE INDEX outbound_by_conversation ON outbound_message (dialogue_id, conversation) WHERE conversation <> '';
 
 -- A file is uploaded before the message that carries it; a citizen's comes with his.
+-- It is kept in parts, so that none is ever whole in memory.
+CREATE TABLE attachment_part (
+    attachment_id uuid NOT NULL REFERENCES attachment ON DELETE CASCADE,
+    position      integer NOT NULL,
+    content       bytea NOT NULL,                     -- a piece of a sealed stream
+    PRIMARY KEY (attachment_id, position)
+);
+ALTER TABLE attachment_part ALTER COLUMN content SET STORAGE EXTERNAL; -- what is sealed cannot be compressed
+INSERT INTO attachment_part (attachment_id, position, content) SELECT id, 1, content FROM attachment;
 ALTER TABLE attachment
+    DROP COLUMN content,
     ALTER COLUMN message_id DROP NOT NULL,
     ADD COLUMN clinic_id   uuid REFERENCES clinic,
-    ADD COLUMN patient_id  uuid REFERENCES patient,
+    ADD COLUMN patient_id  uuid REFERENCES patient,   -- null with clinic_id: for colleagues
     ADD COLUMN author      text NOT NULL DEFAULT '',
     ADD COLUMN uploaded_at timestamptz,
+    ADD COLUMN ready       boolean NOT NULL DEFAULT true, -- false until all of it is here and was found clean
     ADD COLUMN outbound_id uuid REFERENCES outbound_message ON DELETE SET NULL;
 CREATE INDEX attachment_by_outbound ON attachment (outbound_id) WHERE outbound_id IS NOT NULL;
-CREATE INDEX attachment_unused ON attachment (uploaded_at) WHERE message_id IS NULL AND outbound_id IS NULL;
+CREATE INDEX attachment_unused ON attachment (clinic_id, uploaded_at) WHERE message_id IS NULL AND outbound_id IS NULL;
 
 -- What a renewal request asks for, one row per prescription (F15).
 CREATE TABLE prescription_item (
