@@ -24,6 +24,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
 	"github.com/helsebro/helsebro/internal/vault"
 )
 
@@ -38,6 +39,8 @@ type Store struct {
 	pool  *pgxpool.Pool
 	vault *vault.Vault
 	now   func() time.Time
+	// synthetic are the test registers whose numbers count as a person's.
+	synthetic nationalid.Marks
 }
 
 // Open prepares a pool without connecting: the first statement does.
