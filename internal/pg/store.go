@@ -58,7 +58,15 @@ func Open(cfg config.Database, v *vault.Vault) (*Store, error) {
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Invalid, err, "the database pool cannot be made")
 	}
-	return &Store{pool: pool, vault: v, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}, nil
+	synthetic, err := nationalid.ParseMarks(cfg.Synthetic)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &Store{
+		pool: pool, vault: v, synthetic: synthetic,
+		now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
+	}, nil
 }
 
 // At returns the store with another clock, over the same connections: closing one
