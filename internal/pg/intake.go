@@ -12,6 +12,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/reachability"
 	"github.com/helsebro/helsebro/internal/domain/title"
 )
 
@@ -82,6 +83,8 @@ type Arrival struct {
 	// WrittenAt is when the message says it was written (GenDate); zero where it does
 	// not. A journal has messages in that order.
 	WrittenAt time.Time
+	// refusal is why the service was not offered when the message came.
+	refusal reachability.Gate
 }
 
 // Content is what people read of a citizen's message.
@@ -265,15 +268,14 @@ func (s *Store) judge(ctx context.Context, tx pgx.Tx, a *Arrival, out *Arrived) 
 	if out.Verdict == Refused {
 		return key, patientID, nil
 	}
-	var offered bool
-	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM offered_service WHERE her_id = $1 AND process = $2)",
-		a.ToHerID, a.ProcessCode).Scan(&offered); err != nil {
+	if a.refusal, err = s.closedTo(ctx, tx, a.ToHerID, a.ProcessCode); err != nil {
 		return key, "", err
 	}
 	switch {
 	case blocked:
 		out.Verdict, a.Codes = Refused, []string{contract.AnswerNoAccess}
-	case !offered:
+		a.refusal = "" // the code says it
+	case a.refusal != "" && a.asks(): // what asks for nothing is not refused either
 		out.Verdict, a.Codes = Refused, []string{contract.AnswerRefused}
 	case a.Process == contract.ProcessAppointment:
 		err = s.threadAppointment(ctx, tx, *a, out, key, patientID)
@@ -473,11 +475,12 @@ func (s *Store) intend(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 		return s.ledgerLine(ctx, tx, effect+"/"+out.ID, out.ClinicID, effect, out.DialogueID, out.ID, why)
 	}
 	type reason struct {
-		Verdict  Verdict   `json:"verdict"`
-		Codes    []string  `json:"codes,omitempty"`
-		Problems []Problem `json:"problems,omitempty"`
+		Verdict  Verdict           `json:"verdict"`
+		Codes    []string          `json:"codes,omitempty"`
+		Problems []Problem         `json:"problems,omitempty"`
+		Closed   reachability.Gate `json:"closed,omitempty"`
 	}
-	why := reason{out.Verdict, a.Codes, a.Problems}
+	why := reason{out.Verdict, a.Codes, a.Problems, a.refusal}
 	if out.Receipt {
 		if err := line(EffectReceipt, why); err != nil {
 			return err
