@@ -47,10 +47,10 @@ type Answer struct {
 	// InReplyTo is empty for what answers nothing: the clinic wrote first, or on its own.
 	InReplyTo string `json:"inReplyTo,omitempty"`
 	// Opens is true for a message that began a conversation on Helsenorge.
-	Opens  bool   `json:"opens,omitempty"`
-	Author string `json:"author"`
-	Subject   string `json:"subject,omitempty"`
-	Text      string `json:"text"`
+	Opens   bool   `json:"opens,omitempty"`
+	Author  string `json:"author"`
+	Subject string `json:"subject,omitempty"`
+	Text    string `json:"text"`
 	// Attachments are the files that go with it.
 	Attachments []File `json:"attachments,omitempty"`
 	// State is drafted, accepted, sent or the terminal outcome.
