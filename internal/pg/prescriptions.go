@@ -125,11 +125,11 @@ func prescriptionItems(ctx context.Context, tx pgx.Tx, key sealingKey, dialogueI
 	})
 }
 
-// decide completes the draft of an answer to a renewal request: every prescription is
+// decideItems completes the draft of an answer to a renewal request: every prescription is
 // decided exactly once, the option follows from the decisions and contradicts none
 // (F15), the subject is the option (S67) and the text has a line for each prescription.
 // What is wrong is apperr.Invalid and names every field.
-func (s *Store) decide(ctx context.Context, tx pgx.Tx, key sealingKey, dialogueID string, d *Draft) error {
+func (s *Store) decideItems(ctx context.Context, tx pgx.Tx, key sealingKey, dialogueID string, d *Draft) error {
 	items, err := prescriptionItems(ctx, tx, key, dialogueID)
 	if err != nil {
 		return err
