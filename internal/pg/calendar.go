@@ -46,6 +46,10 @@ type Settings struct {
 	MergeHours int `json:"mergeHours,omitempty"`
 	// FallbackMinutes is what the whole chain of channels may take. Default 120.
 	FallbackMinutes int `json:"fallbackMinutes,omitempty"`
+	// ActivityHours is how old, in hours, what is known of a patient's activity on
+	// Helsenorge may be before Helsenorge is asked again when a dialogue is started.
+	// Default 24.
+	ActivityHours int `json:"activityHours,omitempty"`
 }
 
 // Calendar is a calendar of the clinic with its owner. Helsenorge shows the
