@@ -193,6 +193,9 @@ func (s *Store) ActivityQuestions(ctx context.Context, by identity.Principal, cl
 		}
 		for _, id := range ids {
 			p, err := s.openPatient(ctx, tx, id)
+			if apperr.Is(err, apperr.Erased) {
+				continue // meanwhile
+			}
 			if err != nil {
 				return err
 			}

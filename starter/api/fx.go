@@ -12,6 +12,7 @@ import (
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/observ"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/temporalx"
 	"github.com/helsebro/helsebro/internal/vault"
 	"github.com/helsebro/helsebro/starter/client"
@@ -29,7 +30,9 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 		vault.Module, temporalx.Module, pg.Module,
 		fx.Provide(
 			verifier,
-			func(s *pg.Store, c sdkclient.Client) *client.Client { return client.New(s, c) },
+			func(s *pg.Store, c sdkclient.Client, cfg config.Serve) *client.Client {
+				return client.New(s, c, client.WithActivity(registry.NewActivityClient(cfg.Activity.URL)))
+			},
 			callbacks,
 			func(s *pg.Store, c sdkclient.Client, service *client.Client, v identity.Verifier, logger *slog.Logger, extra []Option) *API {
 				return New(service, v, map[string]health.Check{

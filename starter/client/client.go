@@ -44,6 +44,7 @@ type Store interface {
 	Calendar
 	Appointments
 	Patients
+	Integrations
 }
 
 // Calendar is what the client needs of the database to set calendars up.
@@ -102,11 +103,23 @@ type Temporal interface {
 type Client struct {
 	store    Store
 	temporal Temporal
+	activity Activity
 }
 
+// Option adds to a client what not every installation has.
+type Option func(*Client)
+
+// WithActivity has Helsenorge asked who is active there; without it the last known
+// status of a patient counts.
+func WithActivity(a Activity) Option { return func(c *Client) { c.activity = a } }
+
 // New makes a client. It does no I/O.
-func New(store Store, temporal Temporal) *Client {
-	return &Client{store: store, temporal: temporal}
+func New(store Store, temporal Temporal, options ...Option) *Client {
+	c := &Client{store: store, temporal: temporal}
+	for _, add := range options {
+		add(c)
+	}
+	return c
 }
 
 // allow checks the right first and then the clinic: a refusal for a missing right
