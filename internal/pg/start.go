@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"github.com/google/uuid"
@@ -11,24 +10,21 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
-	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/domain/title"
 	"github.com/helsebro/helsebro/internal/identity"
 )
 
-// NewDialogue is a dialogue that the clinic starts, with its first message (S14-S20).
+// NewDialogue is a dialogue that the clinic starts on Helsenorge, with its first message
+// (S14-S18).
 type NewDialogue struct {
 	// ID is the first message's, and the caller's: the same id again is the same dialogue.
 	ID string `json:"-"`
 	// DialogueID is the dialogue's; empty makes it from ID.
 	DialogueID string `json:"-"`
-	// Process is the kind: e-contact, e-consultation or e-dialogue.
+	// Process is the kind: e-contact or e-consultation.
 	Process contract.Process
-	// PatientID is to whom it goes; empty for an e-dialogue between colleagues, and where
-	// TurnedFrom tells it.
-	PatientID string
-	// Participants are the colleagues of an e-dialogue between them.
-	Participants  []routing.Recipient
+	// PatientID is to whom it goes; empty where TurnedFrom tells it.
+	PatientID     string
 	Subject, Text string
 	// OneWay says that the citizen cannot reply (EKI).
 	OneWay bool
@@ -46,10 +42,7 @@ type DraftedDialogue struct {
 
 // codeOf is the code with which the dialogue is opened.
 func (n NewDialogue) codeOf() string {
-	switch {
-	case n.Process == contract.ProcessEDialogue:
-		return contract.InHouse
-	case n.OneWay:
+	if n.OneWay {
 		return contract.OpenOneWay
 	}
 	return contract.OpenDialogue
@@ -120,9 +113,6 @@ func (s *Store) turning(ctx context.Context, tx pgx.Tx, clinicID string, n *NewD
 // starting returns the key of a dialogue that may be started: all gates of its kind are
 // open, unless it is started already.
 func (s *Store) starting(ctx context.Context, tx pgx.Tx, clinicID string, n NewDialogue) (sealingKey, error) {
-	if n.PatientID == "" {
-		return s.intakeKey(ctx, tx, clinicID)
-	}
 	card, err := s.cardOf(ctx, tx, clinicID, n.PatientID)
 	if err != nil {
 		return sealingKey{}, err
@@ -159,30 +149,13 @@ func (s *Store) begin(ctx context.Context, tx pgx.Tx, by identity.Principal, cli
 		}
 		return err
 	}
-	for _, r := range n.Participants {
-		if _, err := tx.Exec(ctx, "INSERT INTO dialogue_participant (dialogue_id, recipient_kind, recipient_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-			n.DialogueID, r.Kind, r.ID); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
 // dropEmptyDialogue removes a dialogue that the clinic began and that nothing is in.
 func (s *Store) dropEmptyDialogue(ctx context.Context, tx pgx.Tx, dialogueID string) error {
-	var id string
-	err := tx.QueryRow(ctx, `SELECT id FROM dialogue d WHERE id = $1 AND origin = $2
+	_, err := tx.Exec(ctx, `DELETE FROM dialogue d WHERE id = $1 AND origin = $2 AND process IN ('e-contact', 'e-consultation')
 		AND NOT EXISTS (SELECT FROM outbound_message WHERE dialogue_id = d.id) AND NOT EXISTS (SELECT FROM inbound_message WHERE dialogue_id = d.id)
-		AND NOT EXISTS (SELECT FROM dialogue_command WHERE dialogue_id = d.id) FOR UPDATE`, dialogueID, originClinic).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, "DELETE FROM dialogue_participant WHERE dialogue_id = $1", id); err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, "DELETE FROM dialogue WHERE id = $1", id)
+		AND NOT EXISTS (SELECT FROM dialogue_command WHERE dialogue_id = d.id)`, dialogueID, originClinic)
 	return err
 }

@@ -168,8 +168,11 @@ func (r Reachability) codes() []string {
 
 // refusal says which gates are closed.
 func (r Reachability) refusal() error {
-	e := apperr.InState(ReasonNotReachable, "the patient cannot be contacted on Helsenorge: see to the reasons, or use another way")
-	for _, code := range r.codes() {
+	e := apperr.New(apperr.Conflict, "the patient cannot be contacted on Helsenorge: see to the reasons, or use another way")
+	for i, code := range r.codes() {
+		if i == 0 {
+			e.State = code
+		}
 		e.Fields = append(e.Fields, apperr.Field{Path: "patientId", Rule: code})
 	}
 	return e
