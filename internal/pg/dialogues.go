@@ -22,12 +22,14 @@ type Dialogue struct {
 	PatientID string           `json:"patientId"`
 	Patient   string           `json:"patient"`
 	// LatestMessageID is what an answer refers to.
-	LatestMessageID string      `json:"latestMessageId,omitempty"`
-	Messages        []Message   `json:"messages"`
-	Answers         []Answer    `json:"answers"`
-	Inboxes         []string    `json:"inboxes"`
-	Journal         []JournalID `json:"journal"`
-	CreatedAt       time.Time   `json:"createdAt"`
+	LatestMessageID string    `json:"latestMessageId,omitempty"`
+	Messages        []Message `json:"messages"`
+	Answers         []Answer  `json:"answers"`
+	// Inboxes are those in which it lies.
+	Inboxes   []string    `json:"inboxes"`
+	Journal   []JournalID `json:"journal"`
+	CreatedAt time.Time   `json:"createdAt"`
+	Handling
 }
 
 // Message is a citizen's message.
@@ -96,13 +98,16 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if err != nil {
 			return err
 		}
+		if d.Handling, err = s.handling(ctx, tx, id); err != nil {
+			return err
+		}
 		if err := s.readMessages(ctx, tx, key, &d); err != nil {
 			return err
 		}
 		if err := s.readAnswers(ctx, tx, key, &d); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 ORDER BY inbox", id)
+		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 AND left_at IS NULL ORDER BY inbox", id)
 		if err != nil {
 			return err
 		}
