@@ -4,9 +4,10 @@ import (
 	"time"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/answerclock"
 )
 
-// Settings is what a clinic has chosen about appointments and notices. The zero
+// Settings is what a clinic has chosen about appointments, notices and answers. The zero
 // value of a number means its default, see Settings.WithDefaults.
 type Settings struct {
 	// OnlineBooking is the clinic's switch for booking through Helsenorge (S69).
