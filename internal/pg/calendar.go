@@ -56,6 +56,13 @@ type Settings struct {
 	// e-contact (and e-dialogues) and prescription. Overdue 0 switches a process's clock off;
 	// a process that is not named has answerclock.DefaultLimits (F13).
 	AnswerClock map[contract.Process]answerclock.Limits `json:"answerClock,omitempty"`
+	// Conversion is how a patient is told that his e-contact became an e-consultation,
+	// which costs a fee: tell, or ask, which waits for his word (F14). Default tell.
+	Conversion string `json:"conversion,omitempty"`
+	// ActivityHours is how old, in hours, what is known of a patient's activity on
+	// Helsenorge may be before Helsenorge is asked again when a dialogue is started.
+	// Default 24.
+	ActivityHours int `json:"activityHours,omitempty"`
 }
 
 // Calendar is a calendar of the clinic with its owner. Helsenorge shows the

@@ -56,7 +56,7 @@ const (
 	OwnerNobody = "nobody"
 )
 
-// Handling is how the clinic handles a dialogue.
+// Handling is how the clinic handles a dialogue of a list.
 type Handling struct {
 	// Origin is helsenorge, clinic, portal or app: where it began.
 	Origin string `json:"origin,omitempty"`
@@ -79,12 +79,6 @@ const handlingColumns = `d.origin, coalesce(d.owner_id::text, ''), coalesce(w.na
 
 func (h *Handling) columns() []any {
 	return []any{&h.Origin, &h.OwnerID, &h.Owner, &h.OwedSince, &h.AnswerDue, &h.Escalated, &h.ConvertedAt, &h.UnreadAt}
-}
-
-// handling reads how a dialogue is handled.
-func (s *Store) handling(ctx context.Context, tx pgx.Tx, dialogueID string) (h Handling, err error) {
-	err = tx.QueryRow(ctx, "SELECT "+handlingColumns+" FROM dialogue d LEFT JOIN staff w ON w.id = d.owner_id WHERE d.id = $1", dialogueID).Scan(h.columns()...)
-	return h, err
 }
 
 // DialogueItem is a dialogue in a list.

@@ -27,6 +27,12 @@ import (
 // languages are those that notices are written in.
 var languages = []string{"nb", "nn", "en", "se"}
 
+// How a patient is told that a fee follows from a conversion (F14).
+const (
+	conversionTells = "tell"
+	conversionAsks  = "ask"
+)
+
 // timeOfDay is how quiet hours are written.
 const timeOfDay = "15:04"
 
@@ -53,6 +59,8 @@ func (v Settings) WithDefaults() Settings {
 		v.AnswerClock[p] = answerclock.DefaultLimits()
 	}
 	maps.Copy(v.AnswerClock, chosen)
+	v.Conversion = cmp.Or(v.Conversion, conversionTells)
+	v.ActivityHours = cmp.Or(v.ActivityHours, 24)
 	return v
 }
 
@@ -102,6 +110,7 @@ const (
 	maxNoticeName = 60 // characters: it stands in an SMS
 	maxGrace      = 60 // minutes
 	maxMinLead    = 24 * 60
+	maxActivity   = 30 * 24 // hours
 )
 
 // Validate refuses settings that mean nothing, name health (F20) or leave no window
@@ -119,6 +128,8 @@ func (v Settings) Validate() error {
 	f.refuse(!slices.Contains(languages, v.Language), "language", "one of "+strings.Join(languages, ", "))
 	f.refuse(v.GraceMinutes < 1 || v.GraceMinutes > maxGrace, "graceMinutes", fmt.Sprintf("1 to %d", maxGrace))
 	f.refuse(v.MinLeadMinutes < 1 || v.MinLeadMinutes > maxMinLead, "minLeadMinutes", fmt.Sprintf("1 to %d", maxMinLead))
+	f.refuse(v.Conversion != conversionTells && v.Conversion != conversionAsks, "conversion", "tell or ask")
+	f.refuse(v.ActivityHours < 1 || v.ActivityHours > maxActivity, "activityHours", fmt.Sprintf("1 to %d", maxActivity))
 	f.refuse(!isDayTime(v.QuietFrom), "quietFrom", "a time of day, 00:00 to 23:59")
 	f.refuse(!isDayTime(v.QuietTo), "quietTo", "a time of day, 00:00 to 23:59")
 	f.refuse(!isDayTime(v.OfficeOpens), "officeOpens", "a time of day, 00:00 to 23:59")

@@ -16,6 +16,7 @@ import (
 	"github.com/helsebro/helsebro/activities/journal"
 	"github.com/helsebro/helsebro/activities/ledger"
 	"github.com/helsebro/helsebro/activities/notify"
+	preconditions "github.com/helsebro/helsebro/activities/registry"
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/health"
@@ -42,7 +43,7 @@ func Options(cfg config.Worker, logger *slog.Logger) fx.Option {
 		fx.Provide(fx.Annotate(func() fleet.Registration {
 			return fleet.Registration{Queue: contract.QueueLifecycle, Register: func(r worker.Registry) { workflows.Register(r) }}
 		}, fx.ResultTags(fleet.Group))),
-		inbox.Module, journal.Module, ledger.Module, helsenorge.Module, calendar.Module, notify.Module, dialogue.Module,
+		inbox.Module, journal.Module, ledger.Module, helsenorge.Module, calendar.Module, notify.Module, dialogue.Module, preconditions.Module,
 		fleet.Module,
 	)
 }
