@@ -72,6 +72,14 @@ const (
 	ReportSignalled Point = "report.signalled"
 )
 
+// The points of what is done to a dialogue, beside those of its messages.
+const (
+	// DialogueChanged: a command on a dialogue is applied, Temporal does not know.
+	DialogueChanged Point = "dialogue.changed"
+	// Escalated: a step of the answer clock is done, Temporal does not know.
+	Escalated Point = "dialogue.escalated"
+)
+
 // Points lists every point of a message's way: a test that claims to have died
 // between each two steps goes through them all.
 func Points() []Point {
@@ -90,3 +98,7 @@ func AppointmentPoints() []Point {
 		NoticeDecided, NoticeHopChosen, NoticeClaimed, NoticeSent, NoticeRecorded, ReportStored, ReportSignalled,
 	}
 }
+
+// DialoguePoints lists every point of what is done to a dialogue, as Points does of a
+// message's way.
+func DialoguePoints() []Point { return []Point{DialogueChanged, Escalated} }

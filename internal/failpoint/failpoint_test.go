@@ -27,5 +27,5 @@ func TestEveryPointIsListed(t *testing.T) {
 		return true
 	})
 	require.NotEmpty(t, declared)
-	require.ElementsMatch(t, declared, append(failpoint.Points(), failpoint.AppointmentPoints()...))
+	require.ElementsMatch(t, declared, slices.Concat(failpoint.Points(), failpoint.AppointmentPoints(), failpoint.DialoguePoints()))
 }

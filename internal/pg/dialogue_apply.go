@@ -176,6 +176,9 @@ func (s *Store) ApplyDialogueChange(ctx context.Context, in contract.ApplyDialog
 	var out contract.ApplyDialogueChangeOutput
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		out = contract.ApplyDialogueChangeOutput{}
+		if err := s.lockRouting(ctx, tx, in.ClinicID); err != nil {
+			return err
+		}
 		d, err := s.lockDialogue(ctx, tx, in.ClinicID, in.DialogueID)
 		if err != nil {
 			return err

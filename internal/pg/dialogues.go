@@ -21,11 +21,12 @@ type Dialogue struct {
 	Patient   string           `json:"patient"`
 	DialogueFacts
 	// LatestMessageID is what an answer refers to.
-	LatestMessageID string      `json:"latestMessageId,omitempty"`
-	Messages        []Message   `json:"messages"`
-	Answers         []Answer    `json:"answers"`
-	Inboxes         []string    `json:"inboxes"`
-	Journal         []JournalID `json:"journal"`
+	LatestMessageID string    `json:"latestMessageId,omitempty"`
+	Messages        []Message `json:"messages"`
+	Answers         []Answer  `json:"answers"`
+	// Inboxes are those in which it lies.
+	Inboxes []string    `json:"inboxes"`
+	Journal []JournalID `json:"journal"`
 	// Prescriptions are what a renewal request asks for, with what was decided (S59).
 	Prescriptions []PrescriptionItem `json:"prescriptions,omitempty"`
 	CreatedAt     time.Time          `json:"createdAt"`
@@ -110,7 +111,7 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if d.Prescriptions, err = prescriptionItems(ctx, tx, key, id); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 ORDER BY inbox", id)
+		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 AND left_at IS NULL ORDER BY inbox", id)
 		if err != nil {
 			return err
 		}
