@@ -10,17 +10,21 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/identity"
 )
 
 // Dialogue is a dialogue as staff read it.
 type Dialogue struct {
-	ID        string           `json:"id"`
-	Process   contract.Process `json:"process"`
-	Status    contract.Status  `json:"status"`
-	Title     string           `json:"title"`
-	PatientID string           `json:"patientId"`
-	Patient   string           `json:"patient"`
+	ID      string           `json:"id"`
+	Process contract.Process `json:"process"`
+	Status  contract.Status  `json:"status"`
+	Title   string           `json:"title"`
+	// PatientID and Patient are empty for a dialogue between colleagues, which has
+	// Participants instead.
+	PatientID    string              `json:"patientId"`
+	Patient      string              `json:"patient"`
+	Participants []routing.Recipient `json:"participants,omitempty"`
 	// LatestMessageID is what an answer refers to.
 	LatestMessageID string      `json:"latestMessageId,omitempty"`
 	Messages        []Message   `json:"messages"`
@@ -51,7 +55,7 @@ type File struct {
 type Answer struct {
 	ID        string `json:"id"`
 	Code      string `json:"code"`
-	InReplyTo string `json:"inReplyTo"`
+	InReplyTo string `json:"inReplyTo,omitempty"`
 	Author    string `json:"author"`
 	Subject   string `json:"subject,omitempty"`
 	Text      string `json:"text"`
@@ -61,6 +65,8 @@ type Answer struct {
 	CreatedAt time.Time  `json:"createdAt"`
 	SentAt    *time.Time `json:"sentAt,omitempty"`
 	OutcomeAt *time.Time `json:"outcomeAt,omitempty"`
+	// ReadAt is when a patient first opened an e-dialogue's message in portal or app.
+	ReadAt *time.Time `json:"readAt,omitempty"`
 }
 
 // JournalID names a journal entry and its message.
@@ -79,13 +85,16 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		var keyID string
 		var title []byte
 		var latest *string
-		err := tx.QueryRow(ctx, `SELECT d.process, st.status, d.title, d.key_id, d.patient_id, d.latest_message_id, d.created_at
+		err := tx.QueryRow(ctx, `SELECT d.process, st.status, d.title, d.key_id, coalesce(d.patient_id::text, ''), d.latest_message_id, d.created_at
 			FROM dialogue d JOIN dialogue_status st ON st.id = d.id WHERE d.id = $1 AND d.clinic_id = $2`, id, clinicID).
 			Scan(&d.Process, &d.Status, &title, &keyID, &d.PatientID, &latest, &d.CreatedAt)
 		if err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}
 		d.LatestMessageID = deref(latest)
+		if err := s.amongColleagues(ctx, tx, by, id, d.PatientID); err != nil {
+			return err
+		}
 		if d.Title, d.Patient, err = s.titleAndName(ctx, tx, id, keyID, d.PatientID, title); err != nil {
 			return err
 		}
@@ -94,6 +103,9 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		}
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {
+			return err
+		}
+		if d.Participants, err = s.participantsOf(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := s.readMessages(ctx, tx, key, &d); err != nil {
@@ -159,7 +171,7 @@ func (s *Store) readMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d *
 }
 
 func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *Dialogue) error {
-	rows, err := tx.Query(ctx, `SELECT o.id, o.code, o.in_reply_to, coalesce(s.name, o.author), o.content, o.created_at, o.sent_at, o.outcome_at, o.outcome_codes,
+	rows, err := tx.Query(ctx, `SELECT o.id, o.code, coalesce(o.in_reply_to::text, ''), coalesce(s.name, o.author), o.content, o.created_at, o.sent_at, o.outcome_at, o.outcome_codes, o.read_at,
 			CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN o.sent_at IS NOT NULL THEN 'sent' WHEN o.prepared_at IS NOT NULL THEN 'accepted' ELSE 'drafted' END
 		FROM outbound_message o LEFT JOIN staff s ON s.clinic_id = o.clinic_id AND s.subject = o.author
 		WHERE o.dialogue_id = $1 AND o.kind = 'answer' ORDER BY o.created_at, o.id`, d.ID)
@@ -169,7 +181,7 @@ func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *D
 	d.Answers, err = pgx.AppendRows(d.Answers, rows, func(row pgx.CollectableRow) (Answer, error) {
 		var a Answer
 		var sealed []byte
-		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Author, &sealed, &a.CreatedAt, &a.SentAt, &a.OutcomeAt, &a.Codes, &a.State); err != nil {
+		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Author, &sealed, &a.CreatedAt, &a.SentAt, &a.OutcomeAt, &a.Codes, &a.ReadAt, &a.State); err != nil {
 			return a, err
 		}
 		if sealed == nil {
@@ -191,12 +203,15 @@ func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clini
 		f = File{ID: id}
 		var keyID, patientID string
 		var description, sealed []byte
-		err := tx.QueryRow(ctx, `SELECT a.mime, a.size, a.description, a.content, a.key_id, d.patient_id
+		err := tx.QueryRow(ctx, `SELECT a.mime, a.size, a.description, a.content, a.key_id, coalesce(d.patient_id::text, '')
 			FROM attachment a JOIN inbound_message m ON m.id = a.message_id JOIN dialogue d ON d.id = m.dialogue_id
 			WHERE a.id = $1 AND d.id = $2 AND d.clinic_id = $3`, id, dialogueID, clinicID).
 			Scan(&f.MIME, &f.Size, &description, &sealed, &keyID, &patientID)
 		if err != nil {
 			return notFound(err, "the dialogue has no such file")
+		}
+		if err := s.amongColleagues(ctx, tx, by, dialogueID, patientID); err != nil {
+			return err
 		}
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {

@@ -151,10 +151,13 @@ func (s *Store) WriteJournalEntry(ctx context.Context, in contract.WriteJournalE
 type InboxItem struct {
 	DialogueID string           `json:"dialogueId"`
 	Process    contract.Process `json:"process"`
-	// Title carries helsenorge.no (S94); "(erased)" when the patient is.
-	Title   string          `json:"title"`
-	Patient string          `json:"patient"`
-	Status  contract.Status `json:"status"`
+	// Title carries helsenorge.no where a citizen began on Helsenorge (S94); "(erased)"
+	// when the patient is.
+	Title string `json:"title"`
+	// Patient is empty for a dialogue between colleagues, which has Participants instead.
+	Patient      string              `json:"patient"`
+	Participants []routing.Recipient `json:"participants,omitempty"`
+	Status       contract.Status     `json:"status"`
 	// Recipient is the inbox that shows it to the caller.
 	Recipient string    `json:"recipient"`
 	Unread    bool      `json:"unread"`
@@ -184,7 +187,7 @@ func (s *Store) Inbox(ctx context.Context, by identity.Principal, clinicID strin
 				FROM inbox_item i JOIN dialogue d ON d.id = i.dialogue_id
 				WHERE i.clinic_id = $1 AND ($3 OR (i.recipient_kind, i.recipient_id) IN (SELECT kind, id FROM mine))
 				ORDER BY d.latest_at DESC, d.id DESC, i.placed_at DESC LIMIT $4)
-			SELECT n.id, n.process, n.title, n.key_id, n.patient_id, st.status, n.recipient, n.unread, n.latest_at
+			SELECT n.id, n.process, n.title, n.key_id, coalesce(n.patient_id::text, ''), st.status, n.recipient, n.unread, n.latest_at
 			FROM newest n JOIN dialogue_status st ON st.id = n.id ORDER BY n.latest_at DESC, n.id DESC`,
 			clinicID, by.Subject, by.Role == identity.RoleClinicAdministrator, limit)
 		if err != nil {
@@ -207,6 +210,11 @@ func (s *Store) Inbox(ctx context.Context, by identity.Principal, clinicID strin
 			if i.Title, i.Patient, err = s.titleAndName(ctx, tx, i.DialogueID, i.keyID, i.patientID, i.title); err != nil {
 				return err
 			}
+			if i.patientID == "" {
+				if i.Participants, err = s.participantsOf(ctx, tx, i.DialogueID); err != nil {
+					return err
+				}
+			}
 			items = append(items, i.InboxItem)
 		}
 		return s.audit(ctx, tx, by, clinicID, "inbox.read", "", "")
@@ -222,8 +230,8 @@ func (s *Store) titleAndName(ctx context.Context, tx pgx.Tx, dialogueID, keyID, 
 	if err != nil {
 		return "", "", err
 	}
-	if err := key.open("dialogue.title", dialogueID, sealed, &title); err != nil {
-		return "", "", err
+	if err := key.open("dialogue.title", dialogueID, sealed, &title); err != nil || patientID == "" {
+		return title, "", err
 	}
 	p, err := s.openPatient(ctx, tx, patientID)
 	return title, p.Name(), err

@@ -153,8 +153,8 @@ type noticeText struct {
 func noticeRow(noticeID, channel string) string { return noticeID + "/" + channel }
 
 // PortalFeed lists what the clinic itself has told the patient, in the words that were
-// sent, each notice once, the newest first; at most 200. A notice of an appointment
-// that is hidden by now is gone from it (D10).
+// sent, each notice and each message of an e-dialogue once, the newest first; at most 200.
+// A notice of an appointment that is hidden by now is gone from it (D10).
 func (s *Store) PortalFeed(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]FeedItem, error) {
 	var feed []FeedItem
 	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.feed", func(tx pgx.Tx) error {
@@ -183,9 +183,17 @@ func (s *Store) PortalFeed(ctx context.Context, by identity.Principal, clinicID,
 			f.Subject, f.Body = text.Subject, text.Body
 			return f, err
 		})
+		if err != nil {
+			return err
+		}
+		messages, err := s.publishedFeed(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		feed = append(feed, messages...)
 		slices.SortFunc(feed, func(a, b FeedItem) int { return b.At.Compare(a.At) })
 		feed = feed[:min(len(feed), maxFeed)]
-		return err
+		return nil
 	})
 	return feed, err
 }

@@ -90,6 +90,9 @@ CREATE TABLE dialogue_command (
 );
 CREATE INDEX dialogue_command_by_dialogue ON dialogue_command (dialogue_id, applied_at);
 
+-- When the patient, or who represents him, first opened a message of the clinic in portal or app.
+ALTER TABLE outbound_message ADD COLUMN read_at timestamptz;
+
 -- What was sent again, and how: the identical message at most once more.
 ALTER TABLE outbound_message
     ADD COLUMN opens     boolean NOT NULL DEFAULT false, -- it began a conversation of its own on the wire
