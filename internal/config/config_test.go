@@ -40,8 +40,8 @@ func TestActivityCheckIsAskedOverTLS(t *testing.T) {
 	for url, right := range map[string]bool{
 		"": true, "https://helsenorge.example": true, "http://127.0.0.1:8236": true, "ftp://helsenorge.example": false, "helsenorge": false,
 	} {
-		err := Transport{Kind: "loopback", ActivityURL: url}.check()
+		err := Activity{Transport: "loopback", URL: url}.check()
 		require.Equal(t, !right, strings.Contains(err.Error(), "HELSEBRO_ACTIVITY_URL"), url)
 	}
-	require.ErrorContains(t, Transport{Kind: "amqp", ActivityURL: "http://helsenorge.example"}.check(), "HELSEBRO_ACTIVITY_URL must be an https URL")
+	require.ErrorContains(t, Activity{Transport: "amqp", URL: "http://helsenorge.example"}.check(), "HELSEBRO_ACTIVITY_URL must be an https URL")
 }

@@ -46,6 +46,9 @@ type Settings struct {
 	MergeHours int `json:"mergeHours,omitempty"`
 	// FallbackMinutes is what the whole chain of channels may take. Default 120.
 	FallbackMinutes int `json:"fallbackMinutes,omitempty"`
+	// Conversion is how a patient is told that his e-contact became an e-consultation,
+	// which costs a fee: tell, or ask, which waits for his word (F14). Default tell.
+	Conversion string `json:"conversion,omitempty"`
 }
 
 // Calendar is a calendar of the clinic with its owner. Helsenorge shows the

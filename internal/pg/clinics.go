@@ -34,16 +34,20 @@ type Staff struct {
 	Unit     string        `json:"unit,omitempty" yaml:"unit"`
 	Groups   []string      `json:"groups,omitempty" yaml:"groups"`
 	HPR      string        `json:"hpr,omitempty" yaml:"hpr"`
-	Inactive bool          `json:"inactive,omitempty" yaml:"inactive"`
+	// HerID is the person's own in the address registry (S11); 0 where there is none, or
+	// where it is that of a party of his.
+	HerID    int  `json:"herId,omitempty" yaml:"herId,omitempty"`
+	Inactive bool `json:"inactive,omitempty" yaml:"inactive"`
 }
 
-// Party is one of the clinic's communication parties with what it offers (S12).
+// Party is one of the clinic's communication parties with what it wishes to offer: it is
+// offered while it is registered and the integration active (S12).
 type Party struct {
 	HerID int    `json:"herId" yaml:"herId"`
 	Name  string `json:"name" yaml:"name"`
 	// StaffID is the GP whose own party it is; empty for a service of the clinic.
 	StaffID string `json:"staffId,omitempty" yaml:"staffId"`
-	// Processes are the codes of 8279 that it offers.
+	// Processes are the codes of 8279 that it wishes to offer.
 	Processes []string `json:"processes" yaml:"processes"`
 }
 
@@ -70,6 +74,9 @@ func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) 
 				ON CONFLICT (id) DO UPDATE SET subject = $3, name = $4, role = $5, position = $6, unit = $7, hpr = $8, active = $9
 				WHERE staff.clinic_id = $2`,
 				p.ID, c.ID, p.Subject, p.Name, string(p.Role), p.Position, p.Unit, p.HPR, !p.Inactive)); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, "UPDATE staff SET her_id = $2 WHERE id = $1", p.ID, p.HerID); err != nil {
 				return err
 			}
 			for _, g := range p.Groups {

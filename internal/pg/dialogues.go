@@ -1,9 +1,7 @@
 package pg
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -31,7 +29,9 @@ type Dialogue struct {
 	Answers         []Answer    `json:"answers"`
 	Inboxes         []string    `json:"inboxes"`
 	Journal         []JournalID `json:"journal"`
-	CreatedAt       time.Time   `json:"createdAt"`
+	// Prescriptions are what a renewal request asks for, with what was decided (S59).
+	Prescriptions []PrescriptionItem `json:"prescriptions,omitempty"`
+	CreatedAt     time.Time          `json:"createdAt"`
 }
 
 // Message is a citizen's message.
@@ -43,14 +43,6 @@ type Message struct {
 	Attachments []File `json:"attachments,omitempty"`
 }
 
-// File is an attachment without its content.
-type File struct {
-	ID          string `json:"id"`
-	MIME        string `json:"mime"`
-	Size        int64  `json:"size"`
-	Description string `json:"description,omitempty"`
-}
-
 // Answer is a message of staff.
 type Answer struct {
 	ID        string `json:"id"`
@@ -59,6 +51,8 @@ type Answer struct {
 	Author    string `json:"author"`
 	Subject   string `json:"subject,omitempty"`
 	Text      string `json:"text"`
+	// Attachments are the files that go with it.
+	Attachments []File `json:"attachments,omitempty"`
 	// State is drafted, accepted, sent or the terminal outcome.
 	State     string     `json:"state"`
 	Codes     []string   `json:"codes,omitempty"`
@@ -114,6 +108,9 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if err := s.readAnswers(ctx, tx, key, &d); err != nil {
 			return err
 		}
+		if d.Prescriptions, err = prescriptionItems(ctx, tx, key, id); err != nil {
+			return err
+		}
 		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 ORDER BY inbox", id)
 		if err != nil {
 			return err
@@ -152,18 +149,7 @@ func (s *Store) readMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d *
 		return err
 	}
 	for i := range d.Messages {
-		rows, err := tx.Query(ctx, "SELECT id, mime, size, description FROM attachment WHERE message_id = $1 ORDER BY position", d.Messages[i].ID)
-		if err != nil {
-			return err
-		}
-		if d.Messages[i].Attachments, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (File, error) {
-			var f File
-			var sealed []byte
-			if err := row.Scan(&f.ID, &f.MIME, &f.Size, &sealed); err != nil {
-				return f, err
-			}
-			return f, key.open("attachment.description", f.ID, sealed, &f.Description)
-		}); err != nil {
+		if d.Messages[i].Attachments, err = messageFiles(ctx, tx, key, d.Messages[i].ID); err != nil {
 			return err
 		}
 	}
@@ -192,44 +178,13 @@ func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *D
 		a.Subject, a.Text = c.Subject, c.Text
 		return a, err
 	})
+	for i := range d.Answers {
+		if err != nil {
+			return err
+		}
+		d.Answers[i].Attachments, err = messageFiles(ctx, tx, key, d.Answers[i].ID)
+	}
 	return err
-}
-
-// ReadAttachment opens a file of a message.
-func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, id string) (File, []byte, error) {
-	var f File
-	var content []byte
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		f = File{ID: id}
-		var keyID, patientID string
-		var description, sealed []byte
-		err := tx.QueryRow(ctx, `SELECT a.mime, a.size, a.description, a.content, a.key_id, coalesce(d.patient_id::text, '')
-			FROM attachment a JOIN inbound_message m ON m.id = a.message_id JOIN dialogue d ON d.id = m.dialogue_id
-			WHERE a.id = $1 AND d.id = $2 AND d.clinic_id = $3`, id, dialogueID, clinicID).
-			Scan(&f.MIME, &f.Size, &description, &sealed, &keyID, &patientID)
-		if err != nil {
-			return notFound(err, "the dialogue has no such file")
-		}
-		if err := s.amongColleagues(ctx, tx, by, dialogueID, patientID); err != nil {
-			return err
-		}
-		key, err := s.key(ctx, tx, keyID)
-		if err != nil {
-			return err
-		}
-		if err := key.open("attachment.description", id, description, &f.Description); err != nil {
-			return err
-		}
-		r, err := key.OpenStream(bytes.NewReader(sealed), "attachment.content/"+id)
-		if err != nil {
-			return err
-		}
-		if content, err = io.ReadAll(r); err != nil {
-			return apperr.Wrap(apperr.Internal, err, "the file cannot be opened")
-		}
-		return s.audit(ctx, tx, by, clinicID, "attachment.read", "attachment/"+id, patientID)
-	})
-	return f, content, err
 }
 
 // AuditRow is who did what.

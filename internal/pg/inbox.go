@@ -102,51 +102,6 @@ func (s *Store) active(ctx context.Context, tx pgx.Tx, clinicID string, r routin
 	return n, err
 }
 
-// WriteJournalEntry adds a message to the dialogue's one entry in the patient's
-// journal, once per message (S50, F14).
-func (s *Store) WriteJournalEntry(ctx context.Context, in contract.WriteJournalEntryInput) (string, error) {
-	var entry string
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		var patientID, keyID string
-		var sealed []byte
-		var sentAt time.Time
-		column, query := "inbound_message.content", `SELECT d.patient_id, m.key_id, m.content, coalesce(m.written_at, m.received_at)
-			FROM inbound_message m JOIN dialogue d ON d.id = m.dialogue_id WHERE m.id = $1 AND m.dialogue_id = $2 AND m.clinic_id = $3`
-		if in.Direction == contract.Outbound {
-			column, query = "outbound_message.content", `SELECT d.patient_id, m.key_id, m.content, coalesce(m.sent_at, m.prepared_at, m.created_at)
-				FROM outbound_message m JOIN dialogue d ON d.id = m.dialogue_id WHERE m.id = $1 AND m.dialogue_id = $2 AND m.clinic_id = $3`
-		}
-		if err := tx.QueryRow(ctx, query, in.MessageID, in.DialogueID, in.ClinicID).Scan(&patientID, &keyID, &sealed, &sentAt); err != nil {
-			return notFound(err, "the clinic has no such message")
-		}
-		key, err := s.key(ctx, tx, keyID)
-		if err != nil {
-			return err
-		}
-		plain, err := key.Open(sealed, column+"/"+in.MessageID)
-		if err != nil {
-			return err
-		}
-		id := newID()
-		content, err := key.Seal(plain, "journal_entry.content/"+id)
-		if err != nil {
-			return err
-		}
-		if err := tx.QueryRow(ctx, `INSERT INTO journal_entry (id, clinic_id, patient_id, dialogue_id, opened_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (dialogue_id) DO UPDATE SET opened_at = journal_entry.opened_at RETURNING id`,
-			newID(), in.ClinicID, patientID, in.DialogueID, s.now()).Scan(&entry); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `INSERT INTO journal_message (id, clinic_id, patient_id, dialogue_id, message_id, direction, key_id, content, written_at, entry_id, sent_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (message_id) DO NOTHING`,
-			id, in.ClinicID, patientID, in.DialogueID, in.MessageID, in.Direction, key.id, content, s.now(), entry, sentAt); err != nil {
-			return err
-		}
-		return s.ledgerOutcome(ctx, tx, EffectJournal+"/"+in.MessageID, contract.OutcomeDone, map[string]string{"entry": entry})
-	})
-	return entry, err
-}
-
 // InboxItem is a dialogue as an inbox shows it.
 type InboxItem struct {
 	DialogueID string           `json:"dialogueId"`

@@ -24,6 +24,12 @@ import (
 // languages are those that notices are written in.
 var languages = []string{"nb", "nn", "en", "se"}
 
+// How a patient is told that a fee follows from a conversion (F14).
+const (
+	conversionTells = "tell"
+	conversionAsks  = "ask"
+)
+
 // timeOfDay is how quiet hours are written.
 const timeOfDay = "15:04"
 
@@ -41,6 +47,7 @@ func (v Settings) WithDefaults() Settings {
 	v.QuietTo = cmp.Or(v.QuietTo, clockOf(rules.QuietTo))
 	v.MergeHours = cmp.Or(v.MergeHours, int(rules.MergeWithin/time.Hour))
 	v.FallbackMinutes = cmp.Or(v.FallbackMinutes, int(rules.Budget/time.Minute))
+	v.Conversion = cmp.Or(v.Conversion, conversionTells)
 	return v
 }
 
@@ -107,6 +114,7 @@ func (v Settings) Validate() error {
 	f.refuse(!slices.Contains(languages, v.Language), "language", "one of "+strings.Join(languages, ", "))
 	f.refuse(v.GraceMinutes < 1 || v.GraceMinutes > maxGrace, "graceMinutes", fmt.Sprintf("1 to %d", maxGrace))
 	f.refuse(v.MinLeadMinutes < 1 || v.MinLeadMinutes > maxMinLead, "minLeadMinutes", fmt.Sprintf("1 to %d", maxMinLead))
+	f.refuse(v.Conversion != conversionTells && v.Conversion != conversionAsks, "conversion", "tell or ask")
 	f.refuse(!isDayTime(v.QuietFrom), "quietFrom", "a time of day, 00:00 to 23:59")
 	f.refuse(!isDayTime(v.QuietTo), "quietTo", "a time of day, 00:00 to 23:59")
 	for _, rules := range []error{v.BookingLimits().Validate(), v.ReminderRules().Validate()} {

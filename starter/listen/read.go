@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -281,9 +282,23 @@ func readReceipt(a pg.Arrival, r *helsenorge.Receipt) pg.Arrival {
 				code = e.V
 			}
 			a.Settles.Codes = append(a.Settles.Codes, code)
+			a.Settles.Texts = append(a.Settles.Texts, said(e))
 		}
 	}
 	return a
+}
+
+// maxSaid bounds what is kept of an error's own words, in bytes.
+const maxSaid = 1000
+
+// said is what a receipt says beside an error's code: the detail, else its own name of
+// the code. It is free text from outside, for staff alone.
+func said(e helsenorge.ReceiptError) string { return shortened(cmp.Or(e.OT, e.DN)) }
+
+// shortened is a free text that can be kept.
+func shortened(s string) string {
+	s = strings.TrimSpace(s)
+	return strings.ToValidUTF8(s[:min(len(s), maxSaid)], "")
 }
 
 // readReport takes what stands on our error queue. Nothing on it is ever answered.
@@ -306,7 +321,7 @@ func readReport(a pg.Arrival, m *transport.Message) (pg.Arrival, error) {
 		condition = unknownCode
 	}
 	a.Verdict = pg.Settled
-	a.Settles = &pg.Settlement{OriginalTransportID: r.OriginalMessageID, Outcome: contract.OutcomeErrorQueue, Codes: []string{condition}}
+	a.Settles = &pg.Settlement{OriginalTransportID: r.OriginalMessageID, Outcome: contract.OutcomeErrorQueue, Codes: []string{condition}, Texts: []string{shortened(r.Description)}}
 	return a, nil
 }
 
