@@ -236,6 +236,9 @@ func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clini
 		if err != nil {
 			return notFound(err, "the dialogue has no such file")
 		}
+		if err := s.amongColleagues(ctx, tx, by, dialogueID, patientID); err != nil {
+			return err
+		}
 		f.SHA256 = hex.EncodeToString(sum)
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {

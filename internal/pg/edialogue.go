@@ -1,11 +1,10 @@
 package pg
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,12 +39,7 @@ const maxParticipants = 50
 // StartedDialogue is a stored first message with what its command needs.
 type StartedDialogue struct {
 	DialogueID string
-	// Accepted is true when a lifecycle has taken the message before: the command need
-	// not be given again, and Status says where the dialogue stands.
-	Accepted bool
-	Status   contract.Status
-	// Attempt counts how often the message was stored: DropEDialogue drops no later one.
-	Attempt int
+	Drafted
 }
 
 func (e EDialogue) check() error {
@@ -75,16 +69,25 @@ func (s *Store) StartEDialogue(ctx context.Context, by identity.Principal, clini
 	}
 	var out StartedDialogue
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		out = StartedDialogue{Attempt: 1}
+		out = StartedDialogue{Drafted: Drafted{Process: contract.ProcessEDialogue, Code: contract.InHouse}}
 		// Two calls with the same message must meet in one dialogue.
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('start/' || lower($1), 0))", e.ID); err != nil {
 			return err
 		}
-		hash := s.vault.BlindIndex("answer", clinicID, strings.Join([]string{
-			e.PatientID, fmt.Sprint(e.Participants), e.Subject, e.Text, strings.Join(e.Attachments, " "), by.Subject,
-		}, "\x00"))
-		again, err := s.startedBefore(ctx, tx, clinicID, e.ID, hash, &out)
-		if err != nil || again {
+		first := draftRow{id: e.ID, clinicID: clinicID, code: contract.InHouse, author: by.Subject}
+		content, err := json.Marshal(e)
+		if err != nil {
+			return apperr.Wrap(apperr.Internal, err, "a message cannot be encoded")
+		}
+		first.hash = s.vault.BlindIndex("e-dialogue", clinicID, string(content)+"\x00"+by.Subject)
+		err = tx.QueryRow(ctx, "SELECT dialogue_id, key_id FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind = 'answer'", e.ID, clinicID).
+			Scan(&first.dialogueID, &first.keyID)
+		if err == nil {
+			out.DialogueID = first.dialogueID
+			_, err = s.draft(ctx, tx, first, &out.Drafted)
+			return err
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
 		key, err := s.keyOfEDialogue(ctx, tx, by, clinicID, e)
@@ -92,6 +95,7 @@ func (s *Store) StartEDialogue(ctx context.Context, by identity.Principal, clini
 			return err
 		}
 		out.DialogueID = newID()
+		first.dialogueID, first.keyID = out.DialogueID, key.id
 		if err := s.insertEDialogue(ctx, tx, key, clinicID, out.DialogueID, e.PatientID, e.Subject, originClinic); err != nil {
 			return err
 		}
@@ -100,13 +104,13 @@ func (s *Store) StartEDialogue(ctx context.Context, by identity.Principal, clini
 				return err
 			}
 		}
-		sealed, err := key.seal("outbound_message.content", e.ID, answerContent{e.Subject, e.Text})
-		if err != nil {
+		if first.content, err = key.seal("outbound_message.content", e.ID, answerContent{Subject: e.Subject, Text: e.Text}); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO outbound_message (id, clinic_id, kind, dialogue_id, code, author, key_id, content, content_hash, created_at, opens)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, true)`,
-			e.ID, clinicID, KindAnswer, out.DialogueID, contract.InHouse, by.Subject, key.id, sealed, hash, s.now()); err != nil {
+		if _, err := s.draft(ctx, tx, first, &out.Drafted); err != nil {
+			return err
+		}
+		if err := s.attach(ctx, tx, clinicID, e.PatientID, e.ID, e.Attachments); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, by, clinicID, "dialogue.start", "dialogue/"+out.DialogueID, e.PatientID)
@@ -114,26 +118,19 @@ func (s *Store) StartEDialogue(ctx context.Context, by identity.Principal, clini
 	return out, err
 }
 
-// startedBefore finds a first message that was stored before.
-func (s *Store) startedBefore(ctx context.Context, tx pgx.Tx, clinicID, id string, hash []byte, out *StartedDialogue) (bool, error) {
-	var first []byte
-	err := tx.QueryRow(ctx, `UPDATE outbound_message o SET attempt = attempt + 1 FROM dialogue_status st
-		WHERE o.id = $1 AND o.clinic_id = $2 AND o.kind = 'answer' AND st.id = o.dialogue_id
-		RETURNING o.dialogue_id, o.content_hash, o.prepared_at IS NOT NULL, st.status, o.attempt`, id, clinicID).
-		Scan(&out.DialogueID, &first, &out.Accepted, &out.Status, &out.Attempt)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
-	}
-	if err == nil && !bytes.Equal(first, hash) {
-		err = apperr.New(apperr.Duplicate, "a message with this id and other content exists: choose a new id")
-	}
-	return true, err
-}
-
 // keyOfEDialogue is the key under which an e-dialogue is sealed: the patient's, or the
 // clinic's own where it is about nobody. It refuses whom it may not be with.
 func (s *Store) keyOfEDialogue(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID string, e EDialogue) (sealingKey, error) {
 	if e.PatientID != "" {
+		r, err := s.reachability(ctx, tx, clinicID, e.PatientID, contract.ProcessEDialogue)
+		if err != nil {
+			return sealingKey{}, err
+		}
+		if !r.Reachable {
+			refusal := apperr.InState(string(r.Reasons[0]), "an e-dialogue needs a patient who is known by a full birth number or D number")
+			refusal.Fields = []apperr.Field{{Path: "patientId", Rule: string(r.Reasons[0])}}
+			return sealingKey{}, refusal
+		}
 		c, err := s.cardOf(ctx, tx, clinicID, e.PatientID)
 		return c.key, err
 	}
@@ -202,31 +199,6 @@ func (s *Store) participantsOf(ctx context.Context, tx pgx.Tx, dialogueID string
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[routing.Recipient])
-}
-
-// DropEDialogue removes an e-dialogue whose first message no lifecycle has taken, unless
-// it was stored again since. Idempotent.
-func (s *Store) DropEDialogue(ctx context.Context, clinicID, id string, attempt int) error {
-	return s.inTx(ctx, func(tx pgx.Tx) error {
-		var dialogueID string
-		err := tx.QueryRow(ctx, `DELETE FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind = 'answer' AND opens
-			AND prepared_at IS NULL AND attempt = $3 RETURNING dialogue_id`, id, clinicID, attempt).Scan(&dialogueID)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, statement := range []string{
-			"DELETE FROM dialogue_participant WHERE dialogue_id = $1",
-			"DELETE FROM dialogue WHERE id = $1",
-		} {
-			if _, err := tx.Exec(ctx, statement, dialogueID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // amongColleagues is nil for a dialogue with a patient, and for a caller who takes part in

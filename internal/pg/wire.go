@@ -29,8 +29,11 @@ type wireForm struct {
 
 // codeIn is the code of an answer as its process has it: a conversion may have come
 // between the writing and the sending, and only an e-consultation says on the wire that
-// it is closed (HITS 1217 §3.2.3, §3.3.2).
+// it is closed (HITS 1217 §3.2.3, §3.3.2). An e-dialogue's need not be named.
 func codeIn(p contract.Process, code string, closes bool) string {
+	if p == contract.ProcessEDialogue && code == "" {
+		return contract.InHouse
+	}
 	if p != contract.ProcessEConsultation || code != contract.AnswerToEnquiry && code != contract.AnswerFromPractitioner {
 		return code
 	}

@@ -34,7 +34,7 @@ CREATE INDEX dialogue_owed ON dialogue (clinic_id, owed_since) WHERE owed_since 
 
 -- With whom colleagues talk in an e-dialogue of their own.
 CREATE TABLE dialogue_participant (
-    dialogue_id    uuid NOT NULL REFERENCES dialogue,
+    dialogue_id    uuid NOT NULL REFERENCES dialogue ON DELETE CASCADE,
     recipient_kind text NOT NULL,                     -- routing.Kind
     recipient_id   text NOT NULL,
     PRIMARY KEY (dialogue_id, recipient_kind, recipient_id)
