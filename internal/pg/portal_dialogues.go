@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +43,8 @@ type PortalMessage struct {
 	Relation string `json:"relation,omitempty"` // of who wrote for the patient (7611)
 	Subject  string `json:"subject,omitempty"`
 	Text     string `json:"text"`
+	// Attachments are the files that go with it.
+	Attachments []File `json:"attachments,omitempty"`
 	// ReadAt is when a message of the clinic was first opened in portal or app.
 	ReadAt time.Time `json:"readAt,omitzero"`
 }
@@ -82,7 +86,7 @@ func (s *Store) collectPortalDialogues(rows pgx.Rows, key sealingKey) ([]PortalD
 // the newest first, at most limit (S19, S81).
 func (s *Store) PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int) ([]PortalDialogue, error) {
 	var list []PortalDialogue
-	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.dialogues", func(tx pgx.Tx) error {
+	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.dialogues", "", func(tx pgx.Tx) error {
 		c, err := s.cardOf(ctx, tx, clinicID, patientID)
 		if err != nil {
 			return err
@@ -101,11 +105,8 @@ func (s *Store) PortalDialogues(ctx context.Context, by identity.Principal, clin
 // marks the clinic's messages read.
 func (s *Store) PortalDialogue(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, id string) (PortalThread, error) {
 	var t PortalThread
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
+	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.dialogue", "dialogue/"+id+"/", func(tx pgx.Tx) error {
 		t = PortalThread{}
-		if err := s.viewer(ctx, tx, clinicID, patientID, viewerID, s.now()); err != nil {
-			return err
-		}
 		c, err := s.cardOf(ctx, tx, clinicID, patientID)
 		if err != nil {
 			return err
@@ -126,11 +127,9 @@ func (s *Store) PortalDialogue(ctx context.Context, by identity.Principal, clini
 		if t.Messages, err = s.portalMessages(ctx, tx, c.key, id); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "UPDATE outbound_message SET read_at = $2 WHERE dialogue_id = $1 AND kind = 'answer' AND sent_at IS NOT NULL AND read_at IS NULL",
-			id, s.now()); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, by, clinicID, "portal.dialogue", "dialogue/"+id+"/viewer/"+viewerID, patientID)
+		_, err = tx.Exec(ctx, "UPDATE outbound_message SET read_at = $2 WHERE dialogue_id = $1 AND kind = 'answer' AND sent_at IS NOT NULL AND read_at IS NULL",
+			id, s.now())
+		return err
 	})
 	return t, err
 }
@@ -146,7 +145,7 @@ func (s *Store) portalMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (PortalMessage, error) {
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (PortalMessage, error) {
 		var m PortalMessage
 		var sealed []byte
 		var readAt *time.Time
@@ -165,6 +164,44 @@ func (s *Store) portalMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d
 		m.Subject, m.Text, m.Author, m.Relation = c.Subject, c.Text, c.Actor, c.Relation
 		return m, err
 	})
+	for i := range all {
+		if err != nil {
+			return nil, err
+		}
+		all[i].Attachments, err = messageFiles(ctx, tx, key, all[i].ID)
+	}
+	return all, err
+}
+
+// PortalAttachment opens a file of an e-dialogue for the patient, or for who represents
+// him. The content is read from the database as the caller reads it, as ReadAttachment's.
+func (s *Store) PortalAttachment(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, dialogueID, id string) (File, io.Reader, error) {
+	var f File
+	var content io.Reader
+	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.attachment", "attachment/"+id+"/", func(tx pgx.Tx) error {
+		c, err := s.cardOf(ctx, tx, clinicID, patientID)
+		if err != nil {
+			return err
+		}
+		// A file of a message that is not shown yet is none of the portal's.
+		var messageID string
+		if err := tx.QueryRow(ctx, `SELECT coalesce(m.id, o.id) FROM attachment a
+				LEFT JOIN inbound_message m ON m.id = a.message_id
+				LEFT JOIN outbound_message o ON o.id = a.outbound_id AND o.sent_at IS NOT NULL
+				JOIN dialogue d ON d.id = coalesce(m.dialogue_id, o.dialogue_id)
+			WHERE a.id = $1 AND d.id = $2 AND d.clinic_id = $3 AND d.patient_id = $4 AND d.process = $5`,
+			id, dialogueID, clinicID, patientID, contract.ProcessEDialogue).Scan(&messageID); err != nil {
+			return notFound(err, "the dialogue has no such file")
+		}
+		files, err := messageFiles(ctx, tx, c.key, messageID)
+		if err != nil {
+			return err
+		}
+		f = files[slices.IndexFunc(files, func(f File) bool { return strings.EqualFold(f.ID, id) })]
+		content, err = openFile(ctx, s.pool, c.key, f.ID)
+		return err
+	})
+	return f, content, err
 }
 
 // publishedFeed is the e-dialogue messages of the clinic as the feed tells of them.
@@ -250,6 +287,12 @@ func (s *Store) StorePortalMessage(ctx context.Context, by identity.Principal, c
 		}
 		if err := s.insertWritten(ctx, tx, c, w, content, sum, &out); err != nil {
 			return err
+		}
+		if len(w.Attachments) > 0 {
+			// What staff have uploaded for him is not the portal's to send.
+			if _, err := s.claimFiles(ctx, tx, carrier{clinicID: clinicID, patientID: c.patientID, author: by.Subject, messageID: out.ID}, w.Attachments); err != nil {
+				return err
+			}
 		}
 		a := Arrival{Function: out.Function}
 		if err := s.joinDialogue(ctx, tx, a, &out); err != nil {
