@@ -59,7 +59,7 @@ func appointment(m *helsenorge.Message, code string, j pg.AppointmentJob) {
 		e.Status = "" // neither planned nor cancelled: the code says it
 	}
 	m.Events = []helsenorge.Event{e}
-	roles := practitioner(j.Practitioner)
+	roles := practitioner(j.Practitioner, codes.Fastlege)
 	if m.Dialog.Request != nil {
 		m.Dialog.Request.Roles = roles
 	} else {

@@ -27,6 +27,8 @@ const (
 	Refused Verdict = "refused"
 	// Rejected: negative receipt (8221).
 	Rejected Verdict = "rejected"
+	// Told: it tells who can be reached on Helsenorge; positive receipt, nothing more.
+	Told Verdict = "told"
 	// Reported: the sender's error queue is told (HITS 1216 §2.2.3).
 	Reported Verdict = "reported"
 	// Settled: a receipt or an error report for a message of ours.
@@ -73,9 +75,11 @@ type Arrival struct {
 	Content Content
 	// Attachments are the files, by content.
 	Attachments []Attachment
-	// Items are the prescriptions that a renewal request asks for, as the citizen chose
-	// them (M1); none where he wrote in words.
+	// Items are the prescriptions that a citizen asks to have renewed, as M1 names them;
+	// empty when he asks in his own words.
 	Items []Medicine
+	// Activity is what the message tells of who can be reached on Helsenorge.
+	Activity []ReportedActivity
 	// Booking is set for messages about an appointment that carry one.
 	Booking *Booking
 	// Settles is set for receipts and error reports.
@@ -186,7 +190,7 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
-	if out.ClinicID == "" && (a.Verdict == Taken || a.Verdict == Refused) {
+	if out.ClinicID == "" && slices.Contains([]Verdict{Taken, Refused, Told}, a.Verdict) {
 		out.Verdict, a.Codes = Rejected, []string{"E10"}
 		a.Problems = []Problem{{Code: "E10", Path: "MsgHead/MsgInfo/Receiver", Rule: "no party of this installation has the receiver's HER-id"}}
 	}
@@ -228,7 +232,12 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 			return err
 		}
 	}
-	out.Receipt = a.WantsReceipt && slices.Contains([]Verdict{Taken, Refused, Rejected}, out.Verdict)
+	if out.Verdict == Told {
+		if err := s.activityReported(ctx, tx, out.ClinicID, a); err != nil {
+			return err
+		}
+	}
+	out.Receipt = a.WantsReceipt && slices.Contains([]Verdict{Taken, Refused, Told, Rejected}, out.Verdict)
 	return s.intend(ctx, tx, a, out)
 }
 
@@ -501,7 +510,7 @@ func (s *Store) intend(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 		return line(EffectRefusal, why)
 	case Reported:
 		return line(EffectReport, why)
-	case Rejected, Settled, Noted, Quarantined: // nothing but the receipt, if that
+	case Rejected, Told, Settled, Noted, Quarantined: // nothing but the receipt, if that
 	}
 	return nil
 }

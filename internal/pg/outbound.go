@@ -237,6 +237,18 @@ type JobFile struct {
 // Author is the staff member behind an answer.
 type Author struct {
 	Name, Role, HPR string
+	// OwnGP is true for the GP whose party sends, and for the patient's own: anybody else
+	// answers in a GP's place (HITS 1217 §2.3.4).
+	OwnGP bool
+}
+
+// author reads who wrote a message of a dialogue that leaves from a party of the clinic.
+func (s *Store) author(ctx context.Context, tx pgx.Tx, clinicID, dialogueID string, herID int, subject string, a *Author) error {
+	return tx.QueryRow(ctx, `SELECT s.name, s.role, s.hpr,
+			EXISTS (SELECT FROM party p WHERE p.her_id = $3 AND p.staff_id = s.id)
+				OR EXISTS (SELECT FROM dialogue d JOIN patient t ON t.id = d.patient_id WHERE d.id = $4 AND t.practitioner_id = s.id)
+		FROM staff s WHERE s.clinic_id = $1 AND s.subject = $2`, clinicID, subject, herID, nullable(dialogueID)).
+		Scan(&a.Name, &a.Role, &a.HPR, &a.OwnGP)
 }
 
 // Build makes a message's XML from its job.
@@ -400,8 +412,7 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 			if job.Medicines, err = s.recordDecisions(ctx, tx, key, deref(dialogueID), id, c.Items); err != nil {
 				return err
 			}
-			err = tx.QueryRow(ctx, "SELECT name, role, hpr FROM staff WHERE clinic_id = $1 AND subject = $2", clinicID, author).
-				Scan(&job.Author.Name, &job.Author.Role, &job.Author.HPR)
+			err = s.author(ctx, tx, deref(clinicID), deref(dialogueID), p.FromHerID, author, &job.Author)
 			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 				return err
 			}

@@ -74,49 +74,46 @@ func (c *Clamd) ask(ctx context.Context, content io.Reader) error {
 	defer conn.Close() //nolint:errcheck // the verdict is all that is wanted
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 
-	// A clamd that has had enough says so and hangs up: its words are worth more than
-	// the error of the write.
-	written, err := c.send(ctx, conn, content)
-	if err != nil {
+	if err := c.send(ctx, conn, content); err != nil {
 		return err
 	}
 	reply, err := c.receive(ctx, conn)
-	if err == nil {
-		err = verdict(reply)
-	}
-	if written != nil && !apperr.Is(err, apperr.Invalid) {
-		return noVerdict(written)
-	}
-	return err
-}
-
-// send writes command and content. failed is the connection's error, err the content's.
-func (c *Clamd) send(ctx context.Context, conn net.Conn, content io.Reader) (failed, err error) {
-	write := func(b []byte) error {
-		if err := c.extend(ctx, conn); err != nil {
-			return err
-		}
-		_, err := conn.Write(b)
+	if err != nil {
 		return err
 	}
-	if failed := write([]byte("zINSTREAM\x00")); failed != nil {
-		return failed, nil
+	return verdict(reply)
+}
+
+// send writes command and content. An error of the content passes as it is.
+func (c *Clamd) send(ctx context.Context, conn net.Conn, content io.Reader) error {
+	write := func(b []byte) error {
+		err := c.extend(ctx, conn)
+		if err == nil {
+			_, err = conn.Write(b)
+		}
+		if err != nil {
+			return noVerdict(err)
+		}
+		return nil
+	}
+	if err := write([]byte("zINSTREAM\x00")); err != nil {
+		return err
 	}
 	chunk := make([]byte, 4+chunkSize)
 	for {
 		n, err := io.ReadFull(content, chunk[4:])
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, err
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
+			return err
 		}
-		last := err != nil
 		if n > 0 {
 			binary.BigEndian.PutUint32(chunk, uint32(n)) //nolint:gosec // at most chunkSize
-			if failed := write(chunk[:4+n]); failed != nil {
-				return failed, nil
+			if err := write(chunk[:4+n]); err != nil {
+				return err
 			}
 		}
 		if last {
-			return write(make([]byte, 4)), nil
+			return write(make([]byte, 4))
 		}
 	}
 }

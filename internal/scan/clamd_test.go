@@ -51,18 +51,18 @@ func TestWhatIsFoundIsRefused(t *testing.T) {
 func TestRepliesAreReadStrictly(t *testing.T) {
 	t.Parallel()
 	for reply, kind := range map[string]apperr.Kind{
-		"stream: OK":                               "",
-		"stream: Win.Test.EICAR_HDB-1 FOUND":       apperr.Invalid,
-		"stream: OK ":                              apperr.Unavailable,
-		"stream: ok":                               apperr.Unavailable,
-		"stream:  FOUND":                           apperr.Unavailable,
-		"stream: a name FOUND":                     apperr.Unavailable,
-		"stream: X FOUND\nstream: OK":              apperr.Unavailable,
-		"OK":                                       apperr.Unavailable,
-		"INSTREAM size limit exceeded. ERROR":      apperr.Unavailable,
-		"stream: Can't allocate memory ERROR":      apperr.Unavailable,
-		strings.Repeat("x", 5000) + " FOUND":       apperr.Unavailable,
-		"stream: " + strings.Repeat("y", 4096-8):   apperr.Unavailable,
+		"stream: OK":                                "",
+		"stream: Win.Test.EICAR_HDB-1 FOUND":        apperr.Invalid,
+		"stream: OK ":                               apperr.Unavailable,
+		"stream: ok":                                apperr.Unavailable,
+		"stream:  FOUND":                            apperr.Unavailable,
+		"stream: a name FOUND":                      apperr.Unavailable,
+		"stream: X FOUND\nstream: OK":               apperr.Unavailable,
+		"OK":                                        apperr.Unavailable,
+		"INSTREAM size limit exceeded. ERROR":       apperr.Unavailable,
+		"stream: Can't allocate memory ERROR":       apperr.Unavailable,
+		strings.Repeat("x", 5000) + " FOUND":        apperr.Unavailable,
+		"stream: " + strings.Repeat("y", 4096-8):    apperr.Unavailable,
 		"HTTP/1.1 400 Bad Request\r\n\r\n<b>OK</b>": apperr.Unavailable,
 	} {
 		d := scantest.Start(t, reply)
@@ -128,16 +128,20 @@ func TestSilenceIsNotWaitedForForEver(t *testing.T) {
 	require.True(t, apperr.Is(err, apperr.Unavailable), "%v", err)
 }
 
+// last calls a function once it is read.
+type last func()
+
+func (l last) Read([]byte) (int, error) {
+	l()
+	return 0, io.EOF
+}
+
 func TestWhoHangsUpEndsTheScan(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := hasty(silent(t))
 	c.IdleTimeout = time.Hour
-	err := c.Scan(ctx, func() (io.Reader, error) {
-		context.AfterFunc(ctx, func() {})
-		cancel()
-		return strings.NewReader("content"), nil
-	})
+	err := c.Scan(ctx, func() (io.Reader, error) { return last(cancel), nil })
 	require.True(t, apperr.Is(err, apperr.Unavailable), "%v", err)
 }
 

@@ -36,7 +36,6 @@ const MaxBodyBytes = 1 << 20
 type Service interface {
 	Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.InboxItem, error)
 	Dialogue(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (pg.Dialogue, error)
-	Attachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, fileID string) (pg.File, []byte, error)
 	Answer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, a client.Answer) (contract.AnswerAccepted, error)
 	Explain(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (client.Explanation, error)
 	Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error)
@@ -49,6 +48,7 @@ type Service interface {
 	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
 	Quarantine(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
 	DeliveryReported(ctx context.Context, r client.DeliveryReport) error
+	Attachments
 	Calendars
 	Patients
 	Appointments
@@ -92,6 +92,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, logger: logger}
 	a.huma = humago.New(a.mux, config)
 	a.registerDialogues(service)
+	a.registerAttachments(service)
 	a.registerCalendars(service)
 	a.registerPatients(service)
 	a.registerAppointments(service)

@@ -99,7 +99,7 @@ Environment of the commands that call the API:
 		root.AddCommand(c)
 	}
 	for _, c := range []*cobra.Command{
-		inboxCommand(env), dialogueCommand(env), appointmentCommand(env), explainCommand(env), caseCommand(env), routingCommand(env),
+		inboxCommand(env), dialogueCommand(env), prescriptionCommand(env), attachmentCommand(env), appointmentCommand(env), explainCommand(env), caseCommand(env), routingCommand(env),
 		calendarCommand(env), slotCommand(env), typeCommand(env), settingsCommand(env),
 		clinicCommand(env), patientCommand(env), contactCommand(env), portalCommand(env), auditCommand(env), quarantineCommand(env),
 	} {

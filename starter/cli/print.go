@@ -32,9 +32,7 @@ func printDialogue(w io.Writer, d pg.Dialogue) error {
 			fmt.Fprintf(&e, "  written by %s (%s)\n", oneLine(m.Actor), oneLine(m.Relation))
 		}
 		paragraph(&e, m.Subject, m.Text)
-		for _, f := range m.Attachments {
-			fmt.Fprintf(&e, "  file %s  %s, %d bytes  %s\n", f.ID, oneLine(f.MIME), f.Size, oneLine(f.Description))
-		}
+		printFiles(&e, m.Attachments)
 		all = append(all, entry{m.ReceivedAt, e.String()})
 	}
 	for _, a := range d.Answers {
@@ -42,17 +40,29 @@ func printDialogue(w io.Writer, d pg.Dialogue) error {
 		fmt.Fprintf(&e, "\n%s  %s (%s)  answer %s, %s\n", stamp(a.CreatedAt), first(oneLine(a.Author), "the calendar"), oneLine(a.Code), a.ID,
 			strings.Join(append([]string{oneLine(a.State)}, a.Codes...), " "))
 		paragraph(&e, a.Subject, a.Text)
+		printFiles(&e, a.Attachments)
 		all = append(all, entry{a.CreatedAt, e.String()})
 	}
 	slices.SortStableFunc(all, func(a, b entry) int { return a.at.Compare(b.at) })
 	for _, e := range all {
 		b.WriteString(e.text)
 	}
+	if len(d.Prescriptions) > 0 {
+		b.WriteString("\n")
+		printPrescriptions(&b, d)
+	}
 	if len(d.Journal) > 0 {
 		fmt.Fprintf(&b, "\n%d of these are in the journal.\n", len(d.Journal))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printFiles lists the files of a message.
+func printFiles(b *strings.Builder, all []pg.File) {
+	for _, f := range all {
+		fmt.Fprintf(b, "  file %s  %s, %d bytes  %s\n", f.ID, oneLine(f.MIME), f.Size, oneLine(f.Description))
+	}
 }
 
 // paragraph writes a message indented, so that no line of it can pass for one of

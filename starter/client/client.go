@@ -14,6 +14,7 @@ package client
 
 import (
 	"context"
+	"io"
 	"time"
 
 	sdkclient "go.temporal.io/sdk/client"
@@ -22,13 +23,15 @@ import (
 	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/scan"
 )
 
 // Store is what the client needs of the database.
 type Store interface {
 	Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.InboxItem, error)
 	ReadDialogue(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Dialogue, error)
-	ReadAttachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, id string) (pg.File, []byte, error)
+	ReadAttachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, id string) (pg.File, io.Reader, error)
+	StoreFile(ctx context.Context, by identity.Principal, clinicID string, n pg.NewFile, content io.Reader, check func(open func() (io.Reader, error)) error) (pg.File, error)
 	DraftAnswer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, d pg.Draft) (pg.Drafted, error)
 	DropDraft(ctx context.Context, clinicID, id string, attempt int) error
 	Ledger(ctx context.Context, by identity.Principal, clinicID, dialogueID string) ([]pg.LedgerLine, error)
@@ -104,11 +107,16 @@ type Temporal interface {
 type Client struct {
 	store    Store
 	temporal Temporal
+	scanner  scan.Scanner
 }
 
 // New makes a client. It does no I/O.
-func New(store Store, temporal Temporal) *Client {
-	return &Client{store: store, temporal: temporal}
+func New(store Store, temporal Temporal, options ...Option) *Client {
+	c := &Client{store: store, temporal: temporal, scanner: scan.Off{}}
+	for _, set := range options {
+		set(c)
+	}
+	return c
 }
 
 // allow checks the right first and then the clinic: a refusal for a missing right

@@ -164,6 +164,8 @@ func judge(a pg.Arrival, m *helsenorge.Message, problems []helsenorge.Problem) p
 	case m.Head.Process == codes.Test && a.Function == codes.TestRequest:
 		// Every party answers a communication test (HITS 1217 §3.10), wherever it comes.
 		a.Verdict, a.Codes = pg.Refused, []string{codes.TestAnswer}
+	case m.Head.Process == codes.Digitalbruker && tells(a.Function):
+		a.Verdict, a.Activity = pg.Told, activity(m)
 	case !slices.Contains(process.functions, a.Function):
 		// The message was right, the service is not offered, or its code is unknown:
 		// a positive receipt and an answer 26 (HITS 1217 §2.13.3, HIS 80415 §3.3.2).
@@ -196,7 +198,7 @@ var processes = map[string]taken{
 
 // withContent takes over what was read of a message.
 func withContent(a pg.Arrival, m *helsenorge.Message) pg.Arrival {
-	a.WantsReceipt = m.Head.WantsReceipt
+	a.WantsReceipt, a.WrittenAt = m.Head.WantsReceipt, m.Head.GenDate
 	if codes.Known(m.Head.Process) {
 		a.ProcessCode = m.Head.Process
 	}
@@ -222,6 +224,7 @@ func withContent(a pg.Arrival, m *helsenorge.Message) pg.Arrival {
 	for _, f := range m.Attachments {
 		a.Attachments = append(a.Attachments, pg.Attachment{MIME: f.MIME, Description: f.Description, Content: f.Content})
 	}
+	a.Items = medicines(m.Prescriptions)
 	if m.Dialog == nil {
 		return a
 	}
