@@ -23,6 +23,7 @@ type Dialogue struct {
 	PatientID    string              `json:"patientId"`
 	Patient      string              `json:"patient"`
 	Participants []routing.Recipient `json:"participants,omitempty"`
+	DialogueFacts
 	// LatestMessageID is what an answer refers to.
 	LatestMessageID string      `json:"latestMessageId,omitempty"`
 	Messages        []Message   `json:"messages"`
@@ -45,20 +46,27 @@ type Message struct {
 
 // Answer is a message of staff.
 type Answer struct {
-	ID        string `json:"id"`
-	Code      string `json:"code"`
+	ID   string `json:"id"`
+	Code string `json:"code"`
+	// InReplyTo is empty for what answers nothing: the clinic wrote first, or on its own.
 	InReplyTo string `json:"inReplyTo,omitempty"`
-	Author    string `json:"author"`
-	Subject   string `json:"subject,omitempty"`
-	Text      string `json:"text"`
+	// Opens is true for a message that began a conversation on Helsenorge.
+	Opens   bool   `json:"opens,omitempty"`
+	Author  string `json:"author"`
+	Subject string `json:"subject,omitempty"`
+	Text    string `json:"text"`
 	// Attachments are the files that go with it.
 	Attachments []File `json:"attachments,omitempty"`
 	// State is drafted, accepted, sent or the terminal outcome.
-	State     string     `json:"state"`
-	Codes     []string   `json:"codes,omitempty"`
+	State string   `json:"state"`
+	Codes []string `json:"codes,omitempty"`
+	// Errors are the receipt's own words beside each code, as they came.
+	Errors    []string   `json:"errors,omitempty"`
 	CreatedAt time.Time  `json:"createdAt"`
 	SentAt    *time.Time `json:"sentAt,omitempty"`
 	OutcomeAt *time.Time `json:"outcomeAt,omitempty"`
+	// ResentAt is when the identical message was sent again.
+	ResentAt *time.Time `json:"resentAt,omitempty"`
 	// ReadAt is when a patient first opened an e-dialogue's message in portal or app.
 	ReadAt *time.Time `json:"readAt,omitempty"`
 }
@@ -100,6 +108,9 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 			return err
 		}
 		if d.Participants, err = s.participantsOf(ctx, tx, id); err != nil {
+			return err
+		}
+		if d.DialogueFacts, err = dialogueFacts(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := s.readMessages(ctx, tx, key, &d); err != nil {
@@ -157,7 +168,8 @@ func (s *Store) readMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d *
 }
 
 func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *Dialogue) error {
-	rows, err := tx.Query(ctx, `SELECT o.id, o.code, coalesce(o.in_reply_to::text, ''), coalesce(s.name, o.author), o.content, o.created_at, o.sent_at, o.outcome_at, o.outcome_codes, o.read_at,
+	rows, err := tx.Query(ctx, `SELECT o.id, o.code, coalesce(o.in_reply_to::text, ''), o.opens, coalesce(s.name, o.author), o.content, o.outcome_text, o.created_at, o.sent_at, o.outcome_at,
+			o.resent_at, o.read_at, o.outcome_codes,
 			CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN o.sent_at IS NOT NULL THEN 'sent' WHEN o.prepared_at IS NOT NULL THEN 'accepted' ELSE 'drafted' END
 		FROM outbound_message o LEFT JOIN staff s ON s.clinic_id = o.clinic_id AND s.subject = o.author
 		WHERE o.dialogue_id = $1 AND o.kind = 'answer' ORDER BY o.created_at, o.id`, d.ID)
@@ -166,9 +178,15 @@ func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *D
 	}
 	d.Answers, err = pgx.AppendRows(d.Answers, rows, func(row pgx.CollectableRow) (Answer, error) {
 		var a Answer
-		var sealed []byte
-		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Author, &sealed, &a.CreatedAt, &a.SentAt, &a.OutcomeAt, &a.Codes, &a.ReadAt, &a.State); err != nil {
+		var sealed, words []byte
+		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Opens, &a.Author, &sealed, &words, &a.CreatedAt, &a.SentAt, &a.OutcomeAt,
+			&a.ResentAt, &a.ReadAt, &a.Codes, &a.State); err != nil {
 			return a, err
+		}
+		if words != nil {
+			if err := key.open("outbound_message.outcome_text", a.ID, words, &a.Errors); err != nil {
+				return a, err
+			}
 		}
 		if sealed == nil {
 			return a, nil // the calendar's answer needs no words

@@ -2,151 +2,44 @@ package pg
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/domain/routing"
-	"github.com/helsebro/helsebro/internal/domain/title"
 	"github.com/helsebro/helsebro/internal/identity"
 )
-
-// EDialogue is the first message of a dialogue that never meets Helsenorge: with a
-// patient, in app and portal only (S19), or between colleagues (S20).
-type EDialogue struct {
-	// ID is the caller's and names the message: the same id again is the same dialogue.
-	ID string
-	// PatientID is whom it is with; empty for one between colleagues.
-	PatientID string
-	// Participants are the inboxes in which a dialogue between colleagues lies: those of
-	// positions, groups, roles, units or staff members, at most maxParticipants. Its
-	// author takes part without being named.
-	Participants  []routing.Recipient
-	Subject, Text string
-	// Attachments are the ids of uploaded files that go with it.
-	Attachments []string
-}
 
 // maxParticipants bounds whom a dialogue between colleagues is started with.
 const maxParticipants = 50
 
-// StartedDialogue is a stored first message with what its command needs.
-type StartedDialogue struct {
-	DialogueID string
-	Drafted
-}
-
-func (e EDialogue) check() error {
+// reachesColleagues refuses an e-dialogue that is with nobody, with a patient and
+// colleagues at once, or with a participant behind whom no active colleague of its author
+// is.
+func (s *Store) reachesColleagues(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID string, n NewDialogue) error {
 	var f fields
-	f.refuse(uuid.Validate(e.ID) != nil, "id", "a UUID, the caller's own")
-	f.refuse(e.PatientID == "" && len(e.Participants) == 0, "participants", "required where no patient is named")
-	f.refuse(e.PatientID != "" && len(e.Participants) > 0, "participants", "left out where a patient is named: colleagues read it in their inboxes")
-	f.refuse(len(e.Participants) > maxParticipants, "participants", fmt.Sprintf("at most %d", maxParticipants))
-	seen := map[routing.Recipient]bool{}
-	for i, r := range e.Participants {
-		f.refuse(seen[r], fmt.Sprintf("participants[%d]", i), "named once")
-		seen[r] = true
+	colleagues := n.Process == contract.ProcessEDialogue && n.PatientID == ""
+	f.refuse(colleagues && len(n.Participants) == 0, "participants", "required where no patient is named")
+	f.refuse(!colleagues && len(n.Participants) > 0, "participants", "for an e-dialogue without a patient: colleagues read every other in their inboxes")
+	f.refuse(len(n.Participants) > maxParticipants, "participants", fmt.Sprintf("at most %d", maxParticipants))
+	if err := f.err("the dialogue has invalid fields"); err != nil || !colleagues {
+		return err
 	}
-	return f.err("the e-dialogue has invalid fields")
-}
-
-// StartEDialogue stores an e-dialogue with its first message before the command that
-// shows it. Nobody sees anything by it. Its title has no mark of Helsenorge (S94). A
-// patient must be known by a full birth number or D number, and nothing else is asked of
-// him (A7).
-//
-// Idempotent by ID; the same id with other content is a duplicate. Invalid names a
-// participant behind whom no active colleague of the author is.
-func (s *Store) StartEDialogue(ctx context.Context, by identity.Principal, clinicID string, e EDialogue) (StartedDialogue, error) {
-	if err := e.check(); err != nil {
-		return StartedDialogue{}, err
-	}
-	var out StartedDialogue
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		out = StartedDialogue{Drafted: Drafted{Process: contract.ProcessEDialogue, Code: contract.InHouse}}
-		// Two calls with the same message must meet in one dialogue.
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('start/' || lower($1), 0))", e.ID); err != nil {
-			return err
-		}
-		first := draftRow{id: e.ID, clinicID: clinicID, code: contract.InHouse, author: by.Subject}
-		content, err := json.Marshal(e)
-		if err != nil {
-			return apperr.Wrap(apperr.Internal, err, "a message cannot be encoded")
-		}
-		first.hash = s.vault.BlindIndex("e-dialogue", clinicID, string(content)+"\x00"+by.Subject)
-		err = tx.QueryRow(ctx, "SELECT dialogue_id, key_id FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind = 'answer'", e.ID, clinicID).
-			Scan(&first.dialogueID, &first.keyID)
-		if err == nil {
-			out.DialogueID = first.dialogueID
-			_, err = s.draft(ctx, tx, first, &out.Drafted)
-			return err
-		}
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		key, err := s.keyOfEDialogue(ctx, tx, by, clinicID, e)
-		if err != nil {
-			return err
-		}
-		out.DialogueID = newID()
-		first.dialogueID, first.keyID = out.DialogueID, key.id
-		if err := s.insertEDialogue(ctx, tx, key, clinicID, out.DialogueID, e.PatientID, e.Subject, originClinic); err != nil {
-			return err
-		}
-		if e.PatientID == "" {
-			if err := s.takePart(ctx, tx, by, clinicID, out.DialogueID, e.Participants); err != nil {
-				return err
-			}
-		}
-		if first.content, err = key.seal("outbound_message.content", e.ID, answerContent{Subject: e.Subject, Text: e.Text}); err != nil {
-			return err
-		}
-		if _, err := s.draft(ctx, tx, first, &out.Drafted); err != nil {
-			return err
-		}
-		if err := s.attach(ctx, tx, clinicID, e.PatientID, e.ID, e.Attachments); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, by, clinicID, "dialogue.start", "dialogue/"+out.DialogueID, e.PatientID)
-	})
-	return out, err
-}
-
-// keyOfEDialogue is the key under which an e-dialogue is sealed: the patient's, or the
-// clinic's own where it is about nobody. It refuses whom it may not be with.
-func (s *Store) keyOfEDialogue(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID string, e EDialogue) (sealingKey, error) {
-	if e.PatientID != "" {
-		r, err := s.reachability(ctx, tx, clinicID, e.PatientID, contract.ProcessEDialogue)
-		if err != nil {
-			return sealingKey{}, err
-		}
-		if !r.Reachable {
-			refusal := apperr.InState(string(r.Reasons[0]), "an e-dialogue needs a patient who is known by a full birth number or D number")
-			refusal.Fields = []apperr.Field{{Path: "patientId", Rule: string(r.Reasons[0])}}
-			return sealingKey{}, refusal
-		}
-		c, err := s.cardOf(ctx, tx, clinicID, e.PatientID)
-		return c.key, err
-	}
-	var f fields
-	for i, r := range e.Participants {
+	for i, r := range n.Participants {
+		path := fmt.Sprintf("participants[%d]", i)
+		f.refuse(slices.Contains(n.Participants[:i], r), path, "named once")
 		var reached bool
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM staff s, (SELECT $1::text AS kind, $2::text AS id) r
 			WHERE s.clinic_id = $3 AND s.active AND s.subject <> $4 AND `+behind+")", string(r.Kind), r.ID, clinicID, by.Subject).Scan(&reached); err != nil {
-			return sealingKey{}, err
+			return err
 		}
-		f.refuse(!reached, fmt.Sprintf("participants[%d]", i), "a position, group, role, unit or practitioner behind whom an active colleague is")
+		f.refuse(!reached, path, "a position, group, role, unit or practitioner behind whom an active colleague is")
 	}
-	if err := f.err("a participant reaches nobody"); err != nil {
-		return sealingKey{}, err
-	}
-	return s.intakeKey(ctx, tx, clinicID)
+	return f.err("a participant reaches nobody")
 }
 
 // behind is the condition that staff member s is behind the recipient r.
@@ -162,19 +55,6 @@ const behind = `CASE r.kind
 // forwarded to.
 const participants = `(SELECT recipient_kind AS kind, recipient_id AS id FROM dialogue_participant WHERE dialogue_id = $1
 	UNION SELECT recipient_kind, recipient_id FROM inbox_item WHERE dialogue_id = $1 AND left_at IS NULL)`
-
-// insertEDialogue opens an e-dialogue. It has no conversation: nothing of it is known on
-// the wire.
-func (s *Store) insertEDialogue(ctx context.Context, tx pgx.Tx, key sealingKey, clinicID, id, patientID, subject, origin string) error {
-	sealed, err := key.seal("dialogue.title", id, title.Own(string(contract.ProcessEDialogue), subject))
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO dialogue (id, clinic_id, patient_id, process, title, key_id, origin, created_at, latest_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`,
-		id, clinicID, nullable(patientID), contract.ProcessEDialogue, sealed, key.id, origin, s.now())
-	return err
-}
 
 // takePart writes who takes part in a dialogue between colleagues, its author with them:
 // he is answered in his own inbox.
@@ -243,9 +123,9 @@ func (s *Store) PublishMessage(ctx context.Context, in contract.PublishMessageIn
 		}
 		var sentAt *time.Time
 		var outcome contract.Outcome
-		var author, code string
-		err = tx.QueryRow(ctx, `SELECT sent_at, coalesce(outcome, ''), author, code FROM outbound_message
-			WHERE id = $1 AND dialogue_id = $2 AND kind = 'answer' FOR UPDATE`, in.OutboundID, d.id).Scan(&sentAt, &outcome, &author, &code)
+		var author, code, answered string
+		err = tx.QueryRow(ctx, `SELECT sent_at, coalesce(outcome, ''), author, code, coalesce(in_reply_to::text, '') FROM outbound_message
+			WHERE id = $1 AND dialogue_id = $2 AND kind = 'answer' FOR UPDATE`, in.OutboundID, d.id).Scan(&sentAt, &outcome, &author, &code, &answered)
 		if err != nil {
 			return notFound(err, "the dialogue has no such message: it was withdrawn")
 		}
@@ -274,6 +154,11 @@ func (s *Store) PublishMessage(ctx context.Context, in contract.PublishMessageIn
 		// What the clinic had ended without a word goes on with it.
 		if _, err := tx.Exec(ctx, "UPDATE dialogue SET closed_at = NULL, closed_by = '' WHERE id = $1", d.id); err != nil {
 			return err
+		}
+		if answered == d.latestMessageID {
+			if err := s.answerGiven(ctx, tx, d.id); err != nil {
+				return err
+			}
 		}
 		return s.closeOutbound(ctx, tx, in.OutboundID, contract.OutcomeDone, nil)
 	})

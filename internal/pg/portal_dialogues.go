@@ -15,6 +15,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/title"
 	"github.com/helsebro/helsebro/internal/identity"
 )
 
@@ -346,7 +347,7 @@ func (s *Store) writer(ctx context.Context, tx pgx.Tx, clinicID string, w Writte
 func (s *Store) joinEDialogue(ctx context.Context, tx pgx.Tx, c card, w WrittenInPortal, out *Arrived) error {
 	if w.DialogueID == "" {
 		out.DialogueID, out.NewDialogue = newID(), true
-		return s.insertEDialogue(ctx, tx, c.key, c.clinicID, out.DialogueID, c.patientID, w.Subject, w.Source)
+		return s.openEDialogue(ctx, tx, c, out.DialogueID, w.Subject, w.Source)
 	}
 	d, err := s.lockDialogue(ctx, tx, c.clinicID, w.DialogueID)
 	if err != nil {
@@ -360,6 +361,19 @@ func (s *Store) joinEDialogue(ctx context.Context, tx pgx.Tx, c card, w WrittenI
 	}
 	out.DialogueID = d.id
 	return nil
+}
+
+// openEDialogue opens an e-dialogue that a patient begins. It has no conversation, since
+// nothing of it is known on the wire, and no mark of Helsenorge in its title (S94).
+func (s *Store) openEDialogue(ctx context.Context, tx pgx.Tx, c card, id, subject, origin string) error {
+	sealed, err := c.key.seal("dialogue.title", id, title.Own(string(contract.ProcessEDialogue), subject))
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO dialogue (id, clinic_id, patient_id, process, title, key_id, origin, created_at, latest_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`,
+		id, c.clinicID, c.patientID, contract.ProcessEDialogue, sealed, c.key.id, origin, s.now())
+	return err
 }
 
 // insertWritten writes the message's row. It has no HER-ids, since it was on no wire.

@@ -47,7 +47,7 @@ type Store interface {
 	Calendar
 	Appointments
 	Patients
-	EDialogues
+	PortalDialogues
 }
 
 // Calendar is what the client needs of the database to set calendars up.

@@ -13,6 +13,15 @@ import (
 	"github.com/helsebro/helsebro/internal/pg"
 )
 
+// PortalDialogues is what the client needs of the database for e-dialogues in portal and
+// app.
+type PortalDialogues interface {
+	PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int) ([]pg.PortalDialogue, error)
+	PortalDialogue(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, id string) (pg.PortalThread, error)
+	StorePortalMessage(ctx context.Context, by identity.Principal, clinicID string, w pg.WrittenInPortal) (pg.Arrived, error)
+	HandedOver(ctx context.Context, messageID string) error
+}
+
 // PortalWriting is what a patient, or who represents him, writes to the clinic in its own
 // portal or app: a message of an e-dialogue, or the first of a new one.
 type PortalWriting struct {

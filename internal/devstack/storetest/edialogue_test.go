@@ -53,12 +53,12 @@ func newTalk(t *testing.T) *talk {
 	return k
 }
 
-func (k *talk) start(by identity.Principal, e pg.EDialogue) string {
+func (k *talk) start(by identity.Principal, e pg.NewDialogue) string {
 	k.Helper()
 	if e.ID == "" {
 		e.ID = uuid.NewString()
 	}
-	started, err := k.s.StartEDialogue(k.Context(), by, demo.ClinicID, e)
+	started, err := k.s.DraftDialogue(k.Context(), by, demo.ClinicID, e)
 	require.NoError(k, err)
 	k.publish(started.DialogueID, e.ID)
 	return started.DialogueID
@@ -124,8 +124,8 @@ func (k *talk) portalDialogues() []pg.PortalDialogue {
 func TestEDialogueWithAPatient(t *testing.T) { // S19, S94, A7
 	k := newTalk(t)
 	ctx := t.Context()
-	e := pg.EDialogue{ID: uuid.NewString(), PatientID: k.patientID, Subject: "Prøvesvaret", Text: "Alt er i orden."}
-	started, err := k.s.StartEDialogue(ctx, demo.GP, demo.ClinicID, e)
+	e := pg.NewDialogue{ID: uuid.NewString(), PatientID: k.patientID, Subject: "Prøvesvaret", Text: "Alt er i orden."}
+	started, err := k.s.DraftDialogue(ctx, demo.GP, demo.ClinicID, e)
 	require.NoError(t, err)
 	id := started.DialogueID
 	require.Empty(t, k.portalDialogues(), "nobody sees what no lifecycle has taken")
@@ -214,12 +214,12 @@ func TestEDialogueBetweenColleagues(t *testing.T) { // S20
 		{routing.Recipient{Kind: routing.Unit, ID: "lab"}, nurse},
 		{routing.Recipient{Kind: routing.Personal, ID: otherGPID}, otherGP},
 	} {
-		id := k.start(demo.GP, pg.EDialogue{Participants: []routing.Recipient{c.to}, Subject: "Vaktliste", Text: "Kan du ta fredag?"})
+		id := k.start(demo.GP, pg.NewDialogue{Participants: []routing.Recipient{c.to}, Subject: "Vaktliste", Text: "Kan du ta fredag?"})
 		require.Equal(t, id, k.inbox(c.reader)[0].DialogueID, c.to)
 		require.Equal(t, "Kan du ta fredag?", k.read(c.reader, id).Answers[0].Text)
 	}
 
-	id := k.start(demo.GP, pg.EDialogue{Text: "Hvem tar fredag?", Participants: []routing.Recipient{
+	id := k.start(demo.GP, pg.NewDialogue{Text: "Hvem tar fredag?", Participants: []routing.Recipient{
 		{Kind: routing.Personal, ID: demo.DeskID}, {Kind: routing.Group, ID: "doctors"},
 	}})
 	item := k.inbox(demo.Desk)[0]
@@ -268,20 +268,20 @@ func TestEDialogueBetweenColleagues(t *testing.T) { // S20
 	require.NoError(t, err)
 	require.Empty(t, feed)
 
-	for name, e := range map[string]pg.EDialogue{
+	for name, e := range map[string]pg.NewDialogue{
 		"participants":    {},
 		"participants[0]": {Participants: []routing.Recipient{{Kind: routing.Group, ID: "nobody"}}},
 		"participants[1]": {Participants: []routing.Recipient{{Kind: routing.Group, ID: "desk"}, {Kind: routing.Group, ID: "desk"}}},
 	} {
 		e.ID, e.Text = uuid.NewString(), "Hei"
-		_, err := k.s.StartEDialogue(ctx, demo.GP, demo.ClinicID, e)
+		_, err := k.s.DraftDialogue(ctx, demo.GP, demo.ClinicID, e)
 		require.Equal(t, []string{name}, paths(t, err))
 	}
-	_, err = k.s.StartEDialogue(ctx, demo.Desk, demo.ClinicID, pg.EDialogue{
+	_, err = k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, pg.NewDialogue{
 		ID: uuid.NewString(), Text: "Til meg", Participants: []routing.Recipient{{Kind: routing.Group, ID: "desk"}},
 	})
 	require.Equal(t, []string{"participants[0]"}, paths(t, err), "the author alone is nobody to talk with")
-	_, err = k.s.StartEDialogue(ctx, demo.Desk, demo.ClinicID, pg.EDialogue{
+	_, err = k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, pg.NewDialogue{
 		ID: uuid.NewString(), Text: "Begge", PatientID: k.patientID, Participants: []routing.Recipient{{Kind: routing.Group, ID: "doctors"}},
 	})
 	require.Equal(t, []string{"participants"}, paths(t, err))
@@ -290,8 +290,8 @@ func TestEDialogueBetweenColleagues(t *testing.T) { // S20
 // TestColleaguesWhoLeave: a message that nobody could read is not called shown.
 func TestColleaguesWhoLeave(t *testing.T) { // S20, F12
 	k := newTalk(t)
-	e := pg.EDialogue{ID: uuid.NewString(), Text: "Er du der?", Participants: []routing.Recipient{{Kind: routing.Personal, ID: nurseID}}}
-	started, err := k.s.StartEDialogue(t.Context(), demo.Desk, demo.ClinicID, e)
+	e := pg.NewDialogue{ID: uuid.NewString(), Text: "Er du der?", Participants: []routing.Recipient{{Kind: routing.Personal, ID: nurseID}}}
+	started, err := k.s.DraftDialogue(t.Context(), demo.Desk, demo.ClinicID, e)
 	require.NoError(t, err)
 	require.NoError(t, k.s.PutClinic(t.Context(), demo.Service, demo.Clinic())) // without the nurse
 	in := contract.PublishMessageInput{ClinicID: demo.ClinicID, DialogueID: started.DialogueID, OutboundID: e.ID, Now: now}
@@ -376,23 +376,23 @@ func TestARefusedEDialogueLeavesNothingBehind(t *testing.T) {
 	k := newTalk(t)
 	ctx := t.Context()
 	rows := "SELECT (SELECT count(*) FROM dialogue), (SELECT count(*) FROM outbound_message), (SELECT count(*) FROM dialogue_participant)"
-	for _, e := range []pg.EDialogue{
+	for _, e := range []pg.NewDialogue{
 		{ID: uuid.NewString(), PatientID: k.patientID, Text: "Hei"},
 		{ID: uuid.NewString(), Participants: []routing.Recipient{{Kind: routing.Group, ID: "doctors"}}, Text: "Hei"},
 	} {
-		first, err := k.s.StartEDialogue(ctx, demo.Desk, demo.ClinicID, e)
+		first, err := k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, e)
 		require.NoError(t, err)
-		second, err := k.s.StartEDialogue(ctx, demo.Desk, demo.ClinicID, e)
+		second, err := k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, e)
 		require.NoError(t, err)
 		require.Equal(t, first.DialogueID, second.DialogueID)
 		other := e
 		other.Text = "Noe annet"
-		_, err = k.s.StartEDialogue(ctx, demo.Desk, demo.ClinicID, other)
+		_, err = k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, other)
 		require.True(t, apperr.Is(err, apperr.Duplicate), "%v", err)
 		require.NoError(t, k.s.DropDraft(ctx, demo.ClinicID, e.ID, first.Attempt))
 		_, err = k.s.PublishMessage(ctx, contract.PublishMessageInput{ClinicID: demo.ClinicID, DialogueID: first.DialogueID, OutboundID: e.ID, Now: now})
 		require.NoError(t, err, "the later call's is not dropped by the earlier's refusal")
-		again, err := k.s.StartEDialogue(ctx, demo.Desk, demo.ClinicID, e)
+		again, err := k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, e)
 		require.NoError(t, err)
 		require.True(t, again.Accepted)
 		require.NoError(t, k.s.DropDraft(ctx, demo.ClinicID, e.ID, again.Attempt), "what is shown stays")
@@ -400,7 +400,7 @@ func TestARefusedEDialogueLeavesNothingBehind(t *testing.T) {
 		e.ID = uuid.NewString()
 		before, err := k.d.SQL(ctx, rows)
 		require.NoError(t, err)
-		dropped, err := k.s.StartEDialogue(ctx, demo.Desk, demo.ClinicID, e)
+		dropped, err := k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, e)
 		require.NoError(t, err)
 		require.NoError(t, k.s.DropDraft(ctx, demo.ClinicID, e.ID, dropped.Attempt))
 		after, err := k.d.SQL(ctx, rows)
@@ -412,14 +412,14 @@ func TestARefusedEDialogueLeavesNothingBehind(t *testing.T) {
 func TestWhatIsWrittenAtOnceMeets(t *testing.T) {
 	k := newTalk(t)
 	w := pg.WrittenInPortal{ID: uuid.NewString(), PatientID: k.patientID, ViewerID: k.patientID, Source: "portal", Text: "Hei"}
-	e := pg.EDialogue{ID: uuid.NewString(), PatientID: k.patientID, Text: "Hei"}
+	e := pg.NewDialogue{ID: uuid.NewString(), PatientID: k.patientID, Text: "Hei"}
 	var mu sync.Mutex
 	written, started := map[string]bool{}, map[string]bool{}
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
 			m, err := k.s.StorePortalMessage(t.Context(), portal, demo.ClinicID, w)
-			d, startErr := k.s.StartEDialogue(t.Context(), demo.GP, demo.ClinicID, e)
+			d, startErr := k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, e)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil || startErr != nil {
