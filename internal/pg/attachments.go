@@ -40,10 +40,13 @@ type File struct {
 	SHA256 string `json:"sha256,omitempty"`
 }
 
-// NewFile is a file that staff upload for a message to come.
+// NewFile is a file that is uploaded for a message to come.
 type NewFile struct {
 	// PatientID is whom the message will be about; "" for one between colleagues.
 	PatientID string
+	// ViewerID is who uploads it in portal or app: the patient, or who represents him. ""
+	// is for staff.
+	ViewerID string
 	// MIME and Description are what the receiver is told of it.
 	MIME, Description string
 }
@@ -61,6 +64,11 @@ func (s *Store) StoreFile(ctx context.Context, by identity.Principal, clinicID s
 	f := File{ID: newID(), MIME: n.MIME, Description: n.Description}
 	var key sealingKey
 	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		if n.ViewerID != "" {
+			if err := s.viewer(ctx, tx, clinicID, n.PatientID, n.ViewerID, s.now()); err != nil {
+				return err
+			}
+		}
 		if key, err = s.fileKey(ctx, tx, clinicID, n.PatientID); err != nil {
 			return err
 		}

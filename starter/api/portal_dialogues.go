@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"net/http"
 
 	"github.com/helsebro/helsebro/internal/identity"
@@ -13,6 +14,8 @@ import (
 type PortalDialogues interface {
 	PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int) ([]pg.PortalDialogue, error)
 	PortalDialogue(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, dialogueID string) (pg.PortalThread, error)
+	PortalAttachment(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, dialogueID, fileID string) (pg.File, io.Reader, error)
+	PortalUpload(ctx context.Context, by identity.Principal, clinicID, viewerID string, u client.Upload, content io.Reader) (pg.File, error)
 	PortalWrite(ctx context.Context, by identity.Principal, clinicID, patientID, dialogueID string, w client.PortalWriting) (client.PortalWritten, error)
 }
 
@@ -40,6 +43,28 @@ func (a *API) registerPortalDialogues(s PortalDialogues) {
 			t, err := s.PortalDialogue(ctx, c.Principal, c.clinic, in.Patient, in.Viewer, in.Dialogue)
 			t.Messages = nonNil(t.Messages)
 			return body(t, err)
+		})
+	secured(a, identity.RightPortalRead, get(dialogues+"/{dialogue}/attachments/{file}", "portal-read-attachment", "A file of an e-dialogue, as the viewer may see it"),
+		func(ctx context.Context, c caller, in *struct {
+			InPortalDialogue
+			File   string `path:"file" doc:"The file's id"`
+			Viewer string `query:"viewer" required:"true" doc:"Who is signed in: the patient's id, or a representative's"`
+		}) (*attachmentOut, error) {
+			f, content, err := s.PortalAttachment(ctx, c.Principal, c.clinic, in.Patient, in.Viewer, in.Dialogue, in.File)
+			if err != nil {
+				return nil, err
+			}
+			return download(f, content), nil
+		})
+	secured(a, identity.RightPortalWrite, uploading("/portal/patients/{patient}/attachments", "portal-upload-attachment"),
+		func(ctx context.Context, c caller, in *struct {
+			InPatient
+			Streamed
+			Viewer string `query:"viewer" required:"true" doc:"Who is signed in: the patient's id, or a representative's"`
+		}) (*bodyOut[pg.File], error) {
+			return in.uploaded(func(description string) (pg.File, error) {
+				return s.PortalUpload(ctx, c.Principal, c.clinic, in.Viewer, client.Upload{PatientID: in.Patient, Description: description, Size: in.size}, in.body)
+			})
 		})
 	secured(a, identity.RightPortalWrite, op(http.MethodPost, dialogues, "portal-start-dialogue", "Start an e-dialogue with the clinic for the patient", http.StatusCreated),
 		func(ctx context.Context, c caller, in *struct {

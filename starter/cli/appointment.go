@@ -138,8 +138,8 @@ func changes(cmd *cobra.Command, env Environment) *change {
 	return c
 }
 
-// send sends what is asked for under its key, and says how to repeat it.
-func (c *change) send(ctx context.Context, method, path string, in any) ([]byte, error) {
+// request sends what is asked for under its key, and says how to repeat it.
+func (c *change) request(ctx context.Context, method, path string, in any) ([]byte, error) {
 	if c.key == "" {
 		c.key = uuid.NewString()
 	}
@@ -154,7 +154,7 @@ func (c *change) send(ctx context.Context, method, path string, in any) ([]byte,
 
 // ask sends the change and tells what became of it.
 func (c *change) ask(ctx context.Context, method, path string, in any, what string) error {
-	raw, err := c.send(ctx, method, path, in)
+	raw, err := c.request(ctx, method, path, in)
 	if err != nil {
 		return err
 	}

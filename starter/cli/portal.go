@@ -101,6 +101,7 @@ func portalWriteCommand(env Environment) *cobra.Command {
 	var v viewed
 	var in client.PortalWriting
 	var textFile string
+	var files []string
 	cmd := &cobra.Command{
 		Use:   "write [DIALOGUE] --patient PATIENT",
 		Short: "Write to the clinic in an e-dialogue, or start one",
@@ -118,6 +119,7 @@ it prints, and there is one message.`,
 	f.StringVar(&in.Subject, "subject", "", "subject, at most 50 characters; the title of a new dialogue")
 	f.StringVar(&in.Text, "text", "", "what the clinic reads; others on this machine can see arguments, so rather a file")
 	f.StringVar(&textFile, "text-file", "", "file that holds the text; - is standard input")
+	f.StringArrayVar(&files, "attach", nil, "a file that goes with it, PDF, JPEG or PNG; may be repeated")
 	f.BoolVar(&in.App, "app", false, "it comes from the app and not the portal")
 	cmd.MarkFlagsMutuallyExclusive("text", "text-file")
 	cmd.MarkFlagsOneRequired("text", "text-file")
@@ -134,7 +136,11 @@ it prints, and there is one message.`,
 		if len(args) == 1 {
 			path = v.path(args[0], "messages")
 		}
-		raw, err := c.send(cmd.Context(), http.MethodPost, path, in)
+		var err error
+		if in.Attachments, err = c.attach(cmd.Context(), "/portal/patients/"+url.PathEscape(v.patient)+"/attachments?viewer="+url.QueryEscape(v.by()), files); err != nil {
+			return err
+		}
+		raw, err := c.request(cmd.Context(), http.MethodPost, path, in)
 		if err != nil {
 			return err
 		}
@@ -165,6 +171,9 @@ func printPortalThread(w io.Writer, t pg.PortalThread) error {
 		}
 		fmt.Fprintf(&b, "\n%s  %s  message %s%s\n", stamp(m.At), oneLine(who), m.ID, read)
 		paragraph(&b, m.Subject, m.Text)
+		for _, f := range m.Attachments {
+			fmt.Fprintf(&b, "  file %s  %s, %d bytes  %s\n", f.ID, oneLine(f.MIME), f.Size, oneLine(f.Description))
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

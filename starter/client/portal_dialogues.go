@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"io"
 	"strings"
 
 	"github.com/google/uuid"
@@ -18,6 +19,7 @@ import (
 type PortalDialogues interface {
 	PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int) ([]pg.PortalDialogue, error)
 	PortalDialogue(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, id string) (pg.PortalThread, error)
+	PortalAttachment(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, dialogueID, id string) (pg.File, io.Reader, error)
 	StorePortalMessage(ctx context.Context, by identity.Principal, clinicID string, w pg.WrittenInPortal) (pg.Arrived, error)
 	HandedOver(ctx context.Context, messageID string) error
 }
@@ -95,6 +97,26 @@ func (c *Client) PortalWrite(ctx context.Context, by identity.Principal, clinicI
 		}
 	}
 	return PortalWritten{DialogueID: stored.DialogueID, MessageID: stored.ID}, nil
+}
+
+// PortalUpload is Upload for what the patient, or who represents him, is to write.
+func (c *Client) PortalUpload(ctx context.Context, by identity.Principal, clinicID, viewerID string, u Upload, content io.Reader) (pg.File, error) {
+	if err := allow(by, identity.RightPortalWrite, clinicID); err != nil {
+		return pg.File{}, err
+	}
+	if !isID(viewerID) || !isID(u.PatientID) {
+		return pg.File{}, apperr.InvalidFields("the file has invalid fields", apperr.Field{Path: "viewer", Rule: "the id of the patient or of a representative"})
+	}
+	return c.upload(ctx, by, clinicID, viewerID, u, content)
+}
+
+// PortalAttachment opens a file of an e-dialogue of the patient's for the viewer, as
+// Attachment does for staff. Errors as PortalAppointments.
+func (c *Client) PortalAttachment(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, dialogueID, fileID string) (pg.File, io.Reader, error) {
+	if err := allow(by, identity.RightPortalRead, clinicID); err != nil {
+		return pg.File{}, nil, err
+	}
+	return c.store.PortalAttachment(ctx, by, clinicID, patientID, viewerID, dialogueID, fileID)
 }
 
 // check refuses what no dialogue could take, names every fault at once, and brings the

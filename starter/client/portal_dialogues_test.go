@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,11 @@ func (s *fakeStore) PortalDialogues(_ context.Context, _ identity.Principal, _, 
 func (s *fakeStore) PortalDialogue(context.Context, identity.Principal, string, string, string, string) (pg.PortalThread, error) {
 	s.called("PortalDialogue")
 	return pg.PortalThread{}, nil
+}
+
+func (s *fakeStore) PortalAttachment(context.Context, identity.Principal, string, string, string, string, string) (pg.File, io.Reader, error) {
+	s.called("PortalAttachment")
+	return pg.File{}, strings.NewReader(""), nil
 }
 
 func (f *fakeTemporal) SignalWithStartWorkflow(_ context.Context, workflowID, name string, arg any, o sdkclient.StartWorkflowOptions, _ any, args ...any) (sdkclient.WorkflowRun, error) {
@@ -131,6 +137,14 @@ func portalMethods(ctx context.Context) map[string]method {
 		}},
 		"PortalDialogue": {identity.RightPortalRead, func(c *client.Client, p identity.Principal) error {
 			_, err := c.PortalDialogue(ctx, p, clinicID, patientID, patientID, dialogueID)
+			return err
+		}},
+		"PortalAttachment": {identity.RightPortalRead, func(c *client.Client, p identity.Principal) error {
+			_, _, err := c.PortalAttachment(ctx, p, clinicID, patientID, patientID, dialogueID, messageID)
+			return err
+		}},
+		"PortalUpload": {identity.RightPortalWrite, func(c *client.Client, p identity.Principal) error {
+			_, err := c.PortalUpload(ctx, p, clinicID, patientID, client.Upload{PatientID: patientID}, strings.NewReader("%PDF-1.7"))
 			return err
 		}},
 		"PortalWrite": {identity.RightPortalWrite, func(c *client.Client, p identity.Principal) error {

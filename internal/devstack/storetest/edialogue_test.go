@@ -53,12 +53,18 @@ func newTalk(t *testing.T) *talk {
 	return k
 }
 
+// drafts stores an e-dialogue as the client does.
+func (k *talk) drafts(by identity.Principal, n pg.NewDialogue) (pg.DraftedDialogue, error) {
+	n.Process = contract.ProcessEDialogue
+	return k.s.DraftDialogue(k.Context(), by, demo.ClinicID, n)
+}
+
 func (k *talk) start(by identity.Principal, e pg.NewDialogue) string {
 	k.Helper()
 	if e.ID == "" {
 		e.ID = uuid.NewString()
 	}
-	started, err := k.s.DraftDialogue(k.Context(), by, demo.ClinicID, e)
+	started, err := k.drafts(by, e)
 	require.NoError(k, err)
 	k.publish(started.DialogueID, e.ID)
 	return started.DialogueID
@@ -125,7 +131,7 @@ func TestEDialogueWithAPatient(t *testing.T) { // S19, S94, A7
 	k := newTalk(t)
 	ctx := t.Context()
 	e := pg.NewDialogue{ID: uuid.NewString(), PatientID: k.patientID, Subject: "Prøvesvaret", Text: "Alt er i orden."}
-	started, err := k.s.DraftDialogue(ctx, demo.GP, demo.ClinicID, e)
+	started, err := k.drafts(demo.GP, e)
 	require.NoError(t, err)
 	id := started.DialogueID
 	require.Empty(t, k.portalDialogues(), "nobody sees what no lifecycle has taken")
@@ -274,14 +280,14 @@ func TestEDialogueBetweenColleagues(t *testing.T) { // S20
 		"participants[1]": {Participants: []routing.Recipient{{Kind: routing.Group, ID: "desk"}, {Kind: routing.Group, ID: "desk"}}},
 	} {
 		e.ID, e.Text = uuid.NewString(), "Hei"
-		_, err := k.s.DraftDialogue(ctx, demo.GP, demo.ClinicID, e)
+		_, err := k.drafts(demo.GP, e)
 		require.Equal(t, []string{name}, paths(t, err))
 	}
-	_, err = k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, pg.NewDialogue{
+	_, err = k.drafts(demo.Desk, pg.NewDialogue{
 		ID: uuid.NewString(), Text: "Til meg", Participants: []routing.Recipient{{Kind: routing.Group, ID: "desk"}},
 	})
 	require.Equal(t, []string{"participants[0]"}, paths(t, err), "the author alone is nobody to talk with")
-	_, err = k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, pg.NewDialogue{
+	_, err = k.drafts(demo.Desk, pg.NewDialogue{
 		ID: uuid.NewString(), Text: "Begge", PatientID: k.patientID, Participants: []routing.Recipient{{Kind: routing.Group, ID: "doctors"}},
 	})
 	require.Equal(t, []string{"participants"}, paths(t, err))
@@ -291,7 +297,7 @@ func TestEDialogueBetweenColleagues(t *testing.T) { // S20
 func TestColleaguesWhoLeave(t *testing.T) { // S20, F12
 	k := newTalk(t)
 	e := pg.NewDialogue{ID: uuid.NewString(), Text: "Er du der?", Participants: []routing.Recipient{{Kind: routing.Personal, ID: nurseID}}}
-	started, err := k.s.DraftDialogue(t.Context(), demo.Desk, demo.ClinicID, e)
+	started, err := k.drafts(demo.Desk, e)
 	require.NoError(t, err)
 	require.NoError(t, k.s.PutClinic(t.Context(), demo.Service, demo.Clinic())) // without the nurse
 	in := contract.PublishMessageInput{ClinicID: demo.ClinicID, DialogueID: started.DialogueID, OutboundID: e.ID, Now: now}
@@ -380,19 +386,19 @@ func TestARefusedEDialogueLeavesNothingBehind(t *testing.T) {
 		{ID: uuid.NewString(), PatientID: k.patientID, Text: "Hei"},
 		{ID: uuid.NewString(), Participants: []routing.Recipient{{Kind: routing.Group, ID: "doctors"}}, Text: "Hei"},
 	} {
-		first, err := k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, e)
+		first, err := k.drafts(demo.Desk, e)
 		require.NoError(t, err)
-		second, err := k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, e)
+		second, err := k.drafts(demo.Desk, e)
 		require.NoError(t, err)
 		require.Equal(t, first.DialogueID, second.DialogueID)
 		other := e
 		other.Text = "Noe annet"
-		_, err = k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, other)
+		_, err = k.drafts(demo.Desk, other)
 		require.True(t, apperr.Is(err, apperr.Duplicate), "%v", err)
 		require.NoError(t, k.s.DropDraft(ctx, demo.ClinicID, e.ID, first.Attempt))
 		_, err = k.s.PublishMessage(ctx, contract.PublishMessageInput{ClinicID: demo.ClinicID, DialogueID: first.DialogueID, OutboundID: e.ID, Now: now})
 		require.NoError(t, err, "the later call's is not dropped by the earlier's refusal")
-		again, err := k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, e)
+		again, err := k.drafts(demo.Desk, e)
 		require.NoError(t, err)
 		require.True(t, again.Accepted)
 		require.NoError(t, k.s.DropDraft(ctx, demo.ClinicID, e.ID, again.Attempt), "what is shown stays")
@@ -400,7 +406,7 @@ func TestARefusedEDialogueLeavesNothingBehind(t *testing.T) {
 		e.ID = uuid.NewString()
 		before, err := k.d.SQL(ctx, rows)
 		require.NoError(t, err)
-		dropped, err := k.s.DraftDialogue(ctx, demo.Desk, demo.ClinicID, e)
+		dropped, err := k.drafts(demo.Desk, e)
 		require.NoError(t, err)
 		require.NoError(t, k.s.DropDraft(ctx, demo.ClinicID, e.ID, dropped.Attempt))
 		after, err := k.d.SQL(ctx, rows)
@@ -419,7 +425,7 @@ func TestWhatIsWrittenAtOnceMeets(t *testing.T) {
 	for range 10 {
 		wg.Go(func() {
 			m, err := k.s.StorePortalMessage(t.Context(), portal, demo.ClinicID, w)
-			d, startErr := k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, e)
+			d, startErr := k.drafts(demo.GP, e)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil || startErr != nil {
