@@ -82,6 +82,14 @@ const (
 	ReportSignalled Point = "report.signalled"
 )
 
+// The points of what is done to a dialogue, beside those of its messages.
+const (
+	// DialogueChanged: a command on a dialogue is applied, Temporal does not know.
+	DialogueChanged Point = "dialogue.changed"
+	// Escalated: a step of the answer clock is done, Temporal does not know.
+	Escalated Point = "dialogue.escalated"
+)
+
 // Points lists every point of a message's way: a test that claims to have died
 // between each two steps goes through them all.
 func Points() []Point {
@@ -105,3 +113,7 @@ func AppointmentPoints() []Point {
 func EDialoguePoints() []Point {
 	return []Point{AnswerDrafted, AnswerAccepted, MessagePublished, PortalStored, PortalSignalled}
 }
+
+// DialoguePoints lists every point of what is done to a dialogue, as Points does of a
+// message's way.
+func DialoguePoints() []Point { return []Point{DialogueChanged, Escalated} }

@@ -30,7 +30,7 @@ func TestEveryPointIsListed(t *testing.T) {
 	})
 	require.NotEmpty(t, declared)
 	listed := map[failpoint.Point]bool{} // a way may have steps of another's
-	for _, point := range slices.Concat(failpoint.Points(), failpoint.AppointmentPoints(), failpoint.EDialoguePoints()) {
+	for _, point := range slices.Concat(failpoint.Points(), failpoint.AppointmentPoints(), failpoint.DialoguePoints(), failpoint.EDialoguePoints()) {
 		listed[point] = true
 	}
 	require.ElementsMatch(t, declared, slices.Collect(maps.Keys(listed)))

@@ -63,6 +63,9 @@ const (
 	RightPortalRead       Right = "portal:read"
 	RightPortalBook       Right = "portal:book"
 	RightPortalWrite      Right = "portal:write"
+
+	RightActivationWrite   Right = "activation:write"
+	RightActivationSignOff Right = "activation:sign-off"
 )
 
 // Grant is one row of the table of rights.
@@ -107,6 +110,8 @@ var grants = []Grant{
 	{RightPortalRead, "read a patient's own appointments, e-dialogues, notices and free slots", []Role{RolePortal}},
 	{RightPortalBook, "book and cancel for a patient", []Role{RolePortal}},
 	{RightPortalWrite, "write to the clinic for a patient", []Role{RolePortal}},
+	{RightActivationWrite, "activate, suspend and resume an integration with Helsenorge", []Role{RoleOperator}},
+	{RightActivationSignOff, "sign off what an integration needs", []Role{RoleClinicAdministrator, RoleOperator}},
 }
 
 // Rights returns the table of rights: every right once, with who has it. It is a

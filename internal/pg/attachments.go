@@ -267,7 +267,7 @@ func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clini
 		if err != nil {
 			return notFound(err, "the dialogue has no such file")
 		}
-		if err := s.amongColleagues(ctx, tx, by, dialogueID, patientID); err != nil {
+		if err := s.amongColleagues(ctx, tx, by, clinicID, dialogueID, patientID); err != nil {
 			return err
 		}
 		f.SHA256 = hex.EncodeToString(sum)

@@ -87,6 +87,9 @@ func (s *Store) DraftDialogueChange(ctx context.Context, by identity.Principal, 
 			Scan(&out.Process, &keyID, &patientID); err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}
+		if err := s.amongColleagues(ctx, tx, by, clinicID, c.DialogueID, patientID); err != nil {
+			return err
+		}
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {
 			return err
@@ -161,6 +164,9 @@ func (s *Store) ApplyDialogueChange(ctx context.Context, in contract.ApplyDialog
 	var out contract.ApplyDialogueChangeOutput
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		out = contract.ApplyDialogueChangeOutput{}
+		if err := s.lockRouting(ctx, tx, in.ClinicID); err != nil {
+			return err
+		}
 		d, err := s.lockDialogue(ctx, tx, in.ClinicID, in.DialogueID)
 		if err != nil {
 			return err

@@ -25,11 +25,12 @@ type Dialogue struct {
 	Participants []routing.Recipient `json:"participants,omitempty"`
 	DialogueFacts
 	// LatestMessageID is what an answer refers to.
-	LatestMessageID string      `json:"latestMessageId,omitempty"`
-	Messages        []Message   `json:"messages"`
-	Answers         []Answer    `json:"answers"`
-	Inboxes         []string    `json:"inboxes"`
-	Journal         []JournalID `json:"journal"`
+	LatestMessageID string    `json:"latestMessageId,omitempty"`
+	Messages        []Message `json:"messages"`
+	Answers         []Answer  `json:"answers"`
+	// Inboxes are those in which it lies.
+	Inboxes []string    `json:"inboxes"`
+	Journal []JournalID `json:"journal"`
 	// Prescriptions are what a renewal request asks for, with what was decided (S59).
 	Prescriptions []PrescriptionItem `json:"prescriptions,omitempty"`
 	CreatedAt     time.Time          `json:"createdAt"`
@@ -94,7 +95,7 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 			return notFound(err, "the clinic has no such dialogue")
 		}
 		d.LatestMessageID = deref(latest)
-		if err := s.amongColleagues(ctx, tx, by, id, d.PatientID); err != nil {
+		if err := s.amongColleagues(ctx, tx, by, clinicID, id, d.PatientID); err != nil {
 			return err
 		}
 		if d.Title, d.Patient, err = s.titleAndName(ctx, tx, id, keyID, d.PatientID, title); err != nil {
@@ -122,7 +123,7 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if d.Prescriptions, err = prescriptionItems(ctx, tx, key, id); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 ORDER BY inbox", id)
+		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 AND left_at IS NULL ORDER BY inbox", id)
 		if err != nil {
 			return err
 		}
@@ -136,7 +137,7 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if d.Journal, err = pgx.AppendRows(d.Journal, rows, pgx.RowToStructByPos[JournalID]); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "UPDATE inbox_item SET read_at = $2 WHERE dialogue_id = $1 AND read_at IS NULL", id, s.now()); err != nil {
+		if err := s.readIn(ctx, tx, by, clinicID, id, d.PatientID); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, by, clinicID, "dialogue.read", "dialogue/"+id, d.PatientID)

@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,32 +30,28 @@ func (s *Store) reachesColleagues(ctx context.Context, tx pgx.Tx, by identity.Pr
 	if err := f.err("the dialogue has invalid fields"); err != nil || !colleagues {
 		return err
 	}
+	others, err := s.colleagues(ctx, tx, clinicID, by.Subject)
+	if err != nil {
+		return err
+	}
 	for i, r := range n.Participants {
 		path := fmt.Sprintf("participants[%d]", i)
 		f.refuse(slices.Contains(n.Participants[:i], r), path, "named once")
-		var reached bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM staff s, (SELECT $1::text AS kind, $2::text AS id) r
-			WHERE s.clinic_id = $3 AND s.active AND s.subject <> $4 AND `+behind+")", string(r.Kind), r.ID, clinicID, by.Subject).Scan(&reached); err != nil {
-			return err
-		}
-		f.refuse(!reached, path, "a position, group, role, unit or practitioner behind whom an active colleague is")
+		f.refuse(!others.Staffed(r), path, "a position, group, role, unit or practitioner behind whom a colleague is who works here")
 	}
 	return f.err("a participant reaches nobody")
 }
 
-// behind is the condition that staff member s is behind the recipient r.
-const behind = `CASE r.kind
-	WHEN 'position' THEN s.position = r.id
-	WHEN 'role' THEN s.role = r.id
-	WHEN 'unit' THEN r.id = 'clinic' OR s.unit = r.id
-	WHEN 'group' THEN EXISTS (SELECT FROM staff_group_member g WHERE g.clinic_id = s.clinic_id AND g.group_id = r.id AND g.staff_id = s.id)
-	WHEN 'practitioner' THEN s.id::text = r.id
-	ELSE false END`
-
-// participants are those of the dialogue $1: whom it was started with, and whom it was
-// forwarded to.
-const participants = `(SELECT recipient_kind AS kind, recipient_id AS id FROM dialogue_participant WHERE dialogue_id = $1
-	UNION SELECT recipient_kind, recipient_id FROM inbox_item WHERE dialogue_id = $1 AND left_at IS NULL)`
+// colleagues are all who work at the clinic, or have, but for the one with that subject.
+func (s *Store) colleagues(ctx context.Context, tx pgx.Tx, clinicID, subject string) (routing.Roster, error) {
+	var id string
+	err := tx.QueryRow(ctx, "SELECT id FROM staff WHERE clinic_id = $1 AND subject = $2", clinicID, subject).Scan(&id)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return nil, err
+	}
+	roster, err := s.roster(ctx, tx, clinicID)
+	return slices.DeleteFunc(roster, func(m routing.Member) bool { return m.ID == id }), err
+}
 
 // takePart writes who takes part in a dialogue between colleagues, its author with them:
 // he is answered in his own inbox.
@@ -81,23 +78,56 @@ func (s *Store) participantsOf(ctx context.Context, tx pgx.Tx, dialogueID string
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[routing.Recipient])
 }
 
+// placesOf are the inboxes of a dialogue between colleagues: of whom it was started with,
+// and of whom it was forwarded to.
+func (s *Store) placesOf(ctx context.Context, tx pgx.Tx, dialogueID string) ([]routing.Recipient, error) {
+	rows, err := tx.Query(ctx, `SELECT recipient_kind, recipient_id FROM dialogue_participant WHERE dialogue_id = $1
+		UNION SELECT recipient_kind, recipient_id FROM inbox_item WHERE dialogue_id = $1 AND left_at IS NULL ORDER BY 1, 2`, dialogueID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[routing.Recipient])
+}
+
 // amongColleagues is nil for a dialogue with a patient, and for a caller who takes part in
-// one between colleagues: who wrote in it, who is behind a participant, and the clinic's
+// one between colleagues: who wrote in it, whose own inboxes it lies in, and the clinic's
 // record system. Everybody else is apperr.Forbidden (S20).
-func (s *Store) amongColleagues(ctx context.Context, tx pgx.Tx, by identity.Principal, dialogueID, patientID string) error {
+func (s *Store) amongColleagues(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID, dialogueID, patientID string) error {
 	if patientID != "" || by.Role == identity.RoleService {
 		return nil
 	}
-	var in bool
-	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM outbound_message WHERE dialogue_id = $1 AND author = $2) OR EXISTS (SELECT FROM dialogue d
-			JOIN staff s ON s.clinic_id = d.clinic_id AND s.subject = $2 AND s.active, `+participants+" r WHERE d.id = $1 AND "+behind+")",
-		dialogueID, by.Subject).Scan(&in); err != nil {
+	var wrote bool
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM outbound_message WHERE dialogue_id = $1 AND author = $2)", dialogueID, by.Subject).
+		Scan(&wrote); err != nil || wrote {
 		return err
 	}
-	if !in {
-		return apperr.New(apperr.Forbidden, "the dialogue is between colleagues, and the caller does not take part in it")
+	box, err := s.mailboxOf(ctx, tx, by, clinicID)
+	if err != nil {
+		return err
 	}
-	return nil
+	places, err := s.placesOf(ctx, tx, dialogueID)
+	if err != nil || slices.ContainsFunc(places, func(r routing.Recipient) bool { return slices.Contains(box.own, r) }) {
+		return err
+	}
+	return apperr.New(apperr.Forbidden, "the dialogue is between colleagues, and the caller does not take part in it")
+}
+
+// readIn marks a dialogue read where the caller has opened it: in all inboxes, since it is
+// one dialogue (A3), but one between colleagues in his own ones only: another has not read
+// what is written to him.
+func (s *Store) readIn(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID, dialogueID, patientID string) error {
+	if patientID != "" {
+		_, err := tx.Exec(ctx, "UPDATE inbox_item SET read_at = $2 WHERE dialogue_id = $1 AND read_at IS NULL", dialogueID, s.now())
+		return err
+	}
+	box, err := s.mailboxOf(ctx, tx, by, clinicID)
+	if err != nil {
+		return err
+	}
+	kinds, ids := columns(box.own)
+	_, err = tx.Exec(ctx, `UPDATE inbox_item SET read_at = $2 WHERE dialogue_id = $1 AND read_at IS NULL
+		AND (recipient_kind, recipient_id) IN (SELECT * FROM unnest($3::text[], $4::text[]))`, dialogueID, s.now(), kinds, ids)
+	return err
 }
 
 // PublishMessage shows an e-dialogue's message to whom it is for, and closes it as done
@@ -114,6 +144,9 @@ func (s *Store) PublishMessage(ctx context.Context, in contract.PublishMessageIn
 	var out contract.PublishMessageOutput
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		out = contract.PublishMessageOutput{}
+		if err := s.lockRouting(ctx, tx, in.ClinicID); err != nil {
+			return err
+		}
 		d, err := s.lockDialogue(ctx, tx, in.ClinicID, in.DialogueID)
 		if err != nil {
 			return err
@@ -174,25 +207,26 @@ type shownTo struct {
 // placeAmongColleagues puts a colleague's message in the inbox of every participant
 // behind whom somebody else is, and returns those inboxes.
 func (s *Store) placeAmongColleagues(ctx context.Context, tx pgx.Tx, d dialogueRow, messageID, author string) ([]string, error) {
-	rows, err := tx.Query(ctx, "SELECT r.kind, r.id FROM "+participants+` r
-		WHERE EXISTS (SELECT FROM staff s WHERE s.clinic_id = $2 AND s.active AND s.subject <> $3 AND `+behind+") ORDER BY 1, 2", d.id, d.clinicID, author)
+	others, err := s.colleagues(ctx, tx, d.clinicID, author)
 	if err != nil {
 		return nil, err
 	}
-	places, err := pgx.CollectRows(rows, pgx.RowToStructByPos[routing.Recipient])
+	all, err := s.placesOf(ctx, tx, d.id)
 	if err != nil {
 		return nil, err
+	}
+	var inboxes []string
+	var places []routing.Place
+	for _, r := range all {
+		if others.Staffed(r) {
+			inboxes, places = append(inboxes, r.String()), append(places, routing.Place{Recipient: r, Via: routing.ViaParticipant})
+		}
 	}
 	if len(places) == 0 {
-		return nil, apperr.New(apperr.Conflict, "no colleague who takes part is active any more: start a dialogue with somebody who is")
+		return nil, apperr.New(apperr.Conflict, "no colleague who takes part works here any more: start a dialogue with somebody who does")
 	}
-	inboxes := make([]string, len(places))
-	for i, r := range places {
-		inboxes[i] = string(r.Kind) + ":" + r.ID
-		if _, err := tx.Exec(ctx, `INSERT INTO inbox_item (id, clinic_id, dialogue_id, message_id, recipient_kind, recipient_id, placed_at, via)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 'participant')`, newID(), d.clinicID, d.id, messageID, r.Kind, r.ID, s.now()); err != nil {
-			return nil, err
-		}
+	if err := s.putInInboxes(ctx, tx, d.clinicID, d.id, messageID, places); err != nil {
+		return nil, err
 	}
 	_, err = tx.Exec(ctx, "UPDATE dialogue SET latest_at = greatest(latest_at, $2) WHERE id = $1", d.id, s.now())
 	return inboxes, err

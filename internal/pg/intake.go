@@ -506,7 +506,12 @@ func (s *Store) intend(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 		if decidedByCalendar(a.Function) {
 			return nil // its effect is the answer, whose line is written with the decision
 		}
-		if err := line(EffectInbox, nil); err != nil {
+		read, err := s.readerOf(ctx, tx, out.ClinicID, out.DialogueID, a.ToHerID)
+		if err != nil {
+			return err
+		}
+		read.WishedHPR = a.Content.WishedHPR
+		if err := line(EffectInbox, read); err != nil {
 			return err
 		}
 		if out.Process == contract.ProcessEConsultation {

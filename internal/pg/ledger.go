@@ -27,6 +27,9 @@ const (
 	EffectConversion = "conversion"
 	// EffectNotice: the patient is told, by whomever (F1).
 	EffectNotice = "notice"
+	// EffectEscalation: an answer is owed for too long, and others are shown it (F13). Its
+	// key has the step, too.
+	EffectEscalation = "escalation"
 )
 
 // ledgerLine writes down an intended effect. A line that exists is left as it is.
@@ -135,40 +138,10 @@ var ungiven = map[contract.CaseKind]string{
 	contract.CaseCancelled:    "(n.id = $1 OR n.appointment_id = $1 AND n.owner = 'pending') AND n.outcome IS NULL",
 }
 
-// Case is something an operator is asked to look at.
-type Case struct {
-	ID         string            `json:"id"`
-	Kind       contract.CaseKind `json:"kind"`
-	DialogueID string            `json:"dialogueId,omitempty"`
-	MessageID  string            `json:"messageId"`
-	Reason     string            `json:"reason,omitempty"`
-	OpenedAt   time.Time         `json:"openedAt"`
-	ResolvedAt *time.Time        `json:"resolvedAt,omitempty"`
-}
-
 // ofInstallation tells whether the caller runs the whole installation: he also
 // sees what belongs to no clinic.
 func ofInstallation(by identity.Principal) bool {
 	return by.Role == identity.RoleOperator && by.ClinicID == ""
-}
-
-// Cases lists the clinic's operator cases, open ones first, oldest first. An
-// operator of the installation sees those that belong to no clinic with them.
-func (s *Store) Cases(ctx context.Context, by identity.Principal, clinicID string) ([]Case, error) {
-	var cases []Case
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT id, kind, coalesce(dialogue_id::text, ''), message_id, reason, opened_at, resolved_at
-			FROM operator_case WHERE clinic_id = $1 OR ($2 AND clinic_id IS NULL) ORDER BY resolved_at IS NOT NULL, opened_at LIMIT 500`,
-			clinicID, ofInstallation(by))
-		if err != nil {
-			return err
-		}
-		if cases, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Case]); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, by, clinicID, "case.list", "", "")
-	})
-	return cases, err
 }
 
 // Conditions on a message m and an outbound message o: a lifecycle has placed the

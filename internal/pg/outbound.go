@@ -92,7 +92,7 @@ func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID
 		if out.InReplyTo == "" && (d.InReplyTo != "" || origin != originClinic) {
 			return apperr.New(apperr.NotFound, "the dialogue has no such message to answer")
 		}
-		if err := s.amongColleagues(ctx, tx, by, dialogueID, patientID); err != nil {
+		if err := s.amongColleagues(ctx, tx, by, clinicID, dialogueID, patientID); err != nil {
 			return err
 		}
 		key, err := s.key(ctx, tx, keyID)

@@ -53,6 +53,7 @@ type Service interface {
 	Patients
 	Appointments
 	PortalDialogues
+	Integrations
 }
 
 var _ Service = (*client.Client)(nil)
@@ -97,6 +98,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	a.registerPatients(service)
 	a.registerAppointments(service)
 	a.registerPortalDialogues(service)
+	a.registerIntegrations(service)
 	for _, add := range options {
 		add(a, service)
 	}

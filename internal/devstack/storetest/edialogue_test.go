@@ -108,9 +108,9 @@ func (k *talk) writes(w pg.WrittenInPortal) pg.Arrived {
 
 func (k *talk) inbox(of identity.Principal) []pg.InboxItem {
 	k.Helper()
-	items, err := k.s.Inbox(k.Context(), of, demo.ClinicID, 50)
+	found, err := k.s.Inbox(k.Context(), of, demo.ClinicID, pg.DialogueQuery{Limit: 50})
 	require.NoError(k, err)
-	return items
+	return found.Items
 }
 
 func (k *talk) read(by identity.Principal, id string) pg.Dialogue {

@@ -57,7 +57,8 @@ func (r Roster) member(id string) (Member, bool) {
 	return r[i], true
 }
 
-func (r Roster) present(id string) bool {
+// Present tells whether the staff member is at work.
+func (r Roster) Present(id string) bool {
 	m, ok := r.member(id)
 	return ok && m.Present
 }
@@ -135,33 +136,44 @@ func (r Roster) Cover(at Recipient) []Place {
 	return p.Places
 }
 
-// Inboxes are the inboxes that show themselves to a staff member: his own, and those
-// whose members are all away where he stands in for one of them, or where nobody does.
-// So an absence that begins by the clock hides nothing (F12).
-func (r Roster) Inboxes(id string) []Recipient {
+// Inboxes are those that show themselves to a staff member: his own, and those that he
+// covers, whose members are all away and where he stands in for one of them, or nobody
+// does. So an absence that begins by the clock hides nothing (F12). Who has left has none.
+func (r Roster) Inboxes(id string) (own, covered []Recipient) {
 	me, ok := r.member(id)
 	if !ok || !me.Active {
-		return nil
+		return nil, nil
 	}
-	mine := me.inboxes()
+	own = me.inboxes()
+	for _, box := range r.All() {
+		if slices.Contains(own, box) || r.reaches(box) {
+			continue
+		}
+		readers := r.deputies(box)
+		if len(readers) == 0 || slices.ContainsFunc(readers, func(p Place) bool { return p.ID == id }) {
+			covered = append(covered, box)
+		}
+	}
+	return own, covered
+}
+
+// All are the inboxes of everybody, each once.
+func (r Roster) All() []Recipient {
+	var all []Recipient
 	seen := map[Recipient]bool{}
 	for _, m := range r {
 		for _, box := range m.inboxes() {
-			if seen[box] || slices.Contains(mine, box) {
-				continue
-			}
-			seen[box] = true
-			if r.reaches(box) {
-				continue
-			}
-			readers := r.deputies(box)
-			if len(readers) == 0 || slices.ContainsFunc(readers, func(p Place) bool { return p.ID == id }) {
-				mine = append(mine, box)
+			if !seen[box] {
+				seen[box] = true
+				all = append(all, box)
 			}
 		}
 	}
-	return mine
+	return all
 }
 
 // Reads tells whether an inbox shows itself to the staff member.
-func (r Roster) Reads(id string, at Recipient) bool { return slices.Contains(r.Inboxes(id), at) }
+func (r Roster) Reads(id string, at Recipient) bool {
+	own, covered := r.Inboxes(id)
+	return slices.Contains(own, at) || slices.Contains(covered, at)
+}

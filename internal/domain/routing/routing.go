@@ -193,7 +193,7 @@ func Resolve(rule Rule, asked Asked, roster Roster) Placement {
 			p.Fallback = f
 		}
 	}
-	wished := asked.WishedID != "" && roster.present(asked.WishedID)
+	wished := asked.WishedID != "" && roster.Present(asked.WishedID)
 	if asked.Wished && !wished {
 		reason(WishedAbsent)
 	}
@@ -209,7 +209,7 @@ func Resolve(rule Rule, asked Asked, roster Roster) Placement {
 		case wished:
 			p.add(Place{personal(asked.WishedID), ViaWished})
 		case rule.Format == Selected:
-		case roster.present(asked.PractitionerID):
+		case roster.Present(asked.PractitionerID):
 			p.add(Place{personal(asked.PractitionerID), ViaRule})
 		default:
 			reason(NoPractitioner)
@@ -224,7 +224,7 @@ func Resolve(rule Rule, asked Asked, roster Roster) Placement {
 	if len(missed) > 0 {
 		reason(EmptyRecipients)
 	}
-	if asked.OwnerID != "" && roster.present(asked.OwnerID) {
+	if asked.OwnerID != "" && roster.Present(asked.OwnerID) {
 		p.add(Place{personal(asked.OwnerID), ViaOwner})
 	}
 	if len(p.Places) == 0 {

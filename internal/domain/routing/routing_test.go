@@ -46,7 +46,9 @@ func TestDefaults(t *testing.T) { // S44, S45, S46
 
 func TestResolve(t *testing.T) {
 	t.Parallel()
-	selected := func(all ...routing.Recipient) routing.Rule { return routing.Rule{Format: routing.Selected, Recipients: all} }
+	selected := func(all ...routing.Recipient) routing.Rule {
+		return routing.Rule{Format: routing.Selected, Recipients: all}
+	}
 	both := routing.Rule{Format: routing.Both, Recipients: []routing.Recipient{nurses}}
 	practitioner := routing.Rule{Format: routing.Practitioner}
 	of := routing.Asked{PractitionerID: "gp"}
@@ -138,15 +140,16 @@ func TestResolve(t *testing.T) {
 func TestWhoReads(t *testing.T) {
 	t.Parallel()
 	r := roster()
+	mine, covered := r.Inboxes("gp")
 	require.Equal(t, []routing.Recipient{
 		own("gp"), routing.WholeClinic, {Kind: routing.Position, ID: "gp"}, {Kind: routing.Role, ID: "practitioner"}, {Kind: routing.Group, ID: "doctors"},
-	}, r.Inboxes("gp"))
+	}, mine)
+	require.Empty(t, covered)
 	require.False(t, r.Reads("clerk", own("gp")))
 
 	r = roster("gp")
-	require.True(t, r.Reads("locum", own("gp")), "the deputy")
-	require.True(t, r.Reads("locum", routing.Recipient{Kind: routing.Group, ID: "doctors"}), "the group has nobody else at work")
-	require.False(t, r.Reads("locum", routing.Recipient{Kind: routing.Role, ID: "gp"}))
+	_, covered = r.Inboxes("locum")
+	require.Equal(t, []routing.Recipient{own("gp"), {Kind: routing.Position, ID: "gp"}, {Kind: routing.Group, ID: "doctors"}}, covered, "the deputy")
 	require.False(t, r.Reads("clerk", own("gp")), "there is a deputy")
 	require.True(t, r.Reads("gp", own("gp")), "who is away may look in")
 
@@ -154,8 +157,8 @@ func TestWhoReads(t *testing.T) {
 	require.True(t, r.Reads("clerk", own("gp")), "nobody stands in: everybody does")
 
 	r[0].Active = false
-	require.Empty(t, r.Inboxes("gp"), "who has left reads nothing")
-	require.Empty(t, r.Inboxes("stranger"))
+	require.False(t, r.Reads("gp", own("gp")), "who has left reads nothing")
+	require.False(t, r.Reads("stranger", routing.WholeClinic))
 	require.Empty(t, r.StandIn("gp"))
 	require.Equal(t, "other", roster("gp", "locum").StandIn("gp"))
 	require.Equal(t, []routing.Place{{Recipient: own("other"), Via: routing.ViaLeaver}}, roster("gp", "locum").Cover(own("gp")))

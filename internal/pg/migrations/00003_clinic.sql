@@ -31,6 +31,7 @@ ALTER TABLE dialogue
 CREATE INDEX dialogue_by_owner ON dialogue (owner_id) WHERE owner_id IS NOT NULL;
 CREATE INDEX dialogue_by_turned_from ON dialogue (turned_from) WHERE turned_from IS NOT NULL;
 CREATE INDEX dialogue_owed ON dialogue (clinic_id, owed_since) WHERE owed_since IS NOT NULL;
+CREATE INDEX dialogue_due ON dialogue (clinic_id, answer_due, id) WHERE answer_due IS NOT NULL;
 
 -- With whom colleagues talk in an e-dialogue of their own.
 CREATE TABLE dialogue_participant (
@@ -49,9 +50,11 @@ ALTER TABLE inbound_message ADD COLUMN written_at timestamptz;  -- GenDate, neve
 -- A message of a colleague lies in inboxes, too.
 ALTER TABLE inbox_item
     DROP CONSTRAINT inbox_item_message_id_fkey,
-    ADD COLUMN via     text NOT NULL DEFAULT 'rule',  -- rule, owner, wished, deputy, forward, assign, escalation, leaver, participant
+    ADD COLUMN via     text NOT NULL DEFAULT 'rule',  -- routing.Via
     ADD COLUMN left_at timestamptz;                   -- forwarded: it no longer lies here
-CREATE INDEX inbox_item_live ON inbox_item (clinic_id, recipient_kind, recipient_id, dialogue_id) WHERE left_at IS NULL;
+CREATE INDEX inbox_item_live ON inbox_item (clinic_id, recipient_kind, recipient_id, dialogue_id) INCLUDE (read_at) WHERE left_at IS NULL;
+DROP INDEX inbox_item_by_recipient;
+CREATE INDEX operator_case_by_clinic ON operator_case (clinic_id, (resolved_at IS NOT NULL), opened_at, id);
 
 -- One entry per dialogue; every message in it once, in the order in which it was sent (F14, D9).
 ALTER TABLE journal_entry RENAME TO journal_message;
