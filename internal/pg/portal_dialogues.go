@@ -30,8 +30,6 @@ type PortalDialogue struct {
 	CreatedAt time.Time `json:"createdAt"`
 	// LatestAt is when the newest message was shown or received.
 	LatestAt time.Time `json:"latestAt"`
-	// ReplyAllowed is false where the clinic wants no answer.
-	ReplyAllowed bool `json:"replyAllowed"`
 }
 
 // PortalMessage is a message of an e-dialogue as the portal shows it.
@@ -64,7 +62,7 @@ const (
 
 // portalDialogues is what the portal shows of the e-dialogues d: those of which something
 // has been shown, or written there.
-const portalDialogues = `SELECT d.id, d.title, d.key_id, d.created_at, d.reply_allowed, m.latest, m.unread
+const portalDialogues = `SELECT d.id, d.title, d.key_id, d.created_at, m.latest, m.unread
 	FROM dialogue d JOIN LATERAL (SELECT max(at) AS latest, count(*) FILTER (WHERE unread) AS unread FROM (
 		SELECT sent_at AS at, read_at IS NULL AS unread FROM outbound_message WHERE dialogue_id = d.id AND kind = 'answer' AND sent_at IS NOT NULL
 		UNION ALL SELECT received_at, false FROM inbound_message WHERE dialogue_id = d.id) m) m ON m.latest IS NOT NULL
@@ -75,7 +73,7 @@ func (s *Store) collectPortalDialogues(rows pgx.Rows, key sealingKey) ([]PortalD
 		var d PortalDialogue
 		var keyID string
 		var sealed []byte
-		if err := row.Scan(&d.ID, &sealed, &keyID, &d.CreatedAt, &d.ReplyAllowed, &d.LatestAt, &d.Unread); err != nil {
+		if err := row.Scan(&d.ID, &sealed, &keyID, &d.CreatedAt, &d.LatestAt, &d.Unread); err != nil {
 			return d, err
 		}
 		d.CreatedAt, d.LatestAt = d.CreatedAt.UTC(), d.LatestAt.UTC()
@@ -252,8 +250,8 @@ const patientBlocked = "patient-blocked"
 //
 // Idempotent by ID: the same message again returns the first row, so that unfinished work
 // can be taken up; other content is a duplicate. Forbidden says why the viewer may not
-// act for the patient (S81, D14); conflict, that the patient is blocked or that the
-// dialogue takes no answer; not-found, that the dialogue is not one of the portal's.
+// act for the patient (S81, D14); conflict, that the patient is blocked; not-found, that
+// the dialogue is not one of the portal's.
 func (s *Store) StorePortalMessage(ctx context.Context, by identity.Principal, clinicID string, w WrittenInPortal) (Arrived, error) {
 	var out Arrived
 	w.ID = strings.ToLower(w.ID)
@@ -355,9 +353,6 @@ func (s *Store) joinEDialogue(ctx context.Context, tx pgx.Tx, c card, w WrittenI
 	}
 	if d.process != contract.ProcessEDialogue || !strings.EqualFold(d.patientID, c.patientID) {
 		return apperr.New(apperr.NotFound, "the patient has no such dialogue in the portal")
-	}
-	if !d.replyAllowed {
-		return apperr.New(apperr.Conflict, "the clinic has asked for no answer in this dialogue: start a new one")
 	}
 	out.DialogueID = d.id
 	return nil

@@ -54,7 +54,7 @@ func TestPortalDialogues(t *testing.T) {
 		"list": {request{method: "GET", path: dialogues + "?viewer=v&limit=7", token: portal}, 200, asked{patientID + " v", 7}, `{"items":[]}`},
 		"read": {
 			request{method: "GET", path: dialogues + "/{dialogue}?viewer=v", token: portal}, 200, asked{patientID + " v", dialogueID},
-			`{"id":"` + dialogueID + `","title":"Attest","unread":0,"createdAt":"2026-11-23T09:00:00Z","latestAt":"2026-11-23T09:00:00Z","replyAllowed":false,"messages":[]}`,
+			`{"id":"` + dialogueID + `","title":"Attest","unread":0,"createdAt":"2026-11-23T09:00:00Z","latestAt":"2026-11-23T09:00:00Z","messages":[]}`,
 		},
 		"upload": {
 			request{

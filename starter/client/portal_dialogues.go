@@ -70,8 +70,8 @@ func (c *Client) PortalDialogue(ctx context.Context, by identity.Principal, clin
 //
 // Idempotent by ID: the same id and content are the same message, the same id with other
 // content is a duplicate. Errors: invalid names each field, forbidden says why the viewer
-// may not act for the patient, conflict that the patient is blocked or the dialogue takes
-// no answer. After unavailable the same id takes it up again.
+// may not act for the patient, conflict that the patient is blocked. After unavailable the
+// same id takes it up again.
 func (c *Client) PortalWrite(ctx context.Context, by identity.Principal, clinicID, patientID, dialogueID string, w PortalWriting) (PortalWritten, error) {
 	if err := allow(by, identity.RightPortalWrite, clinicID); err != nil {
 		return PortalWritten{}, err

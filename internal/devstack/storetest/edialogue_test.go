@@ -139,7 +139,7 @@ func TestEDialogueWithAPatient(t *testing.T) { // S19, S94, A7
 	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
 
 	k.publish(id, e.ID)
-	require.Equal(t, []pg.PortalDialogue{{ID: id, Title: "Prøvesvaret", Unread: 1, CreatedAt: now, LatestAt: now, ReplyAllowed: true}}, k.portalDialogues())
+	require.Equal(t, []pg.PortalDialogue{{ID: id, Title: "Prøvesvaret", Unread: 1, CreatedAt: now, LatestAt: now}}, k.portalDialogues())
 	feed, err := k.s.PortalFeed(ctx, portal, demo.ClinicID, k.patientID, k.patientID)
 	require.NoError(t, err)
 	require.Equal(t, []pg.FeedItem{{NoticeID: e.ID, DialogueID: id, Purpose: contract.InHouse, Subject: "Prøvesvaret", Body: "Alt er i orden.", At: now}}, feed)
