@@ -43,8 +43,9 @@ func ExampleRights() {
 	// calendar:write    change calendars, types and slots: [clinic-administrator service]
 	// appointment:read  read appointments, and how a patient is reached and represented: [practitioner staff service]
 	// appointment:write make and change appointments: [practitioner staff service]
-	// portal:read       read a patient's own appointments, notices and free slots: [portal]
+	// portal:read       read a patient's own appointments, e-dialogues, notices and free slots: [portal]
 	// portal:book       book and cancel for a patient: [portal]
+	// portal:write      write to the clinic for a patient: [portal]
 }
 
 func TestRights(t *testing.T) {

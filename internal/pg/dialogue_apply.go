@@ -89,6 +89,9 @@ func (s *Store) DraftDialogueChange(ctx context.Context, by identity.Principal, 
 			Scan(&out.Process, &keyID, &patientID); err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}
+		if err := s.amongColleagues(ctx, tx, by, clinicID, c.DialogueID, patientID); err != nil {
+			return err
+		}
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {
 			return err

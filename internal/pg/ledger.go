@@ -72,7 +72,7 @@ func (s *Store) Ledger(ctx context.Context, by identity.Principal, clinicID, dia
 	var lines []LedgerLine
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		var patientID string
-		if err := tx.QueryRow(ctx, "SELECT patient_id FROM dialogue WHERE id = $1 AND clinic_id = $2", dialogueID, clinicID).Scan(&patientID); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT coalesce(patient_id::text, '') FROM dialogue WHERE id = $1 AND clinic_id = $2", dialogueID, clinicID).Scan(&patientID); err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}
 		var err error

@@ -10,21 +10,24 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/domain/title"
 	"github.com/helsebro/helsebro/internal/identity"
 )
 
-// NewDialogue is a dialogue that the clinic starts on Helsenorge, with its first message
-// (S14-S18).
+// NewDialogue is a dialogue that the clinic starts, with its first message (S14-S20).
 type NewDialogue struct {
 	// ID is the first message's, and the caller's: the same id again is the same dialogue.
 	ID string `json:"-"`
 	// DialogueID is the dialogue's; empty makes it from ID.
 	DialogueID string `json:"-"`
-	// Process is the kind: e-contact or e-consultation.
+	// Process is the kind: e-contact, e-consultation or e-dialogue.
 	Process contract.Process
-	// PatientID is to whom it goes; empty where TurnedFrom tells it.
-	PatientID     string
+	// PatientID is to whom it goes; empty for an e-dialogue between colleagues, and where
+	// TurnedFrom tells it.
+	PatientID string
+	// Participants are the colleagues of an e-dialogue between them.
+	Participants  []routing.Recipient
 	Subject, Text string
 	// OneWay says that the citizen cannot reply (EKI).
 	OneWay bool
@@ -42,7 +45,10 @@ type DraftedDialogue struct {
 
 // codeOf is the code with which the dialogue is opened.
 func (n NewDialogue) codeOf() string {
-	if n.OneWay {
+	switch {
+	case n.Process == contract.ProcessEDialogue:
+		return contract.InHouse
+	case n.OneWay:
 		return contract.OpenOneWay
 	}
 	return contract.OpenDialogue
@@ -65,7 +71,7 @@ func (s *Store) DraftDialogue(ctx context.Context, by identity.Principal, clinic
 		if err := s.turning(ctx, tx, clinicID, &n); err != nil {
 			return err
 		}
-		key, err := s.starting(ctx, tx, clinicID, n)
+		key, err := s.starting(ctx, tx, by, clinicID, n)
 		if err != nil {
 			return err
 		}
@@ -112,20 +118,23 @@ func (s *Store) turning(ctx context.Context, tx pgx.Tx, clinicID string, n *NewD
 
 // starting returns the key of a dialogue that may be started: all gates of its kind are
 // open, unless it is started already.
-func (s *Store) starting(ctx context.Context, tx pgx.Tx, clinicID string, n NewDialogue) (sealingKey, error) {
-	card, err := s.cardOf(ctx, tx, clinicID, n.PatientID)
+func (s *Store) starting(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID string, n NewDialogue) (sealingKey, error) {
+	key, err := s.fileKey(ctx, tx, clinicID, n.PatientID)
 	if err != nil {
-		return sealingKey{}, err
+		return key, err
 	}
 	var started bool
 	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM outbound_message WHERE id = $1 AND clinic_id = $2)", n.ID, clinicID).Scan(&started); err != nil || started {
-		return card.key, err
+		return key, err
+	}
+	if err := s.reachesColleagues(ctx, tx, by, clinicID, n); err != nil {
+		return key, err
 	}
 	r, err := s.reachability(ctx, tx, clinicID, n.PatientID, n.Process)
 	if err == nil && !r.Reachable {
-		err = r.refusal()
+		err = r.refusal(n.Process)
 	}
-	return card.key, err
+	return key, err
 }
 
 // begin stores the dialogue, which is its starter's; one that was begun before is left as
@@ -149,12 +158,15 @@ func (s *Store) begin(ctx context.Context, tx pgx.Tx, by identity.Principal, cli
 		}
 		return err
 	}
-	return nil
+	if len(n.Participants) == 0 {
+		return nil
+	}
+	return s.takePart(ctx, tx, by, clinicID, n.DialogueID, n.Participants)
 }
 
 // dropEmptyDialogue removes a dialogue that the clinic began and that nothing is in.
 func (s *Store) dropEmptyDialogue(ctx context.Context, tx pgx.Tx, dialogueID string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM dialogue d WHERE id = $1 AND origin = $2 AND process IN ('e-contact', 'e-consultation')
+	_, err := tx.Exec(ctx, `DELETE FROM dialogue d WHERE id = $1 AND origin = $2
 		AND NOT EXISTS (SELECT FROM outbound_message WHERE dialogue_id = d.id) AND NOT EXISTS (SELECT FROM inbound_message WHERE dialogue_id = d.id)
 		AND NOT EXISTS (SELECT FROM dialogue_command WHERE dialogue_id = d.id)`, dialogueID, originClinic)
 	return err

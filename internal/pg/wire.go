@@ -31,8 +31,11 @@ type wireForm struct {
 
 // codeIn is the code of an answer as its process has it: a conversion may have come
 // between the writing and the sending, and only an e-consultation says on the wire that
-// it is closed (HITS 1217 §3.2.3, §3.3.2).
+// it is closed (HITS 1217 §3.2.3, §3.3.2). An e-dialogue's need not be named.
 func codeIn(p contract.Process, code string, closes bool) string {
+	if p == contract.ProcessEDialogue && code == "" {
+		return contract.InHouse
+	}
 	if p != contract.ProcessEConsultation || code != contract.AnswerToEnquiry && code != contract.AnswerFromPractitioner {
 		return code
 	}
@@ -154,7 +157,7 @@ func (s *Store) refuse(ctx context.Context, tx pgx.Tx, d dialogueRow, id string,
 	if err := s.closeOutbound(ctx, tx, id, contract.OutcomeFailed, r.codes()); err != nil {
 		return nil, err
 	}
-	return r.refusal(), s.openCase(ctx, tx, d.clinicID, d.id, id, contract.CaseNotSent, ReasonNotReachable)
+	return r.refusal(d.process), s.openCase(ctx, tx, d.clinicID, d.id, id, contract.CaseNotSent, ReasonNotReachable)
 }
 
 // codes are the closed gates as the ledger has them.
@@ -167,8 +170,11 @@ func (r Reachability) codes() []string {
 }
 
 // refusal says which gates are closed.
-func (r Reachability) refusal() error {
+func (r Reachability) refusal(p contract.Process) error {
 	e := apperr.New(apperr.Conflict, "the patient cannot be contacted on Helsenorge: see to the reasons, or use another way")
+	if p == contract.ProcessEDialogue {
+		e.Message = "the record does not say who the patient is: an e-dialogue needs a full birth number or D number"
+	}
 	for i, code := range r.codes() {
 		if i == 0 {
 			e.State = code

@@ -54,6 +54,7 @@ type Service interface {
 	Calendars
 	Patients
 	Appointments
+	PortalDialogues
 	Integrations
 }
 
@@ -99,6 +100,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	a.registerCalendars(service)
 	a.registerPatients(service)
 	a.registerAppointments(service)
+	a.registerPortalDialogues(service)
 	a.registerIntegrations(service)
 	for _, add := range options {
 		add(a, service)

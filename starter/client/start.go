@@ -69,19 +69,22 @@ func (c *Client) StartDialogue(ctx context.Context, by identity.Principal, clini
 	f := s.check()
 	f.check(slices.Contains(Kinds(), s.Kind), "kind", "e-contact, e-consultation or e-dialogue")
 	inHouse := s.Kind == contract.ProcessEDialogue
-	f.check(inHouse || isID(s.PatientID), "patientId", "required: a patient's id")
-	f.check(inHouse || len(s.Participants) == 0, "participants", "for an e-dialogue only")
+	f.check(isID(s.PatientID) || inHouse && s.PatientID == "", "patientId", "a patient's id; required for e-contact and e-consultation")
+	f.check(s.PatientID != "" || len(s.Participants) > 0 || !inHouse, "participants", "required where there is no patient")
+	f.check(s.PatientID == "" || len(s.Participants) == 0, "participants", "left out where there is a patient")
+	f.check(inHouse || len(s.Participants) == 0, "participants", "for an e-dialogue between colleagues only")
 	f.check(!inHouse || !s.OneWay, "oneWay", "for e-contact and e-consultation only")
 	if len(f) > 0 {
 		return Started{}, apperr.InvalidFields("the dialogue has invalid fields", f...)
 	}
-	if inHouse {
-		return c.startEDialogue(ctx, by, clinicID, pg.EDialogue{
-			ID: s.ID, PatientID: s.PatientID, Participants: s.Participants, Subject: s.Subject, Text: s.Text, Attachments: s.Attachments,
-		})
+	if s.PatientID != "" {
+		if err := c.reachable(ctx, by, clinicID, s.PatientID, s.Kind); err != nil {
+			return Started{}, err
+		}
 	}
 	return c.start(ctx, by, clinicID, pg.NewDialogue{
-		ID: s.ID, Process: s.Kind, PatientID: s.PatientID, Subject: s.Subject, Text: s.Text, OneWay: s.OneWay, Attachments: s.Attachments,
+		ID: s.ID, Process: s.Kind, PatientID: s.PatientID, Participants: s.Participants, Subject: s.Subject, Text: s.Text,
+		OneWay: s.OneWay, Attachments: s.Attachments,
 	})
 }
 
@@ -119,13 +122,8 @@ func (s *StartDialogue) check() faults {
 	return f
 }
 
-// start stores a dialogue for Helsenorge and has its lifecycle send the first message.
+// start stores a dialogue and has its lifecycle send the first message.
 func (c *Client) start(ctx context.Context, by identity.Principal, clinicID string, n pg.NewDialogue) (Started, error) {
-	if n.TurnedFrom == "" {
-		if err := c.reachable(ctx, by, clinicID, n.PatientID, n.Process); err != nil {
-			return Started{}, err
-		}
-	}
 	drafted, err := c.store.DraftDialogue(ctx, by, clinicID, n)
 	if err != nil {
 		return Started{}, err
