@@ -17,23 +17,14 @@ import (
 // subjectReceipt is the transport's message function of a receipt (HITS 1216).
 const subjectReceipt = "APPREC"
 
-// answer builds what answers a citizen's message: a Notat in its thread (HITS 1217
-// §2.3.3, §2.4.1), with the appointment where there is one to name.
+// answer builds a message of staff: a Notat in its conversation, or the Foresporsel that
+// begins one (HITS 1217 §2.3.3, §2.4.1), with the appointment where there is one to name.
 func (a *Activities) answer(ctx context.Context, job pg.Job) ([]byte, error) {
-	original, err := read(job)
+	head, err := a.head(ctx, job)
 	if err != nil {
 		return nil, err
 	}
-	head, err := registry.ReplyHead(ctx, a.registry, original, job.MsgID, job.Now, job.Conversation)
-	if err != nil {
-		return nil, err
-	}
-	m := &helsenorge.Message{Head: head, Dialog: &helsenorge.Dialog{Note: &helsenorge.Note{
-		Topic:   answerCode(job.Code),
-		Subject: job.Subject,
-		Text:    helsenorge.Text{Plain: job.Text},
-		Roles:   author(original.Head.Process, job.Author),
-	}}}
+	m := &helsenorge.Message{Head: head, Dialog: words(head.Process, job)}
 	if job.Appointment != nil {
 		appointment(m, job.Code, *job.Appointment)
 	}

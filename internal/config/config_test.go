@@ -41,7 +41,19 @@ func TestActivityCheckIsAskedOverTLS(t *testing.T) {
 		"": true, "https://helsenorge.example": true, "http://127.0.0.1:8236": true, "ftp://helsenorge.example": false, "helsenorge": false,
 	} {
 		err := Activity{Transport: "loopback", URL: url}.check()
-		require.Equal(t, !right, strings.Contains(err.Error(), "HELSEBRO_ACTIVITY_URL"), url)
+		require.Equal(t, right, err == nil, url)
 	}
 	require.ErrorContains(t, Activity{Transport: "amqp", URL: "http://helsenorge.example"}.check(), "HELSEBRO_ACTIVITY_URL must be an https URL")
+}
+
+// TestSyntheticNumbersAreNamed: a misspelt register would let nobody be written to.
+func TestSyntheticNumbersAreNamed(t *testing.T) {
+	t.Parallel()
+	database := Database{URL: "postgres://x", MaxConns: 2}
+	require.NoError(t, database.check())
+	database.Synthetic = []string{"tenor", "nhn", "dolly"}
+	require.NoError(t, database.check())
+	database.Synthetic = []string{"tenner"}
+	require.ErrorContains(t, database.check(), "HELSEBRO_SYNTHETIC_NUMBERS")
+	require.ErrorContains(t, database.check(), "tenor, nhn or dolly")
 }

@@ -62,6 +62,9 @@ const (
 	RightAppointmentWrite Right = "appointment:write"
 	RightPortalRead       Right = "portal:read"
 	RightPortalBook       Right = "portal:book"
+
+	RightActivationWrite   Right = "activation:write"
+	RightActivationSignOff Right = "activation:sign-off"
 )
 
 // Grant is one row of the table of rights.
@@ -105,6 +108,8 @@ var grants = []Grant{
 	{RightAppointmentWrite, "make and change appointments", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightPortalRead, "read a patient's own appointments, notices and free slots", []Role{RolePortal}},
 	{RightPortalBook, "book and cancel for a patient", []Role{RolePortal}},
+	{RightActivationWrite, "activate, suspend and resume an integration with Helsenorge", []Role{RoleOperator}},
+	{RightActivationSignOff, "sign off what an integration needs", []Role{RoleClinicAdministrator, RoleOperator}},
 }
 
 // Rights returns the table of rights: every right once, with who has it. It is a

@@ -49,6 +49,10 @@ type Settings struct {
 	// Conversion is how a patient is told that his e-contact became an e-consultation,
 	// which costs a fee: tell, or ask, which waits for his word (F14). Default tell.
 	Conversion string `json:"conversion,omitempty"`
+	// ActivityHours is how old, in hours, what is known of a patient's activity on
+	// Helsenorge may be before Helsenorge is asked again when a dialogue is started.
+	// Default 24.
+	ActivityHours int `json:"activityHours,omitempty"`
 }
 
 // Calendar is a calendar of the clinic with its owner. Helsenorge shows the

@@ -19,6 +19,7 @@ type Dialogue struct {
 	Title     string           `json:"title"`
 	PatientID string           `json:"patientId"`
 	Patient   string           `json:"patient"`
+	DialogueFacts
 	// LatestMessageID is what an answer refers to.
 	LatestMessageID string      `json:"latestMessageId,omitempty"`
 	Messages        []Message   `json:"messages"`
@@ -41,20 +42,27 @@ type Message struct {
 
 // Answer is a message of staff.
 type Answer struct {
-	ID        string `json:"id"`
-	Code      string `json:"code"`
-	InReplyTo string `json:"inReplyTo"`
-	Author    string `json:"author"`
-	Subject   string `json:"subject,omitempty"`
-	Text      string `json:"text"`
+	ID   string `json:"id"`
+	Code string `json:"code"`
+	// InReplyTo is empty for what answers nothing: the clinic wrote first, or on its own.
+	InReplyTo string `json:"inReplyTo,omitempty"`
+	// Opens is true for a message that began a conversation on Helsenorge.
+	Opens   bool   `json:"opens,omitempty"`
+	Author  string `json:"author"`
+	Subject string `json:"subject,omitempty"`
+	Text    string `json:"text"`
 	// Attachments are the files that go with it.
 	Attachments []File `json:"attachments,omitempty"`
 	// State is drafted, accepted, sent or the terminal outcome.
-	State     string     `json:"state"`
-	Codes     []string   `json:"codes,omitempty"`
+	State string   `json:"state"`
+	Codes []string `json:"codes,omitempty"`
+	// Errors are the receipt's own words beside each code, as they came.
+	Errors    []string   `json:"errors,omitempty"`
 	CreatedAt time.Time  `json:"createdAt"`
 	SentAt    *time.Time `json:"sentAt,omitempty"`
 	OutcomeAt *time.Time `json:"outcomeAt,omitempty"`
+	// ResentAt is when the identical message was sent again.
+	ResentAt *time.Time `json:"resentAt,omitempty"`
 }
 
 // JournalID names a journal entry and its message.
@@ -73,7 +81,7 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		var keyID string
 		var title []byte
 		var latest *string
-		err := tx.QueryRow(ctx, `SELECT d.process, st.status, d.title, d.key_id, d.patient_id, d.latest_message_id, d.created_at
+		err := tx.QueryRow(ctx, `SELECT d.process, st.status, d.title, d.key_id, coalesce(d.patient_id::text, ''), d.latest_message_id, d.created_at
 			FROM dialogue d JOIN dialogue_status st ON st.id = d.id WHERE d.id = $1 AND d.clinic_id = $2`, id, clinicID).
 			Scan(&d.Process, &d.Status, &title, &keyID, &d.PatientID, &latest, &d.CreatedAt)
 		if err != nil {
@@ -88,6 +96,9 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		}
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {
+			return err
+		}
+		if d.DialogueFacts, err = dialogueFacts(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := s.readMessages(ctx, tx, key, &d); err != nil {
@@ -145,7 +156,8 @@ func (s *Store) readMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d *
 }
 
 func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *Dialogue) error {
-	rows, err := tx.Query(ctx, `SELECT o.id, o.code, o.in_reply_to, coalesce(s.name, o.author), o.content, o.created_at, o.sent_at, o.outcome_at, o.outcome_codes,
+	rows, err := tx.Query(ctx, `SELECT o.id, o.code, coalesce(o.in_reply_to::text, ''), o.opens, coalesce(s.name, o.author), o.content, o.outcome_text, o.created_at, o.sent_at, o.outcome_at,
+			o.resent_at, o.outcome_codes,
 			CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN o.sent_at IS NOT NULL THEN 'sent' WHEN o.prepared_at IS NOT NULL THEN 'accepted' ELSE 'drafted' END
 		FROM outbound_message o LEFT JOIN staff s ON s.clinic_id = o.clinic_id AND s.subject = o.author
 		WHERE o.dialogue_id = $1 AND o.kind = 'answer' ORDER BY o.created_at, o.id`, d.ID)
@@ -154,9 +166,14 @@ func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *D
 	}
 	d.Answers, err = pgx.AppendRows(d.Answers, rows, func(row pgx.CollectableRow) (Answer, error) {
 		var a Answer
-		var sealed []byte
-		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Author, &sealed, &a.CreatedAt, &a.SentAt, &a.OutcomeAt, &a.Codes, &a.State); err != nil {
+		var sealed, words []byte
+		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Opens, &a.Author, &sealed, &words, &a.CreatedAt, &a.SentAt, &a.OutcomeAt, &a.ResentAt, &a.Codes, &a.State); err != nil {
 			return a, err
+		}
+		if words != nil {
+			if err := key.open("outbound_message.outcome_text", a.ID, words, &a.Errors); err != nil {
+				return a, err
+			}
 		}
 		if sealed == nil {
 			return a, nil // the calendar's answer needs no words

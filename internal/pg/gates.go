@@ -12,6 +12,7 @@ import (
 	"github.com/helsebro/helsebro/internal/domain/reachability"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
+	"github.com/helsebro/helsebro/internal/identity"
 )
 
 // Reachability tells whether a dialogue may be sent to a patient (S25-S29), and what
@@ -32,6 +33,9 @@ type Reachability struct {
 	KnownAt    time.Time `json:"knownAt,omitzero"`
 	AgeSeconds int64     `json:"ageSeconds"`
 	By         string    `json:"by,omitempty"`
+	// Stale is true when Helsenorge should be asked anew: what is known is older than
+	// Settings.ActivityHours, or nothing is.
+	Stale bool `json:"-"`
 }
 
 // onWire are the codes of 8279 of the processes that a clinic may write in.
@@ -119,4 +123,104 @@ func (s *Store) offeringParty(ctx context.Context, q rower, clinicID, patientID,
 		return 0, false, nil
 	}
 	return herID, err == nil, err
+}
+
+// Reachability tells whether a dialogue of the process may be sent to the patient now,
+// by what is stored about him. It is for who starts one (S28).
+func (s *Store) Reachability(ctx context.Context, by identity.Principal, clinicID, patientID string, p contract.Process) (Reachability, error) {
+	var r Reachability
+	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		if r, err = s.reachability(ctx, tx, clinicID, patientID, p); err != nil {
+			return err
+		}
+		settings, err := s.settings(ctx, tx, clinicID)
+		if err != nil {
+			return err
+		}
+		_, wire := onWire[p]
+		r.Stale = wire && (r.KnownAt.IsZero() || s.now().Sub(r.KnownAt) > settings.activityAge())
+		return s.audit(ctx, tx, by, clinicID, "patient.reachability", "patient/"+patientID, patientID)
+	})
+	return r, err
+}
+
+// activityAge is how old what is known of a patient's activity may be, of settings with
+// their defaults.
+func (v Settings) activityAge() time.Duration { return time.Duration(v.ActivityHours) * time.Hour }
+
+// PatientActivity is what Helsenorge said of a patient. NationalID is what he is asked
+// about by: it goes there and nowhere else.
+type PatientActivity struct {
+	PatientID, NationalID string
+	// Self and Other are the answer.
+	Self, Other bool
+}
+
+// ActivityQuestion is whom Helsenorge may be asked about: one patient. ok is false when
+// he has no number that it could know.
+func (s *Store) ActivityQuestion(ctx context.Context, clinicID, patientID string) (q PatientActivity, ok bool, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		if _, err := s.cardOf(ctx, tx, clinicID, patientID); err != nil {
+			return err
+		}
+		p, err := s.openPatient(ctx, tx, patientID)
+		q, ok = PatientActivity{PatientID: patientID, NationalID: p.NationalID}, s.numberGate(p.NationalID) == ""
+		return err
+	})
+	return q, ok, err
+}
+
+// ActivityQuestions lists patients of the clinic of whom nothing is known that is newer
+// than Settings.ActivityHours, at most limit by id after the one named; next names the
+// last that was looked at, "" at the end. Who is dead or has no number that Helsenorge
+// could know is not among them.
+func (s *Store) ActivityQuestions(ctx context.Context, by identity.Principal, clinicID, after string, limit int) (all []PatientActivity, next string, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		all, next = nil, ""
+		settings, err := s.settings(ctx, tx, clinicID)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT id FROM patient WHERE clinic_id = $1 AND erased_at IS NULL AND deceased_at IS NULL
+			AND (active_at IS NULL OR active_at < $2) AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4`,
+			clinicID, s.now().Add(-settings.activityAge()), nullable(after), limit)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			p, err := s.openPatient(ctx, tx, id)
+			if apperr.Is(err, apperr.Erased) {
+				continue // meanwhile
+			}
+			if err != nil {
+				return err
+			}
+			if s.numberGate(p.NationalID) == "" {
+				all = append(all, PatientActivity{PatientID: id, NationalID: p.NationalID})
+			}
+		}
+		if len(ids) == limit {
+			next = ids[limit-1]
+		}
+		return s.audit(ctx, tx, by, clinicID, "patient.refresh-activity", "", "")
+	})
+	return all, next, err
+}
+
+// RecordActivities keeps what Helsenorge said of the clinic's patients at the instant.
+// Older knowledge does not replace newer; who has been erased since is left out.
+func (s *Store) RecordActivities(ctx context.Context, clinicID string, all []PatientActivity, at time.Time) error {
+	ids, self, other := make([]string, len(all)), make([]bool, len(all)), make([]bool, len(all))
+	for i, a := range all {
+		ids[i], self[i], other[i] = a.PatientID, a.Self, a.Other
+	}
+	_, err := s.pool.Exec(ctx, `UPDATE patient p SET active_self = v.self, active_other = v.other, active_at = $5, active_by = $6
+		FROM unnest($2::uuid[], $3::boolean[], $4::boolean[]) AS v (id, self, other)
+		WHERE p.id = v.id AND p.clinic_id = $1 AND p.erased_at IS NULL AND (p.active_at IS NULL OR p.active_at <= $5)`,
+		clinicID, ids, self, other, at, ActivityCheck)
+	return failure(err)
 }

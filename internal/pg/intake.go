@@ -289,7 +289,13 @@ func (s *Store) judge(ctx context.Context, tx pgx.Tx, a *Arrival, out *Arrived) 
 	case a.Process == contract.ProcessAppointment:
 		err = s.threadAppointment(ctx, tx, *a, out, key, patientID)
 	default:
-		err = s.thread(ctx, tx, *a, out, key, patientID)
+		// Who writes there is active there; he is locked before his dialogue.
+		if a.asks() {
+			err = s.seenActive(ctx, tx, patientID, a.Content.Actor == "")
+		}
+		if err == nil {
+			err = s.thread(ctx, tx, *a, out, key, patientID)
+		}
 	}
 	return key, patientID, err
 }

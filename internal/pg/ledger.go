@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +23,8 @@ const (
 	// EffectPublication: Helsenorge is told of an appointment by a message that
 	// answers nothing.
 	EffectPublication = "publication"
+	// EffectConversion: an e-contact becomes an e-consultation, journalled as a whole (F14).
+	EffectConversion = "conversion"
 	// EffectNotice: the patient is told, by whomever (F1).
 	EffectNotice = "notice"
 )
@@ -168,71 +169,6 @@ func (s *Store) Cases(ctx context.Context, by identity.Principal, clinicID strin
 		return s.audit(ctx, tx, by, clinicID, "case.list", "", "")
 	})
 	return cases, err
-}
-
-// LoadDialogue reads what a new run of the dialogue's lifecycle must know.
-func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (contract.LoadDialogueOutput, error) {
-	var out contract.LoadDialogueOutput
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		out = contract.LoadDialogueOutput{}
-		err := tx.QueryRow(ctx, `SELECT coalesce(latest.id::text, ''), coalesce(latest.received_at, '0001-01-01T00:00:00Z'),
-				(SELECT count(*) FROM inbound_message m WHERE m.dialogue_id = d.id AND `+inInbox+`),
-				(SELECT count(*) FROM outbound_message o WHERE o.dialogue_id = d.id AND `+accepted+`),
-				latest.id IS NOT NULL AND NOT EXISTS (SELECT FROM outbound_message o WHERE o.in_reply_to = latest.id AND `+accepted+`)
-			FROM dialogue d LEFT JOIN LATERAL (SELECT m.id, m.received_at FROM inbound_message m WHERE m.dialogue_id = d.id AND m.function <> 'VUS' AND `+inInbox+`
-				ORDER BY m.received_at DESC, m.id DESC LIMIT 1) latest ON true
-			WHERE d.id = $1 AND d.clinic_id = $2`, dialogueID, clinicID).
-			Scan(&out.LatestMessageID, &out.LatestAt, &out.Messages, &out.Answers, &out.AnswerOwed)
-		if err != nil {
-			return notFound(err, "the clinic has no such dialogue")
-		}
-		err = tx.QueryRow(ctx, `SELECT o.id, o.code FROM outbound_message o WHERE o.dialogue_id = $1 AND `+accepted+`
-			AND coalesce(o.outcome, '') NOT IN ('rejected', 'failed', 'error-queue') ORDER BY o.prepared_at DESC LIMIT 1`, dialogueID).Scan(&out.AnswerID, &out.AnswerCode)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		if out.LatestAt = out.LatestAt.UTC(); out.LatestAt.Year() == 1 {
-			out.LatestAt = time.Time{}
-		}
-		out.Ended = !out.AnswerOwed && contract.Ends(out.AnswerCode)
-		rows, err := tx.Query(ctx, `SELECT o.id, o.code, coalesce(o.sent_at, '0001-01-01T00:00:00Z'), coalesce(o.receipt_due, '0001-01-01T00:00:00Z')
-			FROM outbound_message o WHERE o.dialogue_id = $1 AND `+accepted+` AND o.outcome IS NULL ORDER BY o.prepared_at`, dialogueID)
-		if err != nil {
-			return err
-		}
-		if out.Open, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (contract.Delivery, error) {
-			var d contract.Delivery
-			err := row.Scan(&d.OutboundID, &d.Code, &d.SentAt, &d.ReceiptDue)
-			if d.SentAt.Year() == 1 {
-				d.SentAt, d.ReceiptDue = time.Time{}, time.Time{}
-			}
-			return d, err
-		}); err != nil {
-			return err
-		}
-		rows, err = tx.Query(ctx, `SELECT msg_id FROM (SELECT m.msg_id, m.received_at FROM inbound_message m
-			WHERE m.dialogue_id = $1 AND `+inInbox+` ORDER BY m.received_at DESC LIMIT $2) newest ORDER BY received_at`, dialogueID, contract.MaxSeenIDs)
-		if err != nil {
-			return err
-		}
-		if out.Seen, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
-			return err
-		}
-		rows, err = tx.Query(ctx, `SELECT m.id, m.msg_id, m.function, m.received_at FROM inbound_message m
-			WHERE m.dialogue_id = $1 AND m.verdict = 'taken' AND NOT `+inInbox+` AND NOT EXISTS (SELECT FROM operator_case c WHERE c.message_id = m.id)
-			ORDER BY m.received_at, m.id LIMIT $2`, dialogueID, contract.MaxSeenIDs)
-		if err != nil {
-			return err
-		}
-		out.Unplaced, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (contract.MessageReceived, error) {
-			var m contract.MessageReceived
-			err := row.Scan(&m.MessageID, &m.MsgID, &m.Function, &m.ReceivedAt)
-			m.ReceivedAt = m.ReceivedAt.UTC()
-			return m, err
-		})
-		return err
-	})
-	return out, err
 }
 
 // Conditions on a message m and an outbound message o: a lifecycle has placed the

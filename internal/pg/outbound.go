@@ -413,7 +413,7 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 			}
 		}
 		job.MsgID, job.Now = uuid.NewString(), s.now().Truncate(time.Second)
-		p.MsgID, p.TransportID, p.Job = job.MsgID, uuid.NewString(), job
+		p.MsgID, p.TransportID, p.Job = job.MsgID, newTransportID(), job
 		if p.Wire, err = build(ctx, job); err != nil {
 			return err
 		}
@@ -446,6 +446,10 @@ func (s *Store) prepare(ctx context.Context, claim func(pgx.Tx) (string, error),
 	})
 	return p, err
 }
+
+// newTransportID is the transport's id of a message: another one each time that it is
+// intended to be sent (HITS 1216 §2.2.4).
+func newTransportID() string { return uuid.NewString() }
 
 // MarkSent records that the transport has accepted the message. Nothing comes
 // back for a receipt or a report: that is their terminal outcome; a refusal's may

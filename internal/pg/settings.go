@@ -48,6 +48,7 @@ func (v Settings) WithDefaults() Settings {
 	v.MergeHours = cmp.Or(v.MergeHours, int(rules.MergeWithin/time.Hour))
 	v.FallbackMinutes = cmp.Or(v.FallbackMinutes, int(rules.Budget/time.Minute))
 	v.Conversion = cmp.Or(v.Conversion, conversionTells)
+	v.ActivityHours = cmp.Or(v.ActivityHours, 24)
 	return v
 }
 
@@ -97,6 +98,7 @@ const (
 	maxNoticeName = 60 // characters: it stands in an SMS
 	maxGrace      = 60 // minutes
 	maxMinLead    = 24 * 60
+	maxActivity   = 30 * 24 // hours
 )
 
 // Validate refuses settings that mean nothing, name health (F20) or leave no window
@@ -115,6 +117,7 @@ func (v Settings) Validate() error {
 	f.refuse(v.GraceMinutes < 1 || v.GraceMinutes > maxGrace, "graceMinutes", fmt.Sprintf("1 to %d", maxGrace))
 	f.refuse(v.MinLeadMinutes < 1 || v.MinLeadMinutes > maxMinLead, "minLeadMinutes", fmt.Sprintf("1 to %d", maxMinLead))
 	f.refuse(v.Conversion != conversionTells && v.Conversion != conversionAsks, "conversion", "tell or ask")
+	f.refuse(v.ActivityHours < 1 || v.ActivityHours > maxActivity, "activityHours", fmt.Sprintf("1 to %d", maxActivity))
 	f.refuse(!isDayTime(v.QuietFrom), "quietFrom", "a time of day, 00:00 to 23:59")
 	f.refuse(!isDayTime(v.QuietTo), "quietTo", "a time of day, 00:00 to 23:59")
 	for _, rules := range []error{v.BookingLimits().Validate(), v.ReminderRules().Validate()} {

@@ -25,6 +25,8 @@ type wireForm struct {
 	msgID, parent    string
 	answers, opens   bool
 	code, turnedFrom string
+	// settles is true for an answer to the citizen's latest message: nothing is owed any more.
+	settles bool
 }
 
 // codeIn is the code of an answer as its process has it: a conversion may have come
@@ -52,7 +54,7 @@ func (s *Store) formed(ctx context.Context, tx pgx.Tx, p *Prepared, job *Job, cl
 	if err := tx.QueryRow(ctx, "SELECT close FROM outbound_message WHERE id = $1", p.ID).Scan(&closes); err != nil {
 		return nil, err
 	}
-	f := wireForm{process: onWire[d.process], code: codeIn(d.process, job.Code, closes), turnedFrom: d.turnedFrom}
+	f := wireForm{process: onWire[d.process], code: codeIn(d.process, job.Code, closes), turnedFrom: d.turnedFrom, settles: answered != "" && answered == d.latestMessageID}
 	if !slices.Contains(contract.OpenCodes(d.process), f.code) {
 		err = s.follow(ctx, tx, d, answered, &f)
 	} else {
@@ -127,7 +129,8 @@ func (s *Store) parties(ctx context.Context, tx pgx.Tx, d dialogueRow, counterpa
 		return apperr.New(apperr.Unsupported, "Helsenorge's HER-id is not configured: set HELSEBRO_HELSENORGE_HER_ID")
 	}
 	if f.fromHer != 0 {
-		ok, err := s.offers(ctx, tx, d.clinicID, f.fromHer, f.process)
+		var ok bool
+		err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM offering WHERE clinic_id = $1 AND her_id = $2 AND process = $3)", d.clinicID, f.fromHer, f.process).Scan(&ok)
 		if err != nil || ok {
 			return err
 		}
@@ -181,6 +184,9 @@ func (s *Store) keepForm(ctx context.Context, tx pgx.Tx, id string, f wireForm, 
 	err := tx.QueryRow(ctx, `UPDATE outbound_message o SET opens = $2, conversation = $3, from_her_id = $4, to_her_id = $5, process = $6,
 			code = CASE WHEN $2 THEN o.code ELSE $7 END FROM dialogue d WHERE o.id = $1 AND d.id = o.dialogue_id RETURNING d.id, d.clinic_id, d.process`,
 		id, f.opens, f.msgID, f.fromHer, f.toHer, f.process, f.code).Scan(&d.id, &d.clinicID, &d.process)
+	if err == nil && f.settles {
+		err = s.answerGiven(ctx, tx, d.id)
+	}
 	if err != nil || !f.opens {
 		return err
 	}
@@ -192,11 +198,4 @@ func (s *Store) keepForm(ctx context.Context, tx pgx.Tx, id string, f wireForm, 
 	}
 	// What it goes on from belongs to its entry (S68).
 	return s.journalThread(ctx, tx, d.id, f.turnedFrom)
-}
-
-// offers tells whether a party of the clinic offers the process (8279).
-func (s *Store) offers(ctx context.Context, q rower, clinicID string, herID int, process string) (ok bool, err error) {
-	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM offered_service o JOIN party p ON p.her_id = o.her_id WHERE o.her_id = $2 AND o.process = $3 AND p.clinic_id = $1)",
-		clinicID, herID, process).Scan(&ok)
-	return ok, err
 }

@@ -52,6 +52,7 @@ type Service interface {
 	Calendars
 	Patients
 	Appointments
+	Integrations
 }
 
 var _ Service = (*client.Client)(nil)
@@ -95,6 +96,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	a.registerCalendars(service)
 	a.registerPatients(service)
 	a.registerAppointments(service)
+	a.registerIntegrations(service)
 	for _, add := range options {
 		add(a, service)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/observ"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/scan"
 	"github.com/helsebro/helsebro/internal/temporalx"
 	"github.com/helsebro/helsebro/internal/vault"
@@ -31,8 +32,8 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 		fx.Provide(
 			verifier,
 			scanner,
-			func(s *pg.Store, c sdkclient.Client, files scan.Scanner) *client.Client {
-				return client.New(s, c, client.WithScanner(files))
+			func(s *pg.Store, c sdkclient.Client, cfg config.Serve, files scan.Scanner) *client.Client {
+				return client.New(s, c, client.WithScanner(files), client.WithActivity(registry.NewActivityClient(cfg.Activity.URL)))
 			},
 			callbacks,
 			func(s *pg.Store, c sdkclient.Client, service *client.Client, v identity.Verifier, logger *slog.Logger, extra []Option) *API {

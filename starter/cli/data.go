@@ -224,6 +224,7 @@ file does not name become inactive. The same file again changes nothing.
   herId: 8000001
   staff:
     - {id: 0198c0de-0000-7000-8000-00000000057a, subject: gp-1, name: Ola Lege, role: practitioner, hpr: "1234567"}
+    - {id: 0198c0de-0000-7000-8000-00000000057b, subject: desk, name: Siri Sekretær, role: staff, herId: 8000011}
   parties:
     - {herId: 8000002, name: Ola Lege, staffId: 0198c0de-0000-7000-8000-00000000057a, processes: [DIALOG_INNBYGGER_EKONSULTASJON]}`,
 		Example: "  helsebro clinic put -f clinic.yaml",
@@ -249,7 +250,7 @@ file does not name become inactive. The same file again changes nothing.
 		}
 		return r.done(c, "Clinic %s is written: %d staff, %d parties.", c.ID, len(c.Staff), len(c.Parties))
 	})
-	return parent("clinic", "Clinics", put)
+	return parent("clinic", "Clinics, and their integration with Helsenorge", append([]*cobra.Command{put}, integrationCommands(env)...)...)
 }
 
 func patientCommand(env Environment) *cobra.Command {
@@ -297,7 +298,7 @@ read from standard input, and finding needs the right patient:read as well.`,
 		}
 		return erased.done(api.PatientID{PatientID: id}, "Patient %s is erased.", id)
 	})
-	return parent("patient", "Find and erase patients", find, erase)
+	return parent("patient", "Find and erase patients, and tell whether they can be reached", find, erase, reachabilityCommand(env), refreshActivityCommand(env))
 }
 
 // noNationalID refuses a national id among the arguments, and as --patient, where every

@@ -19,9 +19,6 @@ const MaxDescriptionRunes = 100
 // headBytes is how much of a file tells its format.
 const headBytes = 512
 
-// Option is what not every client has.
-type Option func(*Client)
-
 // WithScanner has every uploaded file judged by the scanner; without it none is.
 func WithScanner(s scan.Scanner) Option { return func(c *Client) { c.scanner = s } }
 

@@ -47,6 +47,7 @@ type Store interface {
 	Calendar
 	Appointments
 	Patients
+	Integrations
 }
 
 // Calendar is what the client needs of the database to set calendars up.
@@ -106,13 +107,21 @@ type Client struct {
 	store    Store
 	temporal Temporal
 	scanner  scan.Scanner
+	activity Activity
 }
+
+// Option adds to a client what not every installation has.
+type Option func(*Client)
+
+// WithActivity has Helsenorge asked who is active there; without it the last known
+// status of a patient counts.
+func WithActivity(a Activity) Option { return func(c *Client) { c.activity = a } }
 
 // New makes a client. It does no I/O.
 func New(store Store, temporal Temporal, options ...Option) *Client {
 	c := &Client{store: store, temporal: temporal, scanner: scan.Off{}}
-	for _, set := range options {
-		set(c)
+	for _, add := range options {
+		add(c)
 	}
 	return c
 }

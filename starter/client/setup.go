@@ -90,6 +90,7 @@ func clinicFaults(c pg.Clinic) []apperr.Field {
 		f.check(!subjects[s.Subject], at("subject"), "named twice")
 		f.name(at("name"), s.Name)
 		f.check(slices.Contains(staffRoles, s.Role), at("role"), "one of %v", staffRoles)
+		f.check(s.HerID >= 0, at("herId"), "the person's HER-id in the address registry, or nothing")
 		f.check(s.HPR == "" || (len(s.HPR) <= 9 && isDigits(s.HPR, len(s.HPR))), at("hpr"), "at most nine digits")
 		staff[s.ID], subjects[s.Subject] = true, true
 	}

@@ -165,7 +165,7 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 	_, err = s.DraftAnswer(ctx, demo.GP, demo.ClinicID, m.DialogueID, other)
 	require.True(t, apperr.Is(err, apperr.Duplicate), "%v", err)
 
-	p, err := s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, func(_ context.Context, j pg.Job) ([]byte, error) {
+	p, err := s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, helsenorge, func(_ context.Context, j pg.Job) ([]byte, error) {
 		require.Equal(t, "Hvil kneet.", j.Text)
 		require.Equal(t, "Frida Fastlege", j.Author.Name)
 		require.Equal(t, m.MsgID, j.Conversation)
@@ -174,7 +174,7 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, demo.GPHerID, p.FromHerID)
 	require.Equal(t, helsenorge, p.ToHerID)
-	again, err := s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, build("another"))
+	again, err := s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, helsenorge, build("another"))
 	require.NoError(t, err)
 	require.Equal(t, []byte("wire"), again.Wire)
 	require.Equal(t, p.MsgID, again.MsgID)
