@@ -43,6 +43,8 @@ type service struct {
 	last  any
 	rules map[contract.Process]routing.Rule
 	file  pg.File
+	// begun, where set, is closed when the first bytes of a file have come.
+	begun chan struct{}
 }
 
 func (s *service) call(last any) error {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,6 +32,13 @@ type uploaded struct {
 func (s *service) Upload(_ context.Context, _ identity.Principal, _ string, u client.Upload, content io.Reader) (pg.File, error) {
 	if u.Size > attachment.MaxFileBytes {
 		return pg.File{}, apperr.New(apperr.TooLarge, "a file has at most 12 MB")
+	}
+	if s.begun != nil {
+		first := make([]byte, 5)
+		if _, err := io.ReadFull(content, first); err != nil {
+			return pg.File{}, err
+		}
+		close(s.begun)
 	}
 	b, err := io.ReadAll(content)
 	if err != nil {
@@ -110,6 +118,31 @@ func TestLargeFilesOverTheNetwork(t *testing.T) { // S22
 	_, err = io.ReadFull(conn, head)
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 413", string(head), "answered though not a byte of it was sent")
+}
+
+func TestAFileIsReadAsItComes(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.service.begun = make(chan struct{})
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	body, sender := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(sender, "%PDF-")
+		<-f.service.begun // it is being read though its end is not sent
+		_, _ = io.WriteString(sender, "rest")
+		_ = sender.Close()
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, "POST", server.URL+attachments, body)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer practitioner@"+clinicID)
+	res, err := server.Client().Do(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, 201, res.StatusCode)
+	require.Equal(t, uploaded{client.Upload{Size: -1}, "rest"}, f.service.last)
 }
 
 func TestAttachmentsAreSavedAndNeverRendered(t *testing.T) {

@@ -315,7 +315,7 @@ func (g *generated) Read(p []byte) (int, error) {
 
 // TestAFileIsNeverWholeInMemory uploads and reads a file of the largest size, and looks
 // at the live heap when all but its end has passed. No other test runs meanwhile.
-func TestAFileIsNeverWholeInMemory(t *testing.T) { //nolint:paralleltest // it measures the heap of the process
+func TestAFileIsNeverWholeInMemory(t *testing.T) {
 	const most = 3 << 20
 	s := alone(t)
 	f := question(t, s)
