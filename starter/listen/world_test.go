@@ -37,9 +37,16 @@ type fakeStore struct {
 	mu       sync.Mutex
 	asked    []pg.OfferQuery
 	arrivals []pg.Arrival
+
+	integrations    []pg.LookedAt
+	integrationsErr error
 }
 
 func (s *fakeStore) Parties(context.Context) ([]int, error) { return []int{gp}, nil }
+
+func (s *fakeStore) Integrations(context.Context) ([]pg.LookedAt, error) {
+	return s.integrations, s.integrationsErr
+}
 
 func (s *fakeStore) StoreArrival(_ context.Context, a pg.Arrival) (pg.Arrived, error) {
 	s.mu.Lock()
