@@ -27,6 +27,12 @@ type Attachment struct {
 	Content []byte
 }
 
+// NewAttachment is a file of the format that its content has. Only PDF, JPEG and PNG are
+// written: of another it has none.
+func NewAttachment(description string, content []byte) Attachment {
+	return Attachment{MIME: formatOf(content), Description: description, Content: content}
+}
+
 // formatOf tells the format by the content's first bytes, or "" when it is none
 // of the three permitted: a sender's word for it opens no file.
 func formatOf(content []byte) string {
