@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -132,7 +133,7 @@ func writeThread(w io.Writer, t simulator.Thread) error {
 	}
 	return table(w, "", len(t.Messages), "AT\tFROM\tCODE\tTEXT\tWITH\tMESSAGE", func(i int) []string {
 		m := t.Messages[i]
-		from := m.Author
+		from := cmp.Or(m.Author, "clinic")
 		if m.Own {
 			from = "citizen"
 			if m.By != "" {
