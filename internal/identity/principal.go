@@ -37,6 +37,7 @@ type Right string
 const (
 	RightDialogueRead   Right = "dialogue:read"
 	RightDialogueAnswer Right = "dialogue:answer"
+	RightDialogueHandle Right = "dialogue:handle"
 	RightInboxRead      Right = "inbox:read"
 	RightMessageRead    Right = "message:read"
 	RightJournalRead    Right = "journal:read"
@@ -78,13 +79,15 @@ type Grant struct {
 
 // grants is the table. Content (titles, texts, files, names) is read by those who
 // treat patients and by the record system; who runs the installation or sets up a
-// clinic sees codes, ids and instants. A service reads and writes for the record
-// system, but an answer to a citizen has a person as its author. The portal acts for
-// patients and has its own rights only: what it shows is less than what staff see.
+// clinic sees codes, ids and instants: a clinic administrator whose turn it is to answer,
+// and not what was asked. A service reads and writes for the record system, but an answer
+// to a citizen has a person as its author. The portal acts for patients and has its own
+// rights only: what it shows is less than what staff see.
 var grants = []Grant{
-	{RightDialogueRead, "list dialogues and read their state", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightDialogueRead, "list dialogues and read their state", []Role{RolePractitioner, RoleStaff, RoleService, RoleClinicAdministrator}},
 	{RightDialogueAnswer, "answer and end dialogues", []Role{RolePractitioner, RoleStaff}},
-	{RightInboxRead, "read inboxes", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightDialogueHandle, "take, assign and forward dialogues", []Role{RolePractitioner, RoleStaff, RoleClinicAdministrator}},
+	{RightInboxRead, "see what lies in inboxes, and whose turn it is", []Role{RolePractitioner, RoleStaff, RoleService, RoleClinicAdministrator}},
 	{RightMessageRead, "open messages and files", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightJournalRead, "read journal entries", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightPatientRead, "find a patient's id", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService}},

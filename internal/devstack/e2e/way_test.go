@@ -186,9 +186,9 @@ func TestOfficialSamples(t *testing.T) {
 
 func (w *world) inbox(who identity.Principal) []pg.InboxItem {
 	w.Helper()
-	items, err := w.store.Inbox(w.Context(), who, who.ClinicID, 5000)
+	found, err := w.store.Inbox(w.Context(), who, who.ClinicID, pg.DialogueQuery{Limit: 5000})
 	require.NoError(w, err)
-	return items
+	return found.Items
 }
 
 // TestWrongMessages: each gets the answer of the standard, and nothing is lost.
