@@ -1,5 +1,5 @@
 // Package dialogue does to dialogues what staff ask and what time brings: commands, and the
-// steps of the answer clock (F13).
+// steps of the answer clock (F13). It shows what an e-dialogue has to say (S19, S20).
 package dialogue
 
 import (
@@ -14,10 +14,13 @@ import (
 type Store interface {
 	ApplyDialogueChange(context.Context, contract.ApplyDialogueChangeInput) (contract.ApplyDialogueChangeOutput, error)
 	Escalate(context.Context, contract.EscalateInput) (contract.EscalateOutput, error)
+	PublishMessage(context.Context, contract.PublishMessageInput) (contract.PublishMessageOutput, error)
 }
 
 // Activities implements contract.DialogueActivities.
 type Activities struct{ store Store }
+
+var _ contract.DialogueActivities = (*Activities)(nil)
 
 // New makes the group.
 func New(store Store) *Activities { return &Activities{store: store} }
@@ -33,5 +36,13 @@ func (a *Activities) ApplyDialogueChange(ctx context.Context, in contract.ApplyD
 func (a *Activities) Escalate(ctx context.Context, in contract.EscalateInput) (contract.EscalateOutput, error) {
 	out, err := a.store.Escalate(ctx, in)
 	failpoint.Hit(failpoint.Escalated)
+	return out, apperr.ToTemporal(err)
+}
+
+// PublishMessage implements contract.DialogueActivities. In app and portal the patient's
+// own feed tells of it; no channel outside them does.
+func (a *Activities) PublishMessage(ctx context.Context, in contract.PublishMessageInput) (contract.PublishMessageOutput, error) {
+	out, err := a.store.PublishMessage(ctx, in)
+	failpoint.Hit(failpoint.MessagePublished)
 	return out, apperr.ToTemporal(err)
 }

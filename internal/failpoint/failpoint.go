@@ -42,6 +42,16 @@ const (
 	AnswerRecorded Point = "answer.recorded"
 )
 
+// The points of the way of an e-dialogue's message, beside those of an answer.
+const (
+	// MessagePublished: a message of the clinic is shown, Temporal does not know.
+	MessagePublished Point = "message.published"
+	// PortalStored: what a patient wrote in the portal is stored, Temporal knows nothing.
+	PortalStored Point = "portal.stored"
+	// PortalSignalled: the lifecycle is told, the hand-over is not recorded.
+	PortalSignalled Point = "portal.signalled"
+)
+
 // The points of an appointment's way, in order.
 const (
 	// BookingTaken: the calendar has decided a citizen's message, Temporal does not know.
@@ -97,6 +107,11 @@ func AppointmentPoints() []Point {
 		BookingTaken, ChangeDrafted, ChangeApplied, ChangeAccepted, PublicationDecided, ReminderPlanned,
 		NoticeDecided, NoticeHopChosen, NoticeClaimed, NoticeSent, NoticeRecorded, ReportStored, ReportSignalled,
 	}
+}
+
+// EDialoguePoints lists every point of an e-dialogue's way, as Points does of a message's.
+func EDialoguePoints() []Point {
+	return []Point{AnswerDrafted, AnswerAccepted, MessagePublished, PortalStored, PortalSignalled}
 }
 
 // DialoguePoints lists every point of what is done to a dialogue, as Points does of a

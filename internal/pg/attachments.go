@@ -40,10 +40,13 @@ type File struct {
 	SHA256 string `json:"sha256,omitempty"`
 }
 
-// NewFile is a file that staff upload for a message to come.
+// NewFile is a file that is uploaded for a message to come.
 type NewFile struct {
 	// PatientID is whom the message will be about; "" for one between colleagues.
 	PatientID string
+	// ViewerID is who uploads it in portal or app: the patient, or who represents him. ""
+	// is for staff.
+	ViewerID string
 	// MIME and Description are what the receiver is told of it.
 	MIME, Description string
 }
@@ -61,6 +64,11 @@ func (s *Store) StoreFile(ctx context.Context, by identity.Principal, clinicID s
 	f := File{ID: newID(), MIME: n.MIME, Description: n.Description}
 	var key sealingKey
 	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		if n.ViewerID != "" {
+			if err := s.viewer(ctx, tx, clinicID, n.PatientID, n.ViewerID, s.now()); err != nil {
+				return err
+			}
+		}
 		if key, err = s.fileKey(ctx, tx, clinicID, n.PatientID); err != nil {
 			return err
 		}
@@ -125,23 +133,50 @@ func (s *Store) attach(ctx context.Context, tx pgx.Tx, clinicID, patientID, outb
 	if process == contract.ProcessPrescription {
 		return refusedFiles(apperr.Field{Path: "attachments", Rule: "must be empty: an answer to a renewal request carries no files"})
 	}
+	sizes, err := s.claimFiles(ctx, tx, carrier{clinicID: clinicID, patientID: patientID, outboundID: outboundID}, ids)
+	if err != nil {
+		return err
+	}
+	if sealed := attachment.SealedBytes(sizes...); process != contract.ProcessEDialogue && sealed > attachment.MaxSealedBytes {
+		return apperr.New(apperr.TooLarge, "the files make a message of about %.1f MB and Helsenorge takes at most %d MB: send fewer or smaller ones",
+			float64(sealed)/1e6, attachment.MaxSealedBytes/1_000_000)
+	}
+	return nil
+}
+
+// carrier is the message that files go with.
+type carrier struct {
+	clinicID, patientID string
+	// author is who alone may have uploaded them, "" for anybody at the clinic.
+	author string
+	// messageID is a message of the patient's, outboundID one of the clinic's.
+	messageID, outboundID string
+}
+
+// claimFiles makes uploaded files those of one message, in the order of ids, and returns
+// their sizes. Idempotent.
+func (s *Store) claimFiles(ctx context.Context, tx pgx.Tx, c carrier, ids []string) ([]int64, error) {
 	if i := slices.IndexFunc(ids, func(id string) bool { return uuid.Validate(id) != nil }); i >= 0 {
-		return refusedFiles(unknownFile(i))
+		return nil, refusedFiles(unknownFile(i))
 	}
 	type upload struct {
-		id, patientID, outboundID string
-		size                      int64
+		id, patientID, carrierID string
+		size                     int64
 	}
-	rows, err := tx.Query(ctx, `SELECT id::text, coalesce(patient_id::text, ''), coalesce(outbound_id::text, ''), size FROM attachment
-		WHERE id = ANY ($1::uuid[]) AND clinic_id = $2 AND ready AND message_id IS NULL ORDER BY id FOR UPDATE`, ids, clinicID)
+	rows, err := tx.Query(ctx, `SELECT id::text, coalesce(patient_id::text, ''), coalesce(outbound_id, message_id)::text, size FROM attachment
+		WHERE id = ANY ($1::uuid[]) AND clinic_id = $2 AND ready AND uploaded_at IS NOT NULL AND ($3 = '' OR author = $3) ORDER BY id FOR UPDATE`,
+		ids, c.clinicID, c.author)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (u upload, err error) {
-		return u, row.Scan(&u.id, &u.patientID, &u.outboundID, &u.size)
+		var carrierID *string
+		err = row.Scan(&u.id, &u.patientID, &carrierID, &u.size)
+		u.carrierID = deref(carrierID)
+		return u, err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var f fields
 	var sizes []int64
@@ -153,22 +188,18 @@ func (s *Store) attach(ctx context.Context, tx pgx.Tx, clinicID, patientID, outb
 		}
 		u := found[at]
 		found = slices.Delete(found, at, at+1)
-		f.refuse(u.patientID != patientID, fmt.Sprintf("attachments[%d]", i), "a file that was uploaded for the same patient")
-		if u.outboundID != "" && uuid.MustParse(u.outboundID) != uuid.MustParse(outboundID) {
-			return apperr.New(apperr.Conflict, "a file goes with one message: upload it again for another")
+		f.refuse(u.patientID != c.patientID, fmt.Sprintf("attachments[%d]", i), "a file that was uploaded for the same patient")
+		if u.carrierID != "" && uuid.MustParse(u.carrierID) != uuid.MustParse(c.messageID+c.outboundID) {
+			return nil, apperr.New(apperr.Conflict, "a file goes with one message: upload it again for another")
 		}
 		sizes = append(sizes, u.size)
 	}
 	if len(f) > 0 {
-		return refusedFiles(f...)
+		return nil, refusedFiles(f...)
 	}
-	if sealed := attachment.SealedBytes(sizes...); process != contract.ProcessEDialogue && sealed > attachment.MaxSealedBytes {
-		return apperr.New(apperr.TooLarge, "the files make a message of about %.1f MB and Helsenorge takes at most %d MB: send fewer or smaller ones",
-			float64(sealed)/1e6, attachment.MaxSealedBytes/1_000_000)
-	}
-	_, err = tx.Exec(ctx, `UPDATE attachment a SET outbound_id = $1, position = t.position
-		FROM unnest($2::uuid[]) WITH ORDINALITY AS t (id, position) WHERE a.id = t.id`, outboundID, ids)
-	return err
+	_, err = tx.Exec(ctx, `UPDATE attachment a SET message_id = $1, outbound_id = $2, position = t.position
+		FROM unnest($3::uuid[]) WITH ORDINALITY AS t (id, position) WHERE a.id = t.id`, nullable(c.messageID), nullable(c.outboundID), ids)
+	return sizes, err
 }
 
 func refusedFiles(f ...apperr.Field) error {
@@ -236,6 +267,9 @@ func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clini
 		if err != nil {
 			return notFound(err, "the dialogue has no such file")
 		}
+		if err := s.amongColleagues(ctx, tx, by, clinicID, dialogueID, patientID); err != nil {
+			return err
+		}
 		f.SHA256 = hex.EncodeToString(sum)
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {
@@ -302,7 +336,7 @@ func openFile(ctx context.Context, db rower, key sealingKey, id string) (io.Read
 
 // partWriter writes a sealed stream as parts of a file.
 type partWriter struct {
-	ctx      context.Context //nolint:containedctx // it lives as long as the one call that made it
+	ctx      context.Context // it lives as long as the one call that made it
 	db       execer
 	id       string
 	buf      []byte
@@ -335,7 +369,7 @@ func (w *partWriter) flush() error {
 
 // partReader reads the parts of a file as the sealed stream that they are.
 type partReader struct {
-	ctx      context.Context //nolint:containedctx // it lives as long as the request that reads
+	ctx      context.Context // it lives as long as the request that reads
 	db       rower
 	id       string
 	rest     []byte

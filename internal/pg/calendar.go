@@ -227,10 +227,14 @@ type PatientAppointment struct {
 	Practitioner string          `json:"practitioner,omitempty"`
 }
 
-// FeedItem is a notice as the portal and the app show it to the patient.
+// FeedItem is a notice, or a message of an e-dialogue, as the feed of portal and app shows
+// it to the patient.
 type FeedItem struct {
-	NoticeID      string           `json:"noticeId"`
-	AppointmentID string           `json:"appointmentId"`
+	// NoticeID is the notice's, or the message's.
+	NoticeID string `json:"noticeId"`
+	// AppointmentID or DialogueID is what it is about.
+	AppointmentID string           `json:"appointmentId,omitempty"`
+	DialogueID    string           `json:"dialogueId,omitempty"`
 	Purpose       contract.Purpose `json:"purpose"`
 	Subject       string           `json:"subject"`
 	Body          string           `json:"body"`

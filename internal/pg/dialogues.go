@@ -8,17 +8,21 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/identity"
 )
 
 // Dialogue is a dialogue as staff read it.
 type Dialogue struct {
-	ID        string           `json:"id"`
-	Process   contract.Process `json:"process"`
-	Status    contract.Status  `json:"status"`
-	Title     string           `json:"title"`
-	PatientID string           `json:"patientId"`
-	Patient   string           `json:"patient"`
+	ID      string           `json:"id"`
+	Process contract.Process `json:"process"`
+	Status  contract.Status  `json:"status"`
+	Title   string           `json:"title"`
+	// PatientID and Patient are empty for a dialogue between colleagues, which has
+	// Participants instead.
+	PatientID    string              `json:"patientId"`
+	Patient      string              `json:"patient"`
+	Participants []routing.Recipient `json:"participants,omitempty"`
 	DialogueFacts
 	// LatestMessageID is what an answer refers to.
 	LatestMessageID string    `json:"latestMessageId,omitempty"`
@@ -64,6 +68,8 @@ type Answer struct {
 	OutcomeAt *time.Time `json:"outcomeAt,omitempty"`
 	// ResentAt is when the identical message was sent again.
 	ResentAt *time.Time `json:"resentAt,omitempty"`
+	// ReadAt is when a patient first opened an e-dialogue's message in portal or app.
+	ReadAt *time.Time `json:"readAt,omitempty"`
 }
 
 // JournalID names a journal entry and its message.
@@ -89,6 +95,9 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 			return notFound(err, "the clinic has no such dialogue")
 		}
 		d.LatestMessageID = deref(latest)
+		if err := s.amongColleagues(ctx, tx, by, clinicID, id, d.PatientID); err != nil {
+			return err
+		}
 		if d.Title, d.Patient, err = s.titleAndName(ctx, tx, id, keyID, d.PatientID, title); err != nil {
 			return err
 		}
@@ -97,6 +106,9 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		}
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {
+			return err
+		}
+		if d.Participants, err = s.participantsOf(ctx, tx, id); err != nil {
 			return err
 		}
 		if d.DialogueFacts, err = dialogueFacts(ctx, tx, id); err != nil {
@@ -125,7 +137,7 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if d.Journal, err = pgx.AppendRows(d.Journal, rows, pgx.RowToStructByPos[JournalID]); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "UPDATE inbox_item SET read_at = $2 WHERE dialogue_id = $1 AND read_at IS NULL", id, s.now()); err != nil {
+		if err := s.readIn(ctx, tx, by, clinicID, id, d.PatientID); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, by, clinicID, "dialogue.read", "dialogue/"+id, d.PatientID)
@@ -158,7 +170,7 @@ func (s *Store) readMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d *
 
 func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *Dialogue) error {
 	rows, err := tx.Query(ctx, `SELECT o.id, o.code, coalesce(o.in_reply_to::text, ''), o.opens, coalesce(s.name, o.author), o.content, o.outcome_text, o.created_at, o.sent_at, o.outcome_at,
-			o.resent_at, o.outcome_codes,
+			o.resent_at, o.read_at, o.outcome_codes,
 			CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN o.sent_at IS NOT NULL THEN 'sent' WHEN o.prepared_at IS NOT NULL THEN 'accepted' ELSE 'drafted' END
 		FROM outbound_message o LEFT JOIN staff s ON s.clinic_id = o.clinic_id AND s.subject = o.author
 		WHERE o.dialogue_id = $1 AND o.kind = 'answer' ORDER BY o.created_at, o.id`, d.ID)
@@ -168,7 +180,8 @@ func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *D
 	d.Answers, err = pgx.AppendRows(d.Answers, rows, func(row pgx.CollectableRow) (Answer, error) {
 		var a Answer
 		var sealed, words []byte
-		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Opens, &a.Author, &sealed, &words, &a.CreatedAt, &a.SentAt, &a.OutcomeAt, &a.ResentAt, &a.Codes, &a.State); err != nil {
+		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Opens, &a.Author, &sealed, &words, &a.CreatedAt, &a.SentAt, &a.OutcomeAt,
+			&a.ResentAt, &a.ReadAt, &a.Codes, &a.State); err != nil {
 			return a, err
 		}
 		if words != nil {

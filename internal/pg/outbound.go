@@ -92,6 +92,9 @@ func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID
 		if out.InReplyTo == "" && (d.InReplyTo != "" || origin != originClinic) {
 			return apperr.New(apperr.NotFound, "the dialogue has no such message to answer")
 		}
+		if err := s.amongColleagues(ctx, tx, by, clinicID, dialogueID, patientID); err != nil {
+			return err
+		}
 		key, err := s.key(ctx, tx, keyID)
 		if err != nil {
 			return err
@@ -279,7 +282,8 @@ type Prepared struct {
 //
 // In which form staff's message leaves is decided here, as the dialogue stands: see
 // wireForm. One that begins a conversation while the patient cannot be reached (S27)
-// fails for good, with an operator case, and is apperr.Conflict.
+// fails for good, with an operator case, and is apperr.Conflict. An e-dialogue's message is
+// apperr.NotFound, whoever asks: nothing of one leaves the clinic (S19, S20).
 func (s *Store) PrepareAnswer(ctx context.Context, clinicID, id string, counterpart int, build Build) (Prepared, error) {
 	p, err := s.prepare(ctx, func(tx pgx.Tx) (string, error) {
 		// Who changes a dialogue locks it before its messages.
@@ -288,8 +292,9 @@ func (s *Store) PrepareAnswer(ctx context.Context, clinicID, id string, counterp
 			return "", err
 		}
 		var found string
-		err := tx.QueryRow(ctx, "SELECT id FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind IN ('answer', 'appointment') FOR UPDATE", id, clinicID).Scan(&found)
-		return found, notFound(err, "the clinic has no such message")
+		err := tx.QueryRow(ctx, `SELECT id FROM outbound_message WHERE id = $1 AND clinic_id = $2 AND kind IN ('answer', 'appointment')
+			AND dialogue_id NOT IN (SELECT id FROM dialogue WHERE process = $3) FOR UPDATE`, id, clinicID, contract.ProcessEDialogue).Scan(&found)
+		return found, notFound(err, "the clinic has no such message for Helsenorge")
 	}, counterpart, build)
 	if err == nil && p.refused != nil {
 		err = p.refused

@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"github.com/google/uuid"
@@ -72,7 +71,7 @@ func (s *Store) DraftDialogue(ctx context.Context, by identity.Principal, clinic
 		if err := s.turning(ctx, tx, clinicID, &n); err != nil {
 			return err
 		}
-		key, err := s.starting(ctx, tx, clinicID, n)
+		key, err := s.starting(ctx, tx, by, clinicID, n)
 		if err != nil {
 			return err
 		}
@@ -119,23 +118,23 @@ func (s *Store) turning(ctx context.Context, tx pgx.Tx, clinicID string, n *NewD
 
 // starting returns the key of a dialogue that may be started: all gates of its kind are
 // open, unless it is started already.
-func (s *Store) starting(ctx context.Context, tx pgx.Tx, clinicID string, n NewDialogue) (sealingKey, error) {
-	if n.PatientID == "" {
-		return s.intakeKey(ctx, tx, clinicID)
-	}
-	card, err := s.cardOf(ctx, tx, clinicID, n.PatientID)
+func (s *Store) starting(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID string, n NewDialogue) (sealingKey, error) {
+	key, err := s.fileKey(ctx, tx, clinicID, n.PatientID)
 	if err != nil {
-		return sealingKey{}, err
+		return key, err
 	}
 	var started bool
 	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM outbound_message WHERE id = $1 AND clinic_id = $2)", n.ID, clinicID).Scan(&started); err != nil || started {
-		return card.key, err
+		return key, err
+	}
+	if err := s.reachesColleagues(ctx, tx, by, clinicID, n); err != nil {
+		return key, err
 	}
 	r, err := s.reachability(ctx, tx, clinicID, n.PatientID, n.Process)
 	if err == nil && !r.Reachable {
-		err = r.refusal()
+		err = r.refusal(n.Process)
 	}
-	return card.key, err
+	return key, err
 }
 
 // begin stores the dialogue, which is its starter's; one that was begun before is left as
@@ -159,30 +158,16 @@ func (s *Store) begin(ctx context.Context, tx pgx.Tx, by identity.Principal, cli
 		}
 		return err
 	}
-	for _, r := range n.Participants {
-		if _, err := tx.Exec(ctx, "INSERT INTO dialogue_participant (dialogue_id, recipient_kind, recipient_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-			n.DialogueID, r.Kind, r.ID); err != nil {
-			return err
-		}
+	if len(n.Participants) == 0 {
+		return nil
 	}
-	return nil
+	return s.takePart(ctx, tx, by, clinicID, n.DialogueID, n.Participants)
 }
 
 // dropEmptyDialogue removes a dialogue that the clinic began and that nothing is in.
 func (s *Store) dropEmptyDialogue(ctx context.Context, tx pgx.Tx, dialogueID string) error {
-	var id string
-	err := tx.QueryRow(ctx, `SELECT id FROM dialogue d WHERE id = $1 AND origin = $2
+	_, err := tx.Exec(ctx, `DELETE FROM dialogue d WHERE id = $1 AND origin = $2
 		AND NOT EXISTS (SELECT FROM outbound_message WHERE dialogue_id = d.id) AND NOT EXISTS (SELECT FROM inbound_message WHERE dialogue_id = d.id)
-		AND NOT EXISTS (SELECT FROM dialogue_command WHERE dialogue_id = d.id) FOR UPDATE`, dialogueID, originClinic).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, "DELETE FROM dialogue_participant WHERE dialogue_id = $1", id); err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, "DELETE FROM dialogue WHERE id = $1", id)
+		AND NOT EXISTS (SELECT FROM dialogue_command WHERE dialogue_id = d.id)`, dialogueID, originClinic)
 	return err
 }

@@ -31,8 +31,11 @@ type wireForm struct {
 
 // codeIn is the code of an answer as its process has it: a conversion may have come
 // between the writing and the sending, and only an e-consultation says on the wire that
-// it is closed (HITS 1217 §3.2.3, §3.3.2).
+// it is closed (HITS 1217 §3.2.3, §3.3.2). An e-dialogue's need not be named.
 func codeIn(p contract.Process, code string, closes bool) string {
+	if p == contract.ProcessEDialogue && code == "" {
+		return contract.InHouse
+	}
 	if p != contract.ProcessEConsultation || code != contract.AnswerToEnquiry && code != contract.AnswerFromPractitioner {
 		return code
 	}
@@ -154,7 +157,7 @@ func (s *Store) refuse(ctx context.Context, tx pgx.Tx, d dialogueRow, id string,
 	if err := s.closeOutbound(ctx, tx, id, contract.OutcomeFailed, r.codes()); err != nil {
 		return nil, err
 	}
-	return r.refusal(), s.openCase(ctx, tx, d.clinicID, d.id, id, contract.CaseNotSent, ReasonNotReachable)
+	return r.refusal(d.process), s.openCase(ctx, tx, d.clinicID, d.id, id, contract.CaseNotSent, ReasonNotReachable)
 }
 
 // codes are the closed gates as the ledger has them.
@@ -167,9 +170,15 @@ func (r Reachability) codes() []string {
 }
 
 // refusal says which gates are closed.
-func (r Reachability) refusal() error {
-	e := apperr.InState(ReasonNotReachable, "the patient cannot be contacted on Helsenorge: see to the reasons, or use another way")
-	for _, code := range r.codes() {
+func (r Reachability) refusal(p contract.Process) error {
+	e := apperr.New(apperr.Conflict, "the patient cannot be contacted on Helsenorge: see to the reasons, or use another way")
+	if p == contract.ProcessEDialogue {
+		e.Message = "the record does not say who the patient is: an e-dialogue needs a full birth number or D number"
+	}
+	for i, code := range r.codes() {
+		if i == 0 {
+			e.State = code
+		}
 		e.Fields = append(e.Fields, apperr.Field{Path: "patientId", Rule: code})
 	}
 	return e

@@ -37,6 +37,7 @@ type Service interface {
 	Dialogue(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (pg.Dialogue, error)
 	Answer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, a client.Answer) (contract.AnswerAccepted, error)
 	Explain(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (client.Explanation, error)
+	ExplainMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) (client.MessageExplanation, error)
 	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
 	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error
 	PutClinic(ctx context.Context, by identity.Principal, clinic pg.Clinic) error
@@ -49,9 +50,11 @@ type Service interface {
 	Refused(ctx context.Context, by identity.Principal, what string) error
 	Attachments
 	Lists
+	Dialogues
 	Calendars
 	Patients
 	Appointments
+	PortalDialogues
 	Integrations
 }
 
@@ -93,11 +96,13 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, refused: service.Refused, logger: logger}
 	a.huma = humago.New(a.mux, config)
 	a.registerDialogues(service)
+	a.registerDialogueCommands(service)
 	a.registerAttachments(service)
 	a.registerLists(service)
 	a.registerCalendars(service)
 	a.registerPatients(service)
 	a.registerAppointments(service)
+	a.registerPortalDialogues(service)
 	a.registerIntegrations(service)
 	for _, add := range options {
 		add(a, service)

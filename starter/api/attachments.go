@@ -35,7 +35,12 @@ type (
 
 	uploadIn struct {
 		InClinic
-		Patient     string `query:"patient" doc:"Whom the message will be about; without it the file is for colleagues"`
+		Streamed
+		Patient string `query:"patient" doc:"Whom the message will be about; without it the file is for colleagues"`
+	}
+
+	// Streamed is the part of a request whose body is a file.
+	Streamed struct {
 		Disposition string `header:"Content-Disposition" doc:"attachment; filename*=UTF-8''…: the name that the receiver sees, at most 100 characters"`
 
 		size int64
@@ -52,10 +57,10 @@ type (
 	}
 )
 
-var _ huma.Resolver = (*uploadIn)(nil)
+var _ huma.Resolver = (*Streamed)(nil)
 
 // Resolve hands the body on as it comes: huma's own ways read it whole.
-func (in *uploadIn) Resolve(hc huma.Context) []error {
+func (in *Streamed) Resolve(hc huma.Context) []error {
 	r, w := humago.Unwrap(hc)
 	unhurried(w)
 	in.size, in.body = r.ContentLength, r.Body
@@ -70,19 +75,10 @@ func unhurried(w http.ResponseWriter) {
 }
 
 func (a *API) registerAttachments(s Attachments) {
-	upload := op(http.MethodPost, "/attachments", "upload-attachment", "Upload a file for a message to come; what no message names is dropped after a day", http.StatusCreated)
-	upload.RequestBody = &huma.RequestBody{
-		Description: "The file itself, at most " + strconv.Itoa(attachment.MaxFileBytes) + " bytes: PDF, JPEG or PNG by its content",
-		Required:    true,
-		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
-	}
-	secured(a, identity.RightDialogueAnswer, upload, func(ctx context.Context, c caller, in *uploadIn) (*bodyOut[pg.File], error) {
-		description, err := filename(in.Disposition)
-		if err != nil {
-			return nil, err
-		}
-		f, err := s.Upload(ctx, c.Principal, c.clinic, client.Upload{PatientID: in.Patient, Description: description, Size: in.size}, in.body)
-		return body(f, renamed(renamed(err, "description", "header.Content-Disposition"), "patient", "query.patient"))
+	secured(a, identity.RightDialogueAnswer, uploading("/attachments", "upload-attachment"), func(ctx context.Context, c caller, in *uploadIn) (*bodyOut[pg.File], error) {
+		return in.uploaded(func(description string) (pg.File, error) {
+			return s.Upload(ctx, c.Principal, c.clinic, client.Upload{PatientID: in.Patient, Description: description, Size: in.size}, in.body)
+		})
 	})
 	secured(a, identity.RightMessageRead, get("/dialogues/{dialogue}/attachments/{file}", "read-attachment", "A file of a message, the citizen's or the clinic's own"),
 		func(ctx context.Context, c caller, in *attachmentIn) (*attachmentOut, error) {
@@ -92,6 +88,30 @@ func (a *API) registerAttachments(s Attachments) {
 			}
 			return download(f, content), nil
 		})
+}
+
+// uploading is an operation whose body is a file.
+func uploading(path, id string) huma.Operation {
+	upload := op(http.MethodPost, path, id, "Upload a file for a message to come; what no message names is dropped after a day", http.StatusCreated)
+	upload.RequestBody = &huma.RequestBody{
+		Description: "The file itself, at most " + strconv.Itoa(attachment.MaxFileBytes) + " bytes: PDF, JPEG or PNG by its content",
+		Required:    true,
+		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
+	}
+	return upload
+}
+
+// uploaded stores the file under the name that the request gives it.
+func (in *Streamed) uploaded(store func(description string) (pg.File, error)) (*bodyOut[pg.File], error) {
+	description, err := filename(in.Disposition)
+	if err != nil {
+		return nil, err
+	}
+	f, err := store(description)
+	for field, name := range map[string]string{"description": "header.Content-Disposition", "patient": "query.patient", "viewer": "query.viewer"} {
+		err = renamed(err, field, name)
+	}
+	return body(f, err)
 }
 
 // filename reads the name that a Content-Disposition gives the body, "" when there is none.

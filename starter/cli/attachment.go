@@ -40,7 +40,7 @@ attaches at once.`,
 	cmd.Flags().StringVar(&patient, "patient", "", "the patient's id; without it the file is for colleagues")
 	cmd.Flags().StringVar(&name, "name", "", "the name that the receiver sees (default that of the file)")
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
-		raw, f, err := r.upload(cmd.Context(), patient, args[0], first(name, filepath.Base(args[0])))
+		raw, f, err := r.upload(cmd.Context(), forPatient(patient), args[0], first(name, filepath.Base(args[0])))
 		if err != nil {
 			return err
 		}
@@ -97,9 +97,17 @@ func (r *remote) save(ctx context.Context, path, name string) (size int64, err e
 	return size, err
 }
 
-// upload sends a file, as it is read, for a message about the patient, "" for
+// forPatient is where staff upload a file for a message about the patient, "" for
 // colleagues.
-func (r *remote) upload(ctx context.Context, patientID, path, name string) ([]byte, pg.File, error) {
+func forPatient(id string) string {
+	if id == "" {
+		return "/attachments"
+	}
+	return "/attachments?patient=" + url.QueryEscape(id)
+}
+
+// upload sends a file, as it is read, to where it is uploaded.
+func (r *remote) upload(ctx context.Context, to, path, name string) ([]byte, pg.File, error) {
 	var f pg.File
 	content, err := os.Open(path)
 	if err != nil {
@@ -114,12 +122,8 @@ func (r *remote) upload(ctx context.Context, patientID, path, name string) ([]by
 	if info.Size() > attachment.MaxFileBytes {
 		return nil, f, usage("%s has %d bytes: a file has at most %d", path, info.Size(), attachment.MaxFileBytes)
 	}
-	query := ""
-	if patientID != "" {
-		query = "?patient=" + url.QueryEscape(patientID)
-	}
 	var raw []byte
-	if err := r.send(ctx, transferTimeout, http.MethodPost, "/attachments"+query, content, func(answer io.Reader) (err error) {
+	if err := r.send(ctx, transferTimeout, http.MethodPost, to, content, func(answer io.Reader) (err error) {
 		raw, err = r.whole(answer)
 		return err
 	}, "Content-Type", "application/octet-stream", "Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name})); err != nil {
@@ -128,11 +132,11 @@ func (r *remote) upload(ctx context.Context, patientID, path, name string) ([]by
 	return raw, f, r.decode(raw, &f)
 }
 
-// attach uploads files for a message about the patient and returns their ids.
-func (r *remote) attach(ctx context.Context, patientID string, paths []string) ([]string, error) {
+// attach uploads files for one message and returns their ids.
+func (r *remote) attach(ctx context.Context, to string, paths []string) ([]string, error) {
 	var ids []string
 	for _, path := range paths {
-		_, f, err := r.upload(ctx, patientID, path, filepath.Base(path))
+		_, f, err := r.upload(ctx, to, path, filepath.Base(path))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", oneLine(path), err)
 		}
@@ -150,5 +154,5 @@ func (r *remote) attachToDialogue(ctx context.Context, dialogueID string, paths 
 	if _, err := r.get(ctx, "/dialogues/"+url.PathEscape(dialogueID), &d); err != nil {
 		return nil, err
 	}
-	return r.attach(ctx, d.PatientID, paths)
+	return r.attach(ctx, forPatient(d.PatientID), paths)
 }

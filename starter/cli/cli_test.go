@@ -332,6 +332,36 @@ parties:
 	}
 }
 
+func TestHandlingCommands(t *testing.T) {
+	t.Parallel()
+	const path = "/dialogues/" + dialogueID + "/changes"
+	key := uuid.NewString()
+	r := serve(t, map[string]answer{"POST " + path: {200, client.DialogueChanged{DialogueID: dialogueID, ChangeID: key, Process: contract.ProcessEContact, Status: contract.StatusAwaitingClinic}}})
+	for _, c := range []struct {
+		args      []string
+		body, out string
+	}{
+		{[]string{"take", dialogueID, "--id", key}, `{"kind":"take"}`, "You have taken dialogue " + dialogueID},
+		{[]string{"assign", dialogueID, patientID, "--note", "Kan du?"}, `{"kind":"assign","staffId":"` + patientID + `","note":"Kan du?"}`, "is given to " + patientID},
+		{[]string{"assign", dialogueID}, `{"kind":"assign"}`, "is given to nobody"},
+		{
+			[]string{"forward", dialogueID, "group:nurses", "practitioner:gp"}, `{"kind":"forward","to":[{"kind":"group","id":"nurses"},{"kind":"practitioner","id":"gp"}]}`,
+			"lies with group:nurses, practitioner:gp from now on",
+		},
+		{[]string{"close", dialogueID}, `{"kind":"close"}`, "is closed"},
+	} {
+		got := run(t, r.env(), "", append([]string{"dialogue"}, c.args...)...)
+		require.Equal(t, cli.ExitDone, got.code, got.err)
+		require.Contains(t, got.out, c.out)
+		require.JSONEq(t, c.body, r.calls[len(r.calls)-1].body)
+	}
+	require.Equal(t, key, r.calls[0].key)
+	require.NoError(t, uuid.Validate(r.calls[1].key))
+	got := run(t, r.env(), "", "dialogue", "forward", dialogueID, "nurses")
+	require.Equal(t, cli.ExitUsage, got.code)
+	require.Contains(t, got.err, "such as group:nurses")
+}
+
 func TestExitCodesAndWords(t *testing.T) {
 	t.Parallel()
 	refused := func(status int, p api.Problem) map[string]answer {

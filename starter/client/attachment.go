@@ -46,6 +46,11 @@ func (c *Client) Upload(ctx context.Context, by identity.Principal, clinicID str
 	if err := allow(by, identity.RightDialogueAnswer, clinicID); err != nil {
 		return pg.File{}, err
 	}
+	return c.upload(ctx, by, clinicID, "", u, content)
+}
+
+// upload is Upload by whoever may; viewerID is who does in portal or app, "" for staff.
+func (c *Client) upload(ctx context.Context, by identity.Principal, clinicID, viewerID string, u Upload, content io.Reader) (pg.File, error) {
 	u.Description = strings.TrimSpace(u.Description)
 	var f faults
 	f.check(u.PatientID == "" || isID(u.PatientID), "patient", "a patient's id; without it the file is for colleagues")
@@ -69,7 +74,7 @@ func (c *Client) Upload(ctx context.Context, by identity.Principal, clinicID str
 	if format == "" {
 		return pg.File{}, apperr.New(apperr.Unsupported, "the file is neither PDF, JPEG nor PNG, whatever it is called: Helsenorge takes no other")
 	}
-	return c.store.StoreFile(ctx, by, clinicID, pg.NewFile{PatientID: u.PatientID, MIME: format, Description: u.Description},
+	return c.store.StoreFile(ctx, by, clinicID, pg.NewFile{PatientID: u.PatientID, ViewerID: viewerID, MIME: format, Description: u.Description},
 		io.MultiReader(strings.NewReader(string(head)), body),
 		func(open func() (io.Reader, error)) error { return c.scanner.Scan(ctx, open) })
 }

@@ -35,7 +35,7 @@ CREATE INDEX dialogue_due ON dialogue (clinic_id, answer_due, id) WHERE answer_d
 
 -- With whom colleagues talk in an e-dialogue of their own.
 CREATE TABLE dialogue_participant (
-    dialogue_id    uuid NOT NULL REFERENCES dialogue,
+    dialogue_id    uuid NOT NULL REFERENCES dialogue ON DELETE CASCADE,
     recipient_kind text NOT NULL,                     -- routing.Kind
     recipient_id   text NOT NULL,
     PRIMARY KEY (dialogue_id, recipient_kind, recipient_id)
@@ -94,6 +94,9 @@ CREATE TABLE dialogue_command (
     output       jsonb                                -- contract.ApplyDialogueChangeOutput, what a repetition is told
 );
 CREATE INDEX dialogue_command_by_dialogue ON dialogue_command (dialogue_id, applied_at);
+
+-- When the patient, or who represents him, first opened a message of the clinic in portal or app.
+ALTER TABLE outbound_message ADD COLUMN read_at timestamptz;
 
 -- What was sent again, and how: the identical message at most once more.
 ALTER TABLE outbound_message
