@@ -190,9 +190,9 @@ func TestOfficialSamples(t *testing.T) {
 
 func (w *world) inbox(who identity.Principal) []pg.InboxItem {
 	w.Helper()
-	items, err := w.store.Inbox(w.Context(), who, who.ClinicID, 5000)
+	found, err := w.store.Inbox(w.Context(), who, who.ClinicID, pg.DialogueQuery{Limit: 5000})
 	require.NoError(w, err)
-	return items
+	return found.Items
 }
 
 // TestWrongMessages: each gets the answer of the standard, and nothing is lost.
@@ -332,8 +332,9 @@ func TestRejectedAnswer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, body, "E35")
-	cases, err := w.store.Cases(t.Context(), demo.Admin, demo.ClinicID)
+	found, err := w.store.Cases(t.Context(), demo.Admin, demo.ClinicID, pg.CaseQuery{Limit: 10})
 	require.NoError(t, err)
+	cases := found.Items
 	require.Len(t, cases, 1)
 	require.Equal(t, contract.CaseDeliveryRejected, cases[0].Kind)
 }

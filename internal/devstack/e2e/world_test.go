@@ -147,12 +147,12 @@ func (w *world) dialogue(subject string) string {
 	w.Helper()
 	var id string
 	w.eventually("dialogue "+subject+" in an inbox", func() error {
-		items, err := w.store.Inbox(w.Context(), demo.Admin, demo.ClinicID, 5000)
+		inbox, err := w.store.Inbox(w.Context(), demo.Admin, demo.ClinicID, pg.DialogueQuery{Limit: 5000})
 		if err != nil {
 			return err
 		}
 		found := 0
-		for _, i := range items {
+		for _, i := range inbox.Items {
 			if i.Title == "helsenorge.no: "+subject {
 				id = i.DialogueID
 				found++
@@ -227,12 +227,12 @@ func (w *world) audit(expected []expectation) error {
 	if err != nil {
 		return err
 	}
-	items, err := w.store.Inbox(w.Context(), demo.Admin, demo.ClinicID, 5000)
+	inbox, err := w.store.Inbox(w.Context(), demo.Admin, demo.ClinicID, pg.DialogueQuery{Limit: 5000})
 	if err != nil {
 		return err
 	}
 	for _, e := range expected {
-		if err := w.auditOne(e, book, items); err != nil {
+		if err := w.auditOne(e, book, inbox.Items); err != nil {
 			return fmt.Errorf("%s %s: %w", e.sent.Kind, e.subject, err)
 		}
 	}
