@@ -53,6 +53,7 @@ type fakeStore struct {
 	patient pg.Patient
 	ledger  []pg.LedgerLine
 	fakeCalendar
+	fakeIntegrations
 }
 
 func newStore(process contract.Process) *fakeStore {
@@ -474,6 +475,7 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 		}},
 	}
 	maps.Copy(methods, appointmentMethods(t.Context()))
+	maps.Copy(methods, integrationMethods(t.Context()))
 	roles := []identity.Role{
 		identity.RoleClinicAdministrator, identity.RolePractitioner, identity.RoleStaff,
 		identity.RolePortal, identity.RoleOperator, identity.RoleAuditor, identity.RoleService, "",
