@@ -44,6 +44,8 @@ func ExampleRights() {
 	// appointment:write make and change appointments: [practitioner staff service]
 	// portal:read       read a patient's own appointments, notices and free slots: [portal]
 	// portal:book       book and cancel for a patient: [portal]
+	// activation:write  activate, suspend and resume an integration with Helsenorge: [operator]
+	// activation:sign-off sign off what an integration needs: [clinic-administrator operator]
 }
 
 func TestRights(t *testing.T) {
