@@ -124,6 +124,13 @@ type Log struct {
 	Level string `env:"HELSEBRO_LOG_LEVEL" envDefault:"info"`
 }
 
+// Scan is the virus scanner that judges uploaded files.
+type Scan struct {
+	// ClamAVAddr is the host:port of a ClamAV daemon (clamd); empty means that nothing
+	// scans them.
+	ClamAVAddr string `env:"HELSEBRO_CLAMAV_ADDR" envDefault:""`
+}
+
 // Worker is the configuration of `worker`.
 type Worker struct {
 	Database  Database
@@ -155,6 +162,7 @@ type Serve struct {
 	Identity Identity
 	Activity Activity
 	HTTP     HTTP
+	Scan     Scan
 	// SMSCallback is empty where no gateway reports.
 	SMSCallback SMSCallback
 	Log         Log
@@ -185,7 +193,7 @@ func (c *Listen) Validate() error {
 // Validate names every setting that is missing or wrong, with what would be right.
 func (c *Serve) Validate() error {
 	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Codec.check(), c.Identity.check(), c.Activity.check(),
-		checkAddr("HELSEBRO_HTTP_ADDR", c.HTTP.Addr), c.SMSCallback.Validate(), c.Log.check())
+		checkAddr("HELSEBRO_HTTP_ADDR", c.HTTP.Addr), c.Scan.check(), c.SMSCallback.Validate(), c.Log.check())
 }
 
 func (c Database) check() error {
@@ -263,6 +271,13 @@ func (c Identity) check() error {
 	}
 	errs = append(errs, checkFile("HELSEBRO_JWKS_FILE", c.JWKSFile, "the token issuer's public keys (JWKS)"))
 	return errors.Join(errs...)
+}
+
+func (c Scan) check() error {
+	if c.ClamAVAddr == "" {
+		return nil
+	}
+	return checkAddr("HELSEBRO_CLAMAV_ADDR", c.ClamAVAddr)
 }
 
 func (c Health) check() error { return checkAddr("HELSEBRO_HEALTH_ADDR", c.Addr) }

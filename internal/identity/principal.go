@@ -39,6 +39,7 @@ const (
 	RightDialogueAnswer Right = "dialogue:answer"
 	RightInboxRead      Right = "inbox:read"
 	RightMessageRead    Right = "message:read"
+	RightMessageResend  Right = "message:resend"
 	RightJournalRead    Right = "journal:read"
 	RightPatientRead    Right = "patient:read"
 	RightPatientWrite   Right = "patient:write"
@@ -62,6 +63,7 @@ const (
 	RightAppointmentWrite Right = "appointment:write"
 	RightPortalRead       Right = "portal:read"
 	RightPortalBook       Right = "portal:book"
+	RightPortalWrite      Right = "portal:write"
 
 	RightActivationWrite   Right = "activation:write"
 	RightActivationSignOff Right = "activation:sign-off"
@@ -86,6 +88,7 @@ var grants = []Grant{
 	{RightDialogueAnswer, "answer and end dialogues", []Role{RolePractitioner, RoleStaff}},
 	{RightInboxRead, "read inboxes", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightMessageRead, "open messages and files", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightMessageResend, "send a message again that is overdue or was reported", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleOperator}},
 	{RightJournalRead, "read journal entries", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightPatientRead, "find a patient's id", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService}},
 	{RightPatientWrite, "write patients of the record system", []Role{RoleService}},
@@ -106,8 +109,9 @@ var grants = []Grant{
 	{RightCalendarWrite, "change calendars, types and slots", []Role{RoleClinicAdministrator, RoleService}},
 	{RightAppointmentRead, "read appointments, and how a patient is reached and represented", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightAppointmentWrite, "make and change appointments", []Role{RolePractitioner, RoleStaff, RoleService}},
-	{RightPortalRead, "read a patient's own appointments, notices and free slots", []Role{RolePortal}},
+	{RightPortalRead, "read a patient's own appointments, e-dialogues, notices and free slots", []Role{RolePortal}},
 	{RightPortalBook, "book and cancel for a patient", []Role{RolePortal}},
+	{RightPortalWrite, "write to the clinic for a patient", []Role{RolePortal}},
 	{RightActivationWrite, "activate, suspend and resume an integration with Helsenorge", []Role{RoleOperator}},
 	{RightActivationSignOff, "sign off what an integration needs", []Role{RoleClinicAdministrator, RoleOperator}},
 }

@@ -22,6 +22,7 @@ func ExampleRights() {
 	// dialogue:answer   answer and end dialogues: [practitioner staff]
 	// inbox:read        read inboxes: [practitioner staff service]
 	// message:read      open messages and files: [practitioner staff service]
+	// message:resend    send a message again that is overdue or was reported: [clinic-administrator practitioner staff operator]
 	// journal:read      read journal entries: [practitioner staff service]
 	// patient:read      find a patient's id: [clinic-administrator practitioner staff service]
 	// patient:write     write patients of the record system: [service]
@@ -42,8 +43,9 @@ func ExampleRights() {
 	// calendar:write    change calendars, types and slots: [clinic-administrator service]
 	// appointment:read  read appointments, and how a patient is reached and represented: [practitioner staff service]
 	// appointment:write make and change appointments: [practitioner staff service]
-	// portal:read       read a patient's own appointments, notices and free slots: [portal]
+	// portal:read       read a patient's own appointments, e-dialogues, notices and free slots: [portal]
 	// portal:book       book and cancel for a patient: [portal]
+	// portal:write      write to the clinic for a patient: [portal]
 	// activation:write  activate, suspend and resume an integration with Helsenorge: [operator]
 	// activation:sign-off sign off what an integration needs: [clinic-administrator operator]
 }

@@ -182,10 +182,7 @@ func (s *Store) guardCases(ctx context.Context, tx pgx.Tx, clinicID string) erro
 				contract.CaseBookingClosed, staffID, s.now())
 		} else {
 			// There is one case per practitioner: it opens again.
-			_, err = tx.Exec(ctx, `INSERT INTO operator_case (id, clinic_id, kind, message_id, reason, opened_at) VALUES ($1, $2, $3, $4, $5, $6)
-				ON CONFLICT (kind, message_id) DO UPDATE SET reason = $5, resolved_at = NULL,
-					opened_at = CASE WHEN operator_case.resolved_at IS NULL THEN operator_case.opened_at ELSE $6 END`,
-				newID(), clinicID, contract.CaseBookingClosed, staffID, reason, s.now())
+			err = s.reopenCase(ctx, tx, clinicID, staffID, contract.CaseBookingClosed, reason)
 		}
 		if err != nil {
 			return err

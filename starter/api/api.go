@@ -36,9 +36,9 @@ const MaxBodyBytes = 1 << 20
 type Service interface {
 	Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.InboxItem, error)
 	Dialogue(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (pg.Dialogue, error)
-	Attachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, fileID string) (pg.File, []byte, error)
 	Answer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, a client.Answer) (contract.AnswerAccepted, error)
 	Explain(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (client.Explanation, error)
+	ExplainMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) (client.MessageExplanation, error)
 	Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error)
 	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
 	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error
@@ -49,9 +49,12 @@ type Service interface {
 	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
 	Quarantine(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
 	DeliveryReported(ctx context.Context, r client.DeliveryReport) error
+	Attachments
+	Dialogues
 	Calendars
 	Patients
 	Appointments
+	PortalDialogues
 	Integrations
 }
 
@@ -92,9 +95,12 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, logger: logger}
 	a.huma = humago.New(a.mux, config)
 	a.registerDialogues(service)
+	a.registerDialogueCommands(service)
+	a.registerAttachments(service)
 	a.registerCalendars(service)
 	a.registerPatients(service)
 	a.registerAppointments(service)
+	a.registerPortalDialogues(service)
 	a.registerIntegrations(service)
 	for _, add := range options {
 		add(a, service)

@@ -40,15 +40,6 @@ func (c *Client) Dialogue(ctx context.Context, by identity.Principal, clinicID, 
 	return c.store.ReadDialogue(ctx, by, clinicID, dialogueID)
 }
 
-// Attachment opens a file of a dialogue. The content is what the citizen sent: it
-// must never be shown as a page of this origin.
-func (c *Client) Attachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, fileID string) (pg.File, []byte, error) {
-	if err := allow(by, identity.RightMessageRead, clinicID); err != nil {
-		return pg.File{}, nil, err
-	}
-	return c.store.ReadAttachment(ctx, by, clinicID, dialogueID, fileID)
-}
-
 // Cases lists what operators are asked to look at, open cases first.
 func (c *Client) Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error) {
 	if err := allow(by, identity.RightCaseRead, clinicID); err != nil {

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/helsebro/helsebro/activities/calendar"
+	"github.com/helsebro/helsebro/activities/dialogue"
 	"github.com/helsebro/helsebro/activities/helsenorge"
 	"github.com/helsebro/helsebro/activities/inbox"
 	"github.com/helsebro/helsebro/activities/journal"
@@ -42,7 +43,7 @@ func Options(cfg config.Worker, logger *slog.Logger) fx.Option {
 		fx.Provide(fx.Annotate(func() fleet.Registration {
 			return fleet.Registration{Queue: contract.QueueLifecycle, Register: func(r worker.Registry) { workflows.Register(r) }}
 		}, fx.ResultTags(fleet.Group))),
-		inbox.Module, journal.Module, ledger.Module, helsenorge.Module, calendar.Module, notify.Module, preconditions.Module,
+		inbox.Module, journal.Module, ledger.Module, helsenorge.Module, calendar.Module, notify.Module, dialogue.Module, preconditions.Module,
 		fleet.Module,
 	)
 }

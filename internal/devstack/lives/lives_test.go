@@ -436,7 +436,7 @@ func (l *life) employ(told bool) {
 	}
 	decides := calendar.New(l.store, l, calendar.Config{HelsenorgeHerID: counterpart, Channels: waits})
 	gives := notify.New(l.store, notify.Senders{contract.ChannelEmail: provider{l}, contract.ChannelSMS: provider{l}}, waits)
-	sends := helsenorge.New(l.store, l, transport.Plain{}, parties{}, 4*time.Hour)
+	sends := helsenorge.New(l.store, l, transport.Plain{}, parties{}, helsenorge.Config{ReceiptDue: 4 * time.Hour, HelsenorgeHerID: counterpart})
 	books := ledger.New(l.store)
 	const moment, queue = 20 * time.Second, 25 * time.Minute
 	late(l, "ApplyChange", 0, decides.ApplyChange)

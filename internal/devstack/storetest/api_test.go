@@ -65,6 +65,10 @@ func (a *applies) QueryWorkflowWithOptions(context.Context, *sdkclient.QueryWork
 
 func (a *applies) SignalWorkflow(context.Context, string, string, string, any) error { return nil }
 
+func (a *applies) SignalWithStartWorkflow(context.Context, string, string, any, sdkclient.StartWorkflowOptions, any, ...any) (sdkclient.WorkflowRun, error) {
+	return nil, serviceerror.NewUnavailable("no server")
+}
+
 type applied struct{ contract.ChangeAccepted }
 
 func (applied) WorkflowID() string { return "" }

@@ -31,9 +31,23 @@ func setup(t *testing.T) (*storetest.Database, *pg.Store) {
 	t.Helper()
 	t.Parallel()
 	d := storetest.New(t)
-	require.NoError(t, d.Store.PutClinic(t.Context(), demo.Service, demo.Clinic()))
+	withClinic(t, d.Store)
 	storetest.Activate(t, d.Store, demo.Clinic())
 	return d, d.Store
+}
+
+// withClinic writes the demonstration clinic.
+func withClinic(t *testing.T, s *pg.Store) {
+	t.Helper()
+	require.NoError(t, s.PutClinic(t.Context(), demo.Service, demo.Clinic()))
+}
+
+// alone is setup for a test beside which no other runs.
+func alone(t *testing.T) *pg.Store {
+	t.Helper()
+	d := storetest.New(t)
+	withClinic(t, d.Store)
+	return d.Store
 }
 
 func arrival(process contract.Process, code, function string) pg.Arrival {
@@ -152,7 +166,7 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 	_, err = s.DraftAnswer(ctx, demo.GP, demo.ClinicID, m.DialogueID, other)
 	require.True(t, apperr.Is(err, apperr.Duplicate), "%v", err)
 
-	p, err := s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, func(_ context.Context, j pg.Job) ([]byte, error) {
+	p, err := s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, helsenorge, func(_ context.Context, j pg.Job) ([]byte, error) {
 		require.Equal(t, "Hvil kneet.", j.Text)
 		require.Equal(t, "Frida Fastlege", j.Author.Name)
 		require.Equal(t, m.MsgID, j.Conversation)
@@ -161,7 +175,7 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, demo.GPHerID, p.FromHerID)
 	require.Equal(t, helsenorge, p.ToHerID)
-	again, err := s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, build("another"))
+	again, err := s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, helsenorge, build("another"))
 	require.NoError(t, err)
 	require.Equal(t, []byte("wire"), again.Wire)
 	require.Equal(t, p.MsgID, again.MsgID)
@@ -175,7 +189,7 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 	file, content, err := s.ReadAttachment(ctx, demo.GP, demo.ClinicID, m.DialogueID, d.Messages[0].Attachments[0].ID)
 	require.NoError(t, err)
 	require.Equal(t, "kne", file.Description)
-	require.Equal(t, "not really a picture", string(content))
+	require.Equal(t, "not really a picture", string(whole(t, content)))
 
 	receipt := pg.Arrival{
 		TransportID: uuid.NewString(), Subject: "APPREC", FromHerID: helsenorge, ToHerID: demo.GPHerID, Raw: []byte("<AppRec/>"),

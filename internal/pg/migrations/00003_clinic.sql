@@ -21,6 +21,8 @@ ALTER TABLE dialogue
     ADD COLUMN closed_by     text NOT NULL DEFAULT '',
     ADD COLUMN converted_at  timestamptz,             -- e-contact to e-consultation (F14)
     ADD COLUMN converted_by  text NOT NULL DEFAULT '',
+    ADD COLUMN fee_notice_id uuid,                    -- the message that tells the patient of the fee, or asks him
+    ADD COLUMN fee_asked     boolean NOT NULL DEFAULT false, -- it asks: the fee follows once he writes again
     ADD COLUMN billable_at   timestamptz,             -- since when the patient knows that a fee follows
     ADD COLUMN owed_since    timestamptz,             -- receipt of the citizen's first unanswered message
     ADD COLUMN answer_due    timestamptz,             -- the limit of its answer (F13)
@@ -29,10 +31,11 @@ ALTER TABLE dialogue
 CREATE INDEX dialogue_by_owner ON dialogue (owner_id) WHERE owner_id IS NOT NULL;
 CREATE INDEX dialogue_by_turned_from ON dialogue (turned_from) WHERE turned_from IS NOT NULL;
 CREATE INDEX dialogue_owed ON dialogue (clinic_id, owed_since) WHERE owed_since IS NOT NULL;
+CREATE INDEX dialogue_due ON dialogue (clinic_id, answer_due, id) WHERE answer_due IS NOT NULL;
 
 -- With whom colleagues talk in an e-dialogue of their own.
 CREATE TABLE dialogue_participant (
-    dialogue_id    uuid NOT NULL REFERENCES dialogue,
+    dialogue_id    uuid NOT NULL REFERENCES dialogue ON DELETE CASCADE,
     recipient_kind text NOT NULL,                     -- routing.Kind
     recipient_id   text NOT NULL,
     PRIMARY KEY (dialogue_id, recipient_kind, recipient_id)
@@ -47,9 +50,11 @@ ALTER TABLE inbound_message ADD COLUMN written_at timestamptz;  -- GenDate, neve
 -- A message of a colleague lies in inboxes, too.
 ALTER TABLE inbox_item
     DROP CONSTRAINT inbox_item_message_id_fkey,
-    ADD COLUMN via     text NOT NULL DEFAULT 'rule',  -- rule, owner, wished, deputy, forward, assign, escalation, leaver, participant
+    ADD COLUMN via     text NOT NULL DEFAULT 'rule',  -- routing.Via
     ADD COLUMN left_at timestamptz;                   -- forwarded: it no longer lies here
-CREATE INDEX inbox_item_live ON inbox_item (clinic_id, recipient_kind, recipient_id, dialogue_id) WHERE left_at IS NULL;
+CREATE INDEX inbox_item_live ON inbox_item (clinic_id, recipient_kind, recipient_id, dialogue_id) INCLUDE (read_at) WHERE left_at IS NULL;
+DROP INDEX inbox_item_by_recipient;
+CREATE INDEX operator_case_by_clinic ON operator_case (clinic_id, (resolved_at IS NOT NULL), opened_at, id);
 
 -- One entry per dialogue; every message in it once, in the order in which it was sent (F14, D9).
 ALTER TABLE journal_entry RENAME TO journal_message;
@@ -90,22 +95,40 @@ CREATE TABLE dialogue_command (
 );
 CREATE INDEX dialogue_command_by_dialogue ON dialogue_command (dialogue_id, applied_at);
 
+-- When the patient, or who represents him, first opened a message of the clinic in portal or app.
+ALTER TABLE outbound_message ADD COLUMN read_at timestamptz;
+
 -- What was sent again, and how: the identical message at most once more.
 ALTER TABLE outbound_message
     ADD COLUMN opens     boolean NOT NULL DEFAULT false, -- it began a conversation of its own on the wire
     ADD COLUMN close     boolean NOT NULL DEFAULT false, -- the dialogue ends with it on the clinic's side
-    ADD COLUMN resent_at timestamptz;
+    ADD COLUMN resent_at timestamptz,
+    ADD COLUMN conversation text NOT NULL DEFAULT '', -- the wire's, once it is prepared
+    ADD COLUMN outcome_text bytea;                    -- sealed: the receipt's own words
+UPDATE outbound_message o SET conversation = i.conversation FROM inbound_message i WHERE i.id = o.in_reply_to AND o.kind = 'answer';
+CREATE INDEX outbound_by_conversation ON outbound_message (dialogue_id, conversation) WHERE conversation <> '';
 
 -- A file is uploaded before the message that carries it; a citizen's comes with his.
+-- It is kept in parts, so that none is ever whole in memory.
+CREATE TABLE attachment_part (
+    attachment_id uuid NOT NULL REFERENCES attachment ON DELETE CASCADE,
+    position      integer NOT NULL,
+    content       bytea NOT NULL,                     -- a piece of a sealed stream
+    PRIMARY KEY (attachment_id, position)
+);
+ALTER TABLE attachment_part ALTER COLUMN content SET STORAGE EXTERNAL; -- what is sealed cannot be compressed
+INSERT INTO attachment_part (attachment_id, position, content) SELECT id, 1, content FROM attachment;
 ALTER TABLE attachment
+    DROP COLUMN content,
     ALTER COLUMN message_id DROP NOT NULL,
     ADD COLUMN clinic_id   uuid REFERENCES clinic,
-    ADD COLUMN patient_id  uuid REFERENCES patient,
+    ADD COLUMN patient_id  uuid REFERENCES patient,   -- null with clinic_id: for colleagues
     ADD COLUMN author      text NOT NULL DEFAULT '',
     ADD COLUMN uploaded_at timestamptz,
+    ADD COLUMN ready       boolean NOT NULL DEFAULT true, -- false until all of it is here and was found clean
     ADD COLUMN outbound_id uuid REFERENCES outbound_message ON DELETE SET NULL;
 CREATE INDEX attachment_by_outbound ON attachment (outbound_id) WHERE outbound_id IS NOT NULL;
-CREATE INDEX attachment_unused ON attachment (uploaded_at) WHERE message_id IS NULL AND outbound_id IS NULL;
+CREATE INDEX attachment_unused ON attachment (clinic_id, uploaded_at) WHERE message_id IS NULL AND outbound_id IS NULL;
 
 -- What a renewal request asks for, one row per prescription (F15).
 CREATE TABLE prescription_item (
