@@ -414,6 +414,34 @@ func preconditionsSaid(t *testing.T, r storetest.Registry, one pg.LookedAt) (pg.
 	return registry.Look(t.Context(), r, one.Facts.HerIDs())
 }
 
+// TestNobodyAnswersWhileSuspended: the refusal is at the start, with the reason; an answer
+// that was stored before goes its way.
+func TestNobodyAnswersWhileSuspended(t *testing.T) {
+	_, s := setup(t)
+	ctx := t.Context()
+	r := storetest.Registered(demo.Clinic())
+	m, err := s.StoreArrival(ctx, eConsultation())
+	require.NoError(t, err)
+	draft := func(id string) error {
+		_, err := s.DraftAnswer(ctx, demo.GP, demo.ClinicID, m.DialogueID, pg.Draft{ID: id, Code: "12", Text: "Hei"})
+		return err
+	}
+	before := uuid.NewString()
+	require.NoError(t, draft(before))
+	for _, staffID := range []string{"", demo.GPID} {
+		require.NoError(t, storetest.Change(t, s, r, demo.ClinicID, asks(pg.SuspendIntegration, staffID)))
+		err := draft(uuid.NewString())
+		require.Equal(t, apperr.Conflict, apperr.KindOf(err))
+		require.ErrorContains(t, err, "clinic status")
+		require.NoError(t, draft(before))
+		require.NoError(t, storetest.Change(t, s, r, demo.ClinicID, asks(pg.ResumeIntegration, staffID)))
+	}
+	// He asked while it was offered.
+	delete(r, demo.GPHerID)
+	storetest.Look(t, s, r, demo.ClinicID, demo.GPID)
+	require.NoError(t, draft(uuid.NewString()))
+}
+
 // TestSuspendedAppointmentsAreTheClinicsOwn: they stay, Helsenorge is told of none, and
 // what waits to leave for it does not.
 func TestSuspendedAppointmentsAreTheClinicsOwn(t *testing.T) {
