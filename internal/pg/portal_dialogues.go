@@ -54,11 +54,8 @@ type PortalThread struct {
 	Messages []PortalMessage `json:"messages"`
 }
 
-// Who wrote a message, as the portal says it.
-const (
-	fromClinic  = "clinic"
-	fromPatient = "patient"
-)
+// fromClinic is who wrote a message that staff wrote, as the portal says it.
+const fromClinic = "clinic"
 
 // portalDialogues is what the portal shows of the e-dialogues d: those of which something
 // has been shown, or written there.
