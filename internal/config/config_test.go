@@ -24,6 +24,17 @@ func TestValidateNamesEverySetting(t *testing.T) {
 	require.ErrorContains(t, err, "HELSEBRO_JWKS_FILE")
 }
 
+func TestTheScannerIsOffUnlessNamed(t *testing.T) {
+	c, err := Load[Serve]()
+	require.Error(t, err, "the required settings are not given")
+	require.Empty(t, c.Scan.ClamAVAddr)
+	require.NotContains(t, err.Error(), "HELSEBRO_CLAMAV_ADDR")
+
+	t.Setenv("HELSEBRO_CLAMAV_ADDR", "clamd")
+	_, err = Load[Serve]()
+	require.ErrorContains(t, err, `HELSEBRO_CLAMAV_ADDR is "clamd": give host:port`)
+}
+
 func TestHealthListensOnTheLoopbackUnlessTold(t *testing.T) {
 	c, err := Load[Listen]()
 	require.Error(t, err, "the required settings are not given")

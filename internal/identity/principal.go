@@ -39,6 +39,7 @@ const (
 	RightDialogueAnswer Right = "dialogue:answer"
 	RightInboxRead      Right = "inbox:read"
 	RightMessageRead    Right = "message:read"
+	RightMessageResend  Right = "message:resend"
 	RightJournalRead    Right = "journal:read"
 	RightPatientRead    Right = "patient:read"
 	RightPatientWrite   Right = "patient:write"
@@ -87,6 +88,7 @@ var grants = []Grant{
 	{RightDialogueAnswer, "answer and end dialogues", []Role{RolePractitioner, RoleStaff}},
 	{RightInboxRead, "read inboxes", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightMessageRead, "open messages and files", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightMessageResend, "send a message again that is overdue or was reported", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleOperator}},
 	{RightJournalRead, "read journal entries", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightPatientRead, "find a patient's id", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService}},
 	{RightPatientWrite, "write patients of the record system", []Role{RoleService}},

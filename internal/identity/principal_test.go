@@ -22,6 +22,7 @@ func ExampleRights() {
 	// dialogue:answer   answer and end dialogues: [practitioner staff]
 	// inbox:read        read inboxes: [practitioner staff service]
 	// message:read      open messages and files: [practitioner staff service]
+	// message:resend    send a message again that is overdue or was reported: [clinic-administrator practitioner staff operator]
 	// journal:read      read journal entries: [practitioner staff service]
 	// patient:read      find a patient's id: [clinic-administrator practitioner staff service]
 	// patient:write     write patients of the record system: [service]

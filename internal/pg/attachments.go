@@ -336,7 +336,7 @@ func openFile(ctx context.Context, db rower, key sealingKey, id string) (io.Read
 
 // partWriter writes a sealed stream as parts of a file.
 type partWriter struct {
-	ctx      context.Context //nolint:containedctx // it lives as long as the one call that made it
+	ctx      context.Context // it lives as long as the one call that made it
 	db       execer
 	id       string
 	buf      []byte
@@ -369,7 +369,7 @@ func (w *partWriter) flush() error {
 
 // partReader reads the parts of a file as the sealed stream that they are.
 type partReader struct {
-	ctx      context.Context //nolint:containedctx // it lives as long as the request that reads
+	ctx      context.Context // it lives as long as the request that reads
 	db       rower
 	id       string
 	rest     []byte

@@ -28,7 +28,7 @@ func (s *Store) applyConvert(ctx context.Context, tx pgx.Tx, c storedChange, out
 		return err
 	}
 	if !r.Reachable {
-		return r.refusal()
+		return r.refusal(contract.ProcessEConsultation)
 	}
 	d.process = contract.ProcessEConsultation
 	notice, asks, err := s.feeNotice(ctx, tx, c, d)

@@ -68,6 +68,8 @@ type DraftedDialogueChange struct {
 	// and Output says what came of it.
 	Applied bool
 	Output  contract.ApplyDialogueChangeOutput
+	// Status is how the dialogue stands.
+	Status contract.Status
 	// Attempt counts how often the command was stored: DropDialogueChange drops no later one.
 	Attempt int
 }
@@ -154,6 +156,19 @@ func (c DialogueChange) check() error {
 func (s *Store) DropDialogueChange(ctx context.Context, clinicID, id string, attempt int) error {
 	_, err := s.pool.Exec(ctx, "DELETE FROM dialogue_command WHERE id = $1 AND clinic_id = $2 AND applied_at IS NULL AND attempt = $3", id, clinicID, attempt)
 	return failure(err)
+}
+
+// DialogueChanged reads what came of a command that was applied.
+func (s *Store) DialogueChanged(ctx context.Context, clinicID, commandID string) (DraftedDialogueChange, error) {
+	var out DraftedDialogueChange
+	var output []byte
+	err := s.pool.QueryRow(ctx, `SELECT d.process, c.applied_at IS NOT NULL, c.output, st.status, c.attempt FROM dialogue_command c
+		JOIN dialogue d ON d.id = c.dialogue_id JOIN dialogue_status st ON st.id = d.id WHERE c.id = $1 AND c.clinic_id = $2`, commandID, clinicID).
+		Scan(&out.Process, &out.Applied, &output, &out.Status, &out.Attempt)
+	if err != nil {
+		return out, failure(notFound(err, "the clinic has no such command: it was withdrawn"))
+	}
+	return out, decodeOutput(output, &out.Output)
 }
 
 // ApplyDialogueChange applies a stored command, in one transaction that records what

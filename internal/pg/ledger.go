@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/identity"
 )
@@ -83,9 +84,29 @@ func (s *Store) Ledger(ctx context.Context, by identity.Principal, clinicID, dia
 	return lines, err
 }
 
+// LedgerOfMessage lists what was intended for one message, of a citizen or of the clinic,
+// oldest first.
+func (s *Store) LedgerOfMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) ([]LedgerLine, error) {
+	var lines []LedgerLine
+	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		if lines, err = s.ledgerLines(ctx, tx, "message_id = $1 AND clinic_id = $2", messageID, clinicID); err != nil {
+			return err
+		}
+		if len(lines) == 0 {
+			return apperr.New(apperr.NotFound, "the clinic has no such message")
+		}
+		return s.audit(ctx, tx, by, clinicID, "message.explain", "message/"+messageID, "")
+	})
+	return lines, err
+}
+
 func (s *Store) ledger(ctx context.Context, tx pgx.Tx, dialogueID string) ([]LedgerLine, error) {
+	return s.ledgerLines(ctx, tx, "dialogue_id = $1", dialogueID)
+}
+
+func (s *Store) ledgerLines(ctx context.Context, tx pgx.Tx, which string, args ...any) ([]LedgerLine, error) {
 	rows, err := tx.Query(ctx, `SELECT key, effect, message_id, intended_at, why, coalesce(outcome, ''), outcome_at, result
-		FROM ledger WHERE dialogue_id = $1 ORDER BY intended_at, key`, dialogueID)
+		FROM ledger WHERE `+which+` ORDER BY intended_at, key`, args...)
 	if err != nil {
 		return nil, err
 	}

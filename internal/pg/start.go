@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"github.com/google/uuid"
@@ -167,16 +166,8 @@ func (s *Store) begin(ctx context.Context, tx pgx.Tx, by identity.Principal, cli
 
 // dropEmptyDialogue removes a dialogue that the clinic began and that nothing is in.
 func (s *Store) dropEmptyDialogue(ctx context.Context, tx pgx.Tx, dialogueID string) error {
-	var id string
-	err := tx.QueryRow(ctx, `SELECT id FROM dialogue d WHERE id = $1 AND origin = $2
+	_, err := tx.Exec(ctx, `DELETE FROM dialogue d WHERE id = $1 AND origin = $2
 		AND NOT EXISTS (SELECT FROM outbound_message WHERE dialogue_id = d.id) AND NOT EXISTS (SELECT FROM inbound_message WHERE dialogue_id = d.id)
-		AND NOT EXISTS (SELECT FROM dialogue_command WHERE dialogue_id = d.id) FOR UPDATE`, dialogueID, originClinic).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, "DELETE FROM dialogue WHERE id = $1", id)
+		AND NOT EXISTS (SELECT FROM dialogue_command WHERE dialogue_id = d.id)`, dialogueID, originClinic)
 	return err
 }

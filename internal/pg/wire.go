@@ -171,11 +171,14 @@ func (r Reachability) codes() []string {
 
 // refusal says which gates are closed.
 func (r Reachability) refusal(p contract.Process) error {
-	e := apperr.InState(ReasonNotReachable, "the patient cannot be contacted on Helsenorge: see to the reasons, or use another way")
+	e := apperr.New(apperr.Conflict, "the patient cannot be contacted on Helsenorge: see to the reasons, or use another way")
 	if p == contract.ProcessEDialogue {
 		e.Message = "the record does not say who the patient is: an e-dialogue needs a full birth number or D number"
 	}
-	for _, code := range r.codes() {
+	for i, code := range r.codes() {
+		if i == 0 {
+			e.State = code
+		}
 		e.Fields = append(e.Fields, apperr.Field{Path: "patientId", Rule: code})
 	}
 	return e

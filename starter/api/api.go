@@ -38,6 +38,7 @@ type Service interface {
 	Dialogue(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (pg.Dialogue, error)
 	Answer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, a client.Answer) (contract.AnswerAccepted, error)
 	Explain(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (client.Explanation, error)
+	ExplainMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) (client.MessageExplanation, error)
 	Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error)
 	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
 	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error
@@ -49,6 +50,7 @@ type Service interface {
 	Quarantine(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
 	DeliveryReported(ctx context.Context, r client.DeliveryReport) error
 	Attachments
+	Dialogues
 	Calendars
 	Patients
 	Appointments
@@ -93,6 +95,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, logger: logger}
 	a.huma = humago.New(a.mux, config)
 	a.registerDialogues(service)
+	a.registerDialogueCommands(service)
 	a.registerAttachments(service)
 	a.registerCalendars(service)
 	a.registerPatients(service)

@@ -49,6 +49,7 @@ type AnswerRequest struct {
 	Text      string `json:"text" doc:"What the citizen reads, at most 1000 characters"`
 	InReplyTo string `json:"inReplyTo,omitempty" doc:"The message that was read; without it the latest"`
 	FollowUp  bool   `json:"followUp,omitempty" doc:"Adds to an answer already given"`
+	Close     bool   `json:"close,omitempty" doc:"The dialogue ends with it; the citizen may write again"`
 	// Attachments and Items are of the processes that have them.
 	Attachments []string          `json:"attachments,omitempty" doc:"Ids of uploaded files, in the order in which they are shown"`
 	Items       []pg.ItemDecision `json:"items,omitempty" doc:"What is decided on each prescription of a renewal request; without it the code holds for all"`
@@ -104,7 +105,7 @@ func (a *API) registerDialogues(s Service) {
 		func(ctx context.Context, c caller, in *answerIn) (*bodyOut[contract.AnswerAccepted], error) {
 			accepted, err := s.Answer(ctx, c.Principal, c.clinic, in.Dialogue, client.Answer{
 				ID: in.Key, Code: in.Body.Code, Subject: in.Body.Subject, Text: in.Body.Text,
-				InReplyTo: in.Body.InReplyTo, FollowUp: in.Body.FollowUp, Attachments: in.Body.Attachments, Items: in.Body.Items,
+				InReplyTo: in.Body.InReplyTo, FollowUp: in.Body.FollowUp, Close: in.Body.Close, Attachments: in.Body.Attachments, Items: in.Body.Items,
 			})
 			return body(accepted, renamed(err, "id", "header.Idempotency-Key"))
 		})
@@ -113,6 +114,13 @@ func (a *API) registerDialogues(s Service) {
 			e, err := s.Explain(ctx, c.Principal, c.clinic, in.Dialogue)
 			e.Lines = nonNil(e.Lines)
 			return body(e, err)
+		})
+	secured(a, identity.RightLedgerRead, get("/messages/{message}/explain", "explain-message", "What was intended for a message, of a citizen or of the clinic, what became of it and why"),
+		func(ctx context.Context, c caller, in *struct {
+			InClinic
+			Message string `path:"message" doc:"The message's id"`
+		}) (*bodyOut[client.MessageExplanation], error) {
+			return body(s.ExplainMessage(ctx, c.Principal, c.clinic, in.Message))
 		})
 	secured(a, identity.RightCaseRead, get("/cases", "list-cases", "What operators are asked to look at, open cases first"),
 		func(ctx context.Context, c caller, _ *InClinic) (*listOut[pg.Case], error) {

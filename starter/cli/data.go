@@ -60,7 +60,8 @@ func inboxCommand(env Environment) *cobra.Command {
 }
 
 func dialogueCommand(env Environment) *cobra.Command {
-	return parent("dialogue", "Read and answer dialogues", dialogueShowCommand(env), dialogueAnswerCommand(env))
+	return parent("dialogue", "Start, read, answer and handle dialogues", dialogueShowCommand(env), dialogueStartCommand(env), dialogueAnswerCommand(env),
+		dialogueConvertCommand(env), dialogueResendCommand(env), dialogueTurnCommand(env))
 }
 
 func dialogueShowCommand(env Environment) *cobra.Command {
@@ -84,10 +85,11 @@ func dialogueShowCommand(env Environment) *cobra.Command {
 
 func explainCommand(env Environment) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "explain (APPOINTMENT | DIALOGUE)",
-		Short: "Tell what was intended for an appointment or a dialogue, what became of it and why",
-		Long: `Tell what was intended for an appointment or a dialogue, what became of it and why.
-Of an appointment: why the patient did or did not get each notice, one line each.`,
+		Use:   "explain (APPOINTMENT | DIALOGUE | MESSAGE)",
+		Short: "Tell what was intended for an appointment, a dialogue or a message, what became of it and why",
+		Long: `Tell what was intended for an appointment, a dialogue or one message, what became
+of it and why. Of an appointment: why the patient did or did not get each notice,
+one line each.`,
 		Example: "  helsebro explain " + anAppointment + " --verbose\n  helsebro explain 0198c0de-0000-7000-8000-0000000d1a10",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -101,6 +103,13 @@ Of an appointment: why the patient did or did not get each notice, one line each
 		}
 		var e client.Explanation
 		raw, err := r.get(cmd.Context(), "/dialogues/"+url.PathEscape(args[0])+"/explain", &e)
+		if errors.As(err, &none) && none.Status == http.StatusNotFound {
+			var m client.MessageExplanation
+			if raw, err = r.get(cmd.Context(), "/messages/"+url.PathEscape(args[0])+"/explain", &m); err != nil {
+				return err
+			}
+			return r.show(raw, func(w io.Writer) error { return printLines(w, "message "+m.MessageID, m.Lines) })
+		}
 		if err != nil {
 			return err
 		}

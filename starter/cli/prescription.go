@@ -98,7 +98,7 @@ What is renewed is a prescription of the record system. Where the citizen wrote 
 words, --medicine says which: a JSON file, {"kind": "pack", "name": …}.
 
 ` + repeating,
-		Example: `  helsebro prescription answer 0198c0de-0000-7000-8000-0000000d1a10 --renew 1,3 --cannot 2='Du må ha time først.' --text 'Hei.'
+		Example: `  helsebro prescription answer 0198c0de-0000-7000-8000-0000000d1a10 --renew 1,3 --cannot '2=Du må ha time først.' --text 'Hei.'
   helsebro prescription answer 0198c0de-0000-7000-8000-0000000d1a10 --renew 1 --medicine 1=ibux.json --text-file - < answer.txt
   helsebro prescription answer 0198c0de-0000-7000-8000-0000000d1a10 --code 15 --text 'Du må ha time først.'`,
 		Args: cobra.ExactArgs(1),
@@ -205,7 +205,7 @@ func numbered(arg string) (int, string, error) {
 	number, rest, ok := strings.Cut(arg, "=")
 	n, err := strconv.Atoi(strings.TrimSpace(number))
 	if !ok || err != nil || strings.TrimSpace(rest) == "" {
-		return 0, "", usage("write the prescription's number, = and what belongs to it, such as 2='Du må ha time først.'")
+		return 0, "", usage("write the prescription's number, = and what belongs to it, such as '2=Du må ha time først.'")
 	}
 	return n, strings.TrimSpace(rest), nil
 }

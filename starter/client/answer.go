@@ -40,6 +40,9 @@ type Answer struct {
 	InReplyTo string
 	// FollowUp adds to an answer already given.
 	FollowUp bool
+	// Close says that the dialogue ends with it: an e-consultation says so on Helsenorge
+	// (13), an e-contact ends here only. The citizen may write again nevertheless.
+	Close bool
 	// Attachments are the ids of uploaded files that go with it, in this order.
 	Attachments []string
 	// Items are the decisions on every prescription of a renewal request, each once;
@@ -64,7 +67,7 @@ func (c *Client) Answer(ctx context.Context, by identity.Principal, clinicID, di
 		return contract.AnswerAccepted{}, err
 	}
 	drafted, err := c.store.DraftAnswer(ctx, by, clinicID, dialogueID, pg.Draft{
-		ID: a.ID, Code: a.Code, InReplyTo: a.InReplyTo, Subject: a.Subject, Text: a.Text, Attachments: a.Attachments, Items: a.Items,
+		ID: a.ID, Code: a.Code, InReplyTo: a.InReplyTo, Subject: a.Subject, Text: a.Text, Close: a.Close, Attachments: a.Attachments, Items: a.Items,
 	})
 	if err != nil {
 		return contract.AnswerAccepted{}, err
@@ -119,15 +122,8 @@ func answerTo(clinicID, dialogueID string, process contract.Process, a Answer) (
 			Path: "code", Rule: "one of " + strings.Join(allowed, ", ") + " for " + string(process),
 		})
 	}
-	cmd := command{
-		id: a.ID, process: process, about: string(process) + ", dialogue " + dialogueID, update: contract.UpdateAnswer,
-		args:       contract.AnswerCommand{AnswerID: a.ID, Code: a.Code, InReplyTo: a.InReplyTo, FollowUp: a.FollowUp},
-		workflowID: contract.DialogueWorkflowID(dialogueID), workflow: contract.DialogueWorkflow,
-		input: contract.DialogueInput{ClinicID: clinicID, DialogueID: dialogueID, Process: process, Resume: true},
-	}
-	if process == contract.ProcessPrescription {
-		cmd.workflowID, cmd.workflow = contract.PrescriptionWorkflowID(dialogueID), contract.PrescriptionWorkflow
-		cmd.input = contract.PrescriptionInput{ClinicID: clinicID, DialogueID: dialogueID, Resume: true}
-	}
+	cmd := toDialogue(clinicID, dialogueID, process, a.ID)
+	cmd.update = contract.UpdateAnswer
+	cmd.args = contract.AnswerCommand{AnswerID: a.ID, Code: a.Code, InReplyTo: a.InReplyTo, FollowUp: a.FollowUp, Close: a.Close}
 	return cmd, nil
 }

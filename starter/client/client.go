@@ -34,7 +34,12 @@ type Store interface {
 	StoreFile(ctx context.Context, by identity.Principal, clinicID string, n pg.NewFile, content io.Reader, check func(open func() (io.Reader, error)) error) (pg.File, error)
 	DraftAnswer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, d pg.Draft) (pg.Drafted, error)
 	DropDraft(ctx context.Context, clinicID, id string, attempt int) error
+	DraftDialogue(ctx context.Context, by identity.Principal, clinicID string, n pg.NewDialogue) (pg.DraftedDialogue, error)
+	DraftDialogueChange(ctx context.Context, by identity.Principal, clinicID string, ch pg.DialogueChange) (pg.DraftedDialogueChange, error)
+	DropDialogueChange(ctx context.Context, clinicID, id string, attempt int) error
+	DialogueChanged(ctx context.Context, clinicID, commandID string) (pg.DraftedDialogueChange, error)
 	Ledger(ctx context.Context, by identity.Principal, clinicID, dialogueID string) ([]pg.LedgerLine, error)
+	LedgerOfMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) ([]pg.LedgerLine, error)
 	Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error)
 	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
 	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error

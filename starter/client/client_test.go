@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +54,7 @@ type fakeStore struct {
 	limit   int
 	patient pg.Patient
 	ledger  []pg.LedgerLine
+	kept    []byte
 	fakeCalendar
 	fakeEDialogues
 }
@@ -71,11 +74,14 @@ func (s *fakeStore) DraftAnswer(_ context.Context, _ identity.Principal, _, dial
 	if dialogue != dialogueID {
 		return pg.Drafted{}, apperr.New(apperr.NotFound, "the clinic has no such dialogue")
 	}
-	if first, ok := s.drafts[d.ID]; ok && first != d {
+	if first, ok := s.drafts[d.ID]; ok && !reflect.DeepEqual(first, d) {
 		return pg.Drafted{}, apperr.New(apperr.Duplicate, "an answer with this id and other content exists: choose a new id")
 	}
 	s.drafts[d.ID] = d
-	return pg.Drafted{Process: s.process, InReplyTo: messageID}, nil
+	if d.Code == "" {
+		d.Code = contract.AnswerPartlyRenewed // what the decisions come to
+	}
+	return pg.Drafted{Process: s.process, InReplyTo: messageID, Code: d.Code}, nil
 }
 
 func (s *fakeStore) DropDraft(_ context.Context, _, id string, _ int) error {
@@ -95,9 +101,25 @@ func (s *fakeStore) ReadDialogue(context.Context, identity.Principal, string, st
 	return pg.Dialogue{}, nil
 }
 
-func (s *fakeStore) ReadAttachment(context.Context, identity.Principal, string, string, string) (pg.File, []byte, error) {
+func (s *fakeStore) ReadAttachment(context.Context, identity.Principal, string, string, string) (pg.File, io.Reader, error) {
 	s.called("ReadAttachment")
 	return pg.File{}, nil, nil
+}
+
+// StoreFile reads the content as the database does: to its end, then again for check.
+func (s *fakeStore) StoreFile(_ context.Context, _ identity.Principal, _ string, n pg.NewFile, content io.Reader,
+	check func(func() (io.Reader, error)) error,
+) (pg.File, error) {
+	s.called("StoreFile")
+	kept, err := io.ReadAll(content)
+	if err == nil {
+		err = check(func() (io.Reader, error) { return bytes.NewReader(kept), nil })
+	}
+	if err != nil {
+		return pg.File{}, err
+	}
+	s.kept = kept
+	return pg.File{ID: fileID, MIME: n.MIME, Description: n.Description, Size: int64(len(kept))}, nil
 }
 
 func (s *fakeStore) Ledger(context.Context, identity.Principal, string, string) ([]pg.LedgerLine, error) {
@@ -312,8 +334,7 @@ func TestAnswerNamesEveryInvalidField(t *testing.T) {
 		"too long":        {client.Answer{Code: "12", Text: strings.Repeat("ø", client.MaxTextRunes+1), Subject: strings.Repeat("å", client.MaxSubjectRunes+1)}, apperr.Invalid, []string{"text", "subject"}},
 		"blank":           {client.Answer{Code: "12", Text: " \n "}, apperr.Invalid, []string{"text"}},
 		"not UTF-8":       {client.Answer{Code: "12", Text: "a\xff"}, apperr.Invalid, []string{"text"}},
-		"renewed":         {client.Answer{Code: "14", Text: "Ja"}, apperr.Unsupported, []string{"code"}},
-		"partly renewed":  {client.Answer{Code: "32", Text: "Ja"}, apperr.Unsupported, []string{"code"}},
+		"renewed":         {client.Answer{Code: "14", Text: "Ja"}, apperr.Invalid, []string{"code"}},
 		"no code of ours": {client.Answer{Code: "19", Text: "Ja"}, apperr.Invalid, []string{"code"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -348,7 +369,7 @@ func TestAnswerThatTheProcessDoesNotTakeNamesTheAllowedCodes(t *testing.T) {
 	_, err := client.New(store, &fakeTemporal{}).Answer(t.Context(), practitioner(), clinicID, dialogueID, client.Answer{Code: "12", Text: "Hei"})
 	var e *apperr.Error
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, []apperr.Field{{Path: "code", Rule: "one of 14, 32, 15, 26, 30 for prescription"}}, e.Fields)
+	require.Equal(t, []apperr.Field{{Path: "code", Rule: "one of 14, 32, 15, 26 for prescription"}}, e.Fields)
 }
 
 func TestRefusedAnswerDropsItsDraft(t *testing.T) {
@@ -430,6 +451,10 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 		}},
 		"Attachment": {identity.RightMessageRead, func(c *client.Client, p identity.Principal) error {
 			_, _, err := c.Attachment(t.Context(), p, clinicID, dialogueID, messageID)
+			return err
+		}},
+		"Upload": {identity.RightDialogueAnswer, func(c *client.Client, p identity.Principal) error {
+			_, err := c.Upload(t.Context(), p, clinicID, client.Upload{Size: -1}, strings.NewReader("%PDF-1.7"))
 			return err
 		}},
 		"Answer": {identity.RightDialogueAnswer, func(c *client.Client, p identity.Principal) error {
