@@ -153,3 +153,19 @@ func portalMethods(ctx context.Context) map[string]method {
 		}},
 	}
 }
+
+func TestAnEDialogueIsAnsweredWithoutACode(t *testing.T) {
+	t.Parallel()
+	store, temporal := newStore(contract.ProcessEDialogue), &fakeTemporal{}
+	a := client.Answer{ID: uuid.NewString(), Text: "Hei"}
+	_, err := client.New(store, temporal).Answer(t.Context(), practitioner(), clinicID, dialogueID, a)
+	require.NoError(t, err)
+	require.Equal(t, []any{contract.AnswerCommand{AnswerID: a.ID, Code: contract.InHouse, InReplyTo: messageID}}, temporal.update.Args)
+	require.Equal(t, contract.DialogueWorkflowID(dialogueID), temporal.start.ID)
+
+	// Elsewhere a code is required, and what was drafted without one is dropped.
+	store = newStore(contract.ProcessEContact)
+	_, err = client.New(store, temporal).Answer(t.Context(), practitioner(), clinicID, dialogueID, a)
+	require.Equal(t, []string{"code"}, paths(t, err))
+	require.Empty(t, store.drafts)
+}
