@@ -208,6 +208,9 @@ type Delivery struct {
 	SentAt time.Time `json:"sentAt,omitzero"`
 	// ReceiptDue is the instant at which a missing receipt becomes a case.
 	ReceiptDue time.Time `json:"receiptDue,omitzero"`
+	// AgainAt is when the identical message was taken on once more (HITS 1216 §2.2.4):
+	// a refusal from before it is of the first sending.
+	AgainAt time.Time `json:"againAt,omitzero"`
 	// Revision is the appointment's that the message speaks of, and Purpose the
 	// notice that is decided once the message has its outcome, "" for none.
 	Revision int     `json:"revision,omitempty"`

@@ -28,6 +28,12 @@ type Attachment struct {
 	Content []byte
 }
 
+// NewAttachment is a file of the format that its content has. Only PDF, JPEG and PNG are
+// written: of another it has none.
+func NewAttachment(description string, content []byte) Attachment {
+	return Attachment{MIME: attachment.Format(content), Description: description, Content: content}
+}
+
 // readAttachment reads a RefDoc with a Base64Container. The rule says why the
 // content cannot be accepted, or is "".
 func readAttachment(refDoc, container *node) (a Attachment, rule string) {

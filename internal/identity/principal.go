@@ -37,6 +37,7 @@ type Right string
 const (
 	RightDialogueRead   Right = "dialogue:read"
 	RightDialogueAnswer Right = "dialogue:answer"
+	RightDialogueHandle Right = "dialogue:handle"
 	RightInboxRead      Right = "inbox:read"
 	RightMessageRead    Right = "message:read"
 	RightMessageResend  Right = "message:resend"
@@ -80,13 +81,15 @@ type Grant struct {
 
 // grants is the table. Content (titles, texts, files, names) is read by those who
 // treat patients and by the record system; who runs the installation or sets up a
-// clinic sees codes, ids and instants. A service reads and writes for the record
-// system, but an answer to a citizen has a person as its author. The portal acts for
-// patients and has its own rights only: what it shows is less than what staff see.
+// clinic sees codes, ids and instants: a clinic administrator whose turn it is to answer,
+// and not what was asked. A service reads and writes for the record system, but an answer
+// to a citizen has a person as its author. The portal acts for patients and has its own
+// rights only: what it shows is less than what staff see.
 var grants = []Grant{
-	{RightDialogueRead, "list dialogues and read their state", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightDialogueRead, "list dialogues and read their state", []Role{RolePractitioner, RoleStaff, RoleService, RoleClinicAdministrator}},
 	{RightDialogueAnswer, "answer and end dialogues", []Role{RolePractitioner, RoleStaff}},
-	{RightInboxRead, "read inboxes", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightDialogueHandle, "take, assign and forward dialogues", []Role{RolePractitioner, RoleStaff, RoleClinicAdministrator}},
+	{RightInboxRead, "see what lies in inboxes, and whose turn it is", []Role{RolePractitioner, RoleStaff, RoleService, RoleClinicAdministrator}},
 	{RightMessageRead, "open messages and files", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightMessageResend, "send a message again that is overdue or was reported", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleOperator}},
 	{RightJournalRead, "read journal entries", []Role{RolePractitioner, RoleStaff, RoleService}},

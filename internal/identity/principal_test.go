@@ -18,9 +18,10 @@ func ExampleRights() {
 		fmt.Printf("%-17s %s: %v\n", g.Right, g.Allows, g.Roles)
 	}
 	// Output:
-	// dialogue:read     list dialogues and read their state: [practitioner staff service]
+	// dialogue:read     list dialogues and read their state: [practitioner staff service clinic-administrator]
 	// dialogue:answer   answer and end dialogues: [practitioner staff]
-	// inbox:read        read inboxes: [practitioner staff service]
+	// dialogue:handle   take, assign and forward dialogues: [practitioner staff clinic-administrator]
+	// inbox:read        see what lies in inboxes, and whose turn it is: [practitioner staff service clinic-administrator]
 	// message:read      open messages and files: [practitioner staff service]
 	// message:resend    send a message again that is overdue or was reported: [clinic-administrator practitioner staff operator]
 	// journal:read      read journal entries: [practitioner staff service]
@@ -73,7 +74,7 @@ func TestRights(t *testing.T) {
 // Who runs the installation or a clinic's set-up reads no content.
 func TestContentIsForThoseWhoTreat(t *testing.T) {
 	t.Parallel()
-	for _, r := range []Right{RightDialogueRead, RightInboxRead, RightMessageRead, RightJournalRead, RightAppointmentRead} {
+	for _, r := range []Right{RightMessageRead, RightJournalRead, RightAppointmentRead} {
 		for _, role := range []Role{RoleOperator, RoleAuditor, RoleClinicAdministrator, RolePortal} {
 			require.Falsef(t, Principal{Role: role}.May(r), "%s %s", role, r)
 		}

@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -119,9 +120,14 @@ func (a Answers) put(f *activation.Facts) bool {
 	return true
 }
 
-// Stale tells whether the registry's answers are others than those of the last look.
-func (l LookedAt) Stale(a Answers) bool {
-	return a.put(&l.Facts) && !slices.Equal(l.Facts.Digest(), l.Seen)
+// Stale tells whether what the preconditions depend on is another than at the last look,
+// and its digest.
+func (l LookedAt) Stale(a Answers) (digest []byte, stale bool) {
+	if !a.put(&l.Facts) {
+		return nil, false // nobody was asked about all of it
+	}
+	digest = l.Facts.Digest()
+	return digest, !bytes.Equal(digest, l.Seen)
 }
 
 // Integrations lists every integration of the installation with what it depends on: of

@@ -236,6 +236,12 @@ func (s *Store) Audit(ctx context.Context, by identity.Principal, clinicID strin
 	return out, err
 }
 
+// Refused writes down that somebody was refused for want of a right: what names the
+// operation.
+func (s *Store) Refused(ctx context.Context, by identity.Principal, what string) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error { return s.audit(ctx, tx, by, by.ClinicID, "refused", what, "") })
+}
+
 // Quarantine is a message that was kept aside.
 type Quarantine struct {
 	ID        string    `json:"id"`

@@ -15,9 +15,9 @@ import (
 // escalated is the ledger's result of a step of the answer clock.
 type escalated struct {
 	// To are the inboxes that show the dialogue since, and did not before.
-	To         []routing.Recipient `json:"to"`
-	Places     int                 `json:"places"`
-	CaseOpened bool                `json:"caseOpened,omitempty"`
+	To         []string `json:"to"`
+	Places     int      `json:"places"`
+	CaseOpened bool     `json:"caseOpened,omitempty"`
 }
 
 func (e escalated) output() contract.EscalateOutput {
@@ -76,7 +76,7 @@ func (s *Store) Escalate(ctx context.Context, in contract.EscalateInput) (contra
 
 // escalate does what the step says.
 func (s *Store) escalate(ctx context.Context, tx pgx.Tx, d dialogueRow, in contract.EscalateInput) (escalated, error) {
-	done := escalated{To: []routing.Recipient{}}
+	done := escalated{To: []string{}}
 	places, err := s.livePlaces(ctx, tx, d.id)
 	if err != nil {
 		return done, err
@@ -108,7 +108,7 @@ func (s *Store) escalate(ctx context.Context, tx pgx.Tx, d dialogueRow, in contr
 	for _, r := range show {
 		if !slices.ContainsFunc(places, func(p routing.Place) bool { return p.Recipient == r }) {
 			places = append(places, routing.Place{Recipient: r, Via: routing.ViaEscalation})
-			done.To = append(done.To, r)
+			done.To = append(done.To, r.String())
 			if err := s.placeNewest(ctx, tx, d, places[len(places)-1:]); err != nil {
 				return done, err
 			}

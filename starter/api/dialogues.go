@@ -52,8 +52,8 @@ func (a *API) registerDialogueCommands(s Dialogues) {
 			started, err := s.StartDialogue(ctx, c.Principal, c.clinic, in.Body)
 			return body(started, renamed(err, "id", "header.Idempotency-Key"))
 		})
-	secured(a, identity.RightDialogueAnswer, op(http.MethodPost, "/dialogues/{dialogue}/changes", "change-dialogue",
-		"Take, assign, forward, close or convert a dialogue, send a message of it again, or split a renewal request", http.StatusOK),
+	secured(a, identity.RightDialogueHandle, op(http.MethodPost, "/dialogues/{dialogue}/changes", "change-dialogue",
+		"Take, assign or forward a dialogue; with the right dialogue:answer close or convert it, or split a renewal request; with message:resend send a message of it again", http.StatusOK),
 		func(ctx context.Context, c caller, in *struct {
 			InDialogue
 			Keyed

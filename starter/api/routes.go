@@ -17,9 +17,10 @@ import (
 // The shapes of requests and responses. Types of the stored things themselves are
 // the service's.
 type (
-	// List is rows, never null.
+	// List is rows, never null; NextCursor is where a list that is read in pages goes on.
 	List[T any] struct {
-		Items []T `json:"items"`
+		Items      []T    `json:"items"`
+		NextCursor string `json:"nextCursor,omitempty" doc:"Give it as cursor to read on; missing after the last page"`
 	}
 	listOut[T any] struct{ Body List[T] }
 	bodyOut[T any] struct{ Body T }
@@ -93,10 +94,6 @@ func put(path, id, summary string) huma.Operation {
 }
 
 func (a *API) registerDialogues(s Service) {
-	secured(a, identity.RightInboxRead, get("/inbox", "read-inbox", "Dialogues in the caller's inboxes, latest first"),
-		func(ctx context.Context, c caller, in *listIn) (*listOut[pg.InboxItem], error) {
-			return list(s.Inbox(ctx, c.Principal, c.clinic, in.Limit))
-		})
 	secured(a, identity.RightMessageRead, get("/dialogues/{dialogue}", "read-dialogue", "A dialogue with messages and answers; marks it read"),
 		func(ctx context.Context, c caller, in *InDialogue) (*bodyOut[pg.Dialogue], error) {
 			return body(s.Dialogue(ctx, c.Principal, c.clinic, in.Dialogue))
@@ -121,10 +118,6 @@ func (a *API) registerDialogues(s Service) {
 			Message string `path:"message" doc:"The message's id"`
 		}) (*bodyOut[client.MessageExplanation], error) {
 			return body(s.ExplainMessage(ctx, c.Principal, c.clinic, in.Message))
-		})
-	secured(a, identity.RightCaseRead, get("/cases", "list-cases", "What operators are asked to look at, open cases first"),
-		func(ctx context.Context, c caller, _ *InClinic) (*listOut[pg.Case], error) {
-			return list(s.Cases(ctx, c.Principal, c.clinic))
 		})
 	secured(a, identity.RightRoutingRead, get("/routing", "read-routing", "The routing rule of every process"),
 		func(ctx context.Context, c caller, _ *InClinic) (*bodyOut[Rules], error) {
@@ -198,7 +191,7 @@ func list[T any](items []T, err error) (*listOut[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &listOut[T]{List[T]{nonNil(items)}}, nil
+	return &listOut[T]{List[T]{Items: nonNil(items)}}, nil
 }
 
 func body[T any](v T, err error) (*bodyOut[T], error) {

@@ -30,37 +30,9 @@ import (
 // maxInputBytes bounds what is read from a file or standard input.
 const maxInputBytes = api.MaxBodyBytes
 
-func inboxCommand(env Environment) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "inbox",
-		Short:   "List the dialogues in your inboxes",
-		Example: "  helsebro inbox\n  helsebro inbox --limit 10 --json",
-		Args:    cobra.NoArgs,
-	}
-	r := callsAPI(cmd, env)
-	limit := cmd.Flags().Int("limit", client.DefaultLimit, "rows at most, up to "+strconv.Itoa(client.MaxLimit))
-	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
-		var l api.List[pg.InboxItem]
-		raw, err := r.get(cmd.Context(), "/inbox?limit="+strconv.Itoa(*limit), &l)
-		if err != nil {
-			return err
-		}
-		return r.show(raw, func(w io.Writer) error {
-			return table(w, "Nothing is in your inboxes.", len(l.Items), "DIALOGUE\tPROCESS\tSTATUS\tNEW\tINBOX\tLATEST\tPATIENT\tTITLE", func(i int) []string {
-				d := l.Items[i]
-				unread := ""
-				if d.Unread {
-					unread = "new"
-				}
-				return []string{d.DialogueID, string(d.Process), string(d.Status), unread, d.Recipient, stamp(d.LatestAt), d.Patient, d.Title}
-			})
-		})
-	})
-	return cmd
-}
-
 func dialogueCommand(env Environment) *cobra.Command {
-	return parent("dialogue", "Start, read, answer and handle dialogues", dialogueShowCommand(env), dialogueStartCommand(env), dialogueAnswerCommand(env),
+	return parent("dialogue", "Start, read, answer and handle dialogues", dialogueListCommand(env), dialogueShowCommand(env), dialogueStartCommand(env), dialogueAnswerCommand(env),
+		dialogueTakeCommand(env), dialogueAssignCommand(env), dialogueForwardCommand(env), dialogueCloseCommand(env),
 		dialogueConvertCommand(env), dialogueResendCommand(env), dialogueTurnCommand(env))
 }
 
@@ -116,34 +88,6 @@ one line each.`,
 		return r.show(raw, func(w io.Writer) error { return printExplanation(w, e) })
 	})
 	return cmd
-}
-
-func caseCommand(env Environment) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List what operators are asked to look at, open cases first",
-		Example: "  helsebro case list",
-		Args:    cobra.NoArgs,
-	}
-	r := callsAPI(cmd, env)
-	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
-		var l api.List[pg.Case]
-		raw, err := r.get(cmd.Context(), "/cases", &l)
-		if err != nil {
-			return err
-		}
-		return r.show(raw, func(w io.Writer) error {
-			return table(w, "There are no cases.", len(l.Items), "CASE\tKIND\tOPENED\tRESOLVED\tDIALOGUE\tREASON", func(i int) []string {
-				c := l.Items[i]
-				resolved := "open"
-				if c.ResolvedAt != nil {
-					resolved = stamp(*c.ResolvedAt)
-				}
-				return []string{c.ID, string(c.Kind), stamp(c.OpenedAt), resolved, c.DialogueID, c.Reason}
-			})
-		})
-	})
-	return parent("case", "Operator cases", cmd)
 }
 
 func routingCommand(env Environment) *cobra.Command {
@@ -232,7 +176,9 @@ file does not name become inactive. The same file again changes nothing.
   organisationNumber: "999888777"
   herId: 8000001
   staff:
-    - {id: 0198c0de-0000-7000-8000-00000000057a, subject: gp-1, name: Ola Lege, role: practitioner, hpr: "1234567"}
+    - {id: 0198c0de-0000-7000-8000-00000000057a, subject: gp-1, name: Ola Lege, role: practitioner, hpr: "1234567",
+       deputyId: 0198c0de-0000-7000-8000-00000000057b, absentFrom: 2026-12-21T07:00:00Z, absentUntil: 2027-01-04T07:00:00Z}
+    - {id: 0198c0de-0000-7000-8000-00000000057b, subject: gp-2, name: Kari Vikar, role: practitioner}
     - {id: 0198c0de-0000-7000-8000-00000000057b, subject: desk, name: Siri Sekretær, role: staff, herId: 8000011}
   parties:
     - {herId: 8000002, name: Ola Lege, staffId: 0198c0de-0000-7000-8000-00000000057a, processes: [DIALOG_INNBYGGER_EKONSULTASJON]}`,

@@ -164,9 +164,10 @@ type placed struct {
 
 // left says why a routing rule was left.
 var left = map[routing.Fallback]string{
-	routing.NoPractitioner:  "the practitioner is unknown or absent",
-	routing.EmptyRecipients: "a recipient has no active members",
-	routing.NobodyActive:    "nobody at the clinic is active",
+	routing.NoPractitioner:  "the practitioner is unknown or away",
+	routing.EmptyRecipients: "a recipient has no member at work",
+	routing.WishedAbsent:    "the practitioner whom the citizen wished for is not at work here",
+	routing.NobodyPresent:   "nobody of the clinic is at work",
 }
 
 // why tells an effect in words; of a message's place which inboxes, and by which rule.

@@ -32,9 +32,10 @@ func demoSeedCommand(env Environment) *cobra.Command {
 		Short: "Write the demonstration clinic over the API, with calendar, slots and patients",
 		Long: `Write the demonstration clinic over the API: settings, one calendar, three types of
 appointment (one hidden), online slots of the next two weeks, and two patients: one
-who books on Helsenorge, and one whose e-mail bounces and whose phone works. It acts
-as the clinic's administrator and its record system, by tokens of the development
-issuer in DIR, as demo init made it. It prints what to do next, with the ids.
+who books on Helsenorge, and one whose e-mail bounces and whose phone works. It
+activates the clinic and its GP on Helsenorge. It acts as the clinic's administrator,
+its record system and the operator, by tokens of the development issuer in DIR, as
+demo init made it. It prints what to do next, with the ids.
 
 It is safe to repeat; on another day it adds the slots of that day's two weeks.`,
 		Example: `  helsebro demo seed .docker/config`,
@@ -59,13 +60,18 @@ It is safe to repeat; on another day it adds the slots of that day's two weeks.`
 		if err != nil {
 			return err
 		}
-		return seed(cmd.Context(), env.Out, admin, record)
+		operator, err := as(demo.Operator)
+		if err != nil {
+			return err
+		}
+		return seed(cmd.Context(), env.Out, admin, record, operator)
 	})
 	return cmd
 }
 
-// seed writes what the administrator sets up and what the record system knows.
-func seed(ctx context.Context, out io.Writer, admin, record *remote) error {
+// seed writes what the administrator sets up and what the record system knows, and
+// activates the clinic.
+func seed(ctx context.Context, out io.Writer, admin, record, operator *remote) error {
 	slots := demo.Slots(time.Now())
 	patient := demo.Patient()
 	written := []struct {
@@ -85,6 +91,14 @@ func seed(ctx context.Context, out io.Writer, admin, record *remote) error {
 		}
 		fmt.Fprintln(out, "written ", w.what)
 	}
+	for _, c := range demo.Activation(demo.Clinic()) {
+		if _, err := operator.call(ctx, http.MethodPost, "/integration/"+string(c.Kind), api.ActivationRequest{
+			StaffID: c.StaffID, Key: string(c.Key), Reason: c.Reason,
+		}, "Idempotency-Key", c.ID); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(out, "activated the clinic and its GP on Helsenorge")
 	citizen := simulator.Citizen(bookingCitizen)
 	raw, err := record.call(ctx, http.MethodPut, "/patients/bulk", api.PatientList{Patients: []client.PatientRecord{
 		{

@@ -79,7 +79,7 @@ func (c *Client) ChangeActivation(ctx context.Context, by identity.Principal, cl
 	}
 	if !drafted.Applied {
 		id := contract.ActivationWorkflowID(clinicID, ch.StaffID)
-		var accepted contract.ApplyActivationOutput
+		var accepted contract.ChangeAccepted
 		err = c.give(ctx, clinicID, command{
 			id: ch.ID, process: contract.ProcessActivation, about: id,
 			workflowID: id, workflow: contract.ActivationWorkflow,

@@ -28,7 +28,9 @@ import (
 
 // Store is what the client needs of the database.
 type Store interface {
-	Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.InboxItem, error)
+	Inbox(ctx context.Context, by identity.Principal, clinicID string, q pg.DialogueQuery) (pg.Page[pg.InboxItem], error)
+	Inboxes(ctx context.Context, by identity.Principal, clinicID string) ([]pg.InboxCount, error)
+	Dialogues(ctx context.Context, by identity.Principal, clinicID string, q pg.DialogueQuery) (pg.Page[pg.DialogueItem], error)
 	ReadDialogue(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Dialogue, error)
 	ReadAttachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, id string) (pg.File, io.Reader, error)
 	StoreFile(ctx context.Context, by identity.Principal, clinicID string, n pg.NewFile, content io.Reader, check func(open func() (io.Reader, error)) error) (pg.File, error)
@@ -40,7 +42,7 @@ type Store interface {
 	DialogueChanged(ctx context.Context, clinicID, commandID string) (pg.DraftedDialogueChange, error)
 	Ledger(ctx context.Context, by identity.Principal, clinicID, dialogueID string) ([]pg.LedgerLine, error)
 	LedgerOfMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) ([]pg.LedgerLine, error)
-	Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error)
+	Cases(ctx context.Context, by identity.Principal, clinicID string, q pg.CaseQuery) (pg.Page[pg.Case], error)
 	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
 	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error
 	PutClinic(ctx context.Context, by identity.Principal, c pg.Clinic) error
@@ -48,6 +50,7 @@ type Store interface {
 	PatientByNationalID(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error)
 	ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error
 	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
+	Refused(ctx context.Context, by identity.Principal, what string) error
 	Quarantined(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
 	Calendar
 	Appointments

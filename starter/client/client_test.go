@@ -94,10 +94,29 @@ func (s *fakeStore) DropDraft(_ context.Context, _, id string, _ int) error {
 	return nil
 }
 
-func (s *fakeStore) Inbox(_ context.Context, _ identity.Principal, _ string, limit int) ([]pg.InboxItem, error) {
-	s.limit = limit
+func (s *fakeStore) Inbox(_ context.Context, _ identity.Principal, _ string, q pg.DialogueQuery) (pg.Page[pg.InboxItem], error) {
+	s.limit = q.Limit
 	s.called("Inbox")
+	return pg.Page[pg.InboxItem]{Items: []pg.InboxItem{{DialogueItem: secret}}, Next: "next"}, nil
+}
+
+func (s *fakeStore) Inboxes(context.Context, identity.Principal, string) ([]pg.InboxCount, error) {
+	s.called("Inboxes")
 	return nil, nil
+}
+
+func (s *fakeStore) Dialogues(_ context.Context, _ identity.Principal, _ string, q pg.DialogueQuery) (pg.Page[pg.DialogueItem], error) {
+	s.limit = q.Limit
+	s.called("Dialogues")
+	return pg.Page[pg.DialogueItem]{Items: []pg.DialogueItem{secret}, Next: "next"}, nil
+}
+
+// secret is a dialogue whose title and name not everybody may read.
+var secret = pg.DialogueItem{DialogueID: dialogueID, Title: "Prøvesvar", Patient: "Kari Nordmann", PatientID: messageID}
+
+func (s *fakeStore) Refused(_ context.Context, by identity.Principal, what string) error {
+	s.called("Refused " + string(by.Role) + " " + what)
+	return nil
 }
 
 func (s *fakeStore) ReadDialogue(context.Context, identity.Principal, string, string) (pg.Dialogue, error) {
@@ -131,9 +150,10 @@ func (s *fakeStore) Ledger(context.Context, identity.Principal, string, string) 
 	return s.ledger, nil
 }
 
-func (s *fakeStore) Cases(context.Context, identity.Principal, string) ([]pg.Case, error) {
+func (s *fakeStore) Cases(_ context.Context, _ identity.Principal, _ string, q pg.CaseQuery) (pg.Page[pg.Case], error) {
+	s.limit = q.Limit
 	s.called("Cases")
-	return nil, nil
+	return pg.Page[pg.Case]{Items: []pg.Case{{ID: "c", Kind: contract.CaseAnswerOverdue}}, Next: "next"}, nil
 }
 
 func (s *fakeStore) Routing(context.Context, identity.Principal, string) (map[contract.Process]routing.Rule, error) {
@@ -446,7 +466,15 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 	t.Parallel()
 	methods := map[string]method{
 		"Inbox": {identity.RightInboxRead, func(c *client.Client, p identity.Principal) error {
-			_, err := c.Inbox(t.Context(), p, clinicID, 0)
+			_, err := c.Inbox(t.Context(), p, clinicID, pg.DialogueQuery{})
+			return err
+		}},
+		"Inboxes": {identity.RightInboxRead, func(c *client.Client, p identity.Principal) error {
+			_, err := c.Inboxes(t.Context(), p, clinicID)
+			return err
+		}},
+		"Dialogues": {identity.RightDialogueRead, func(c *client.Client, p identity.Principal) error {
+			_, err := c.Dialogues(t.Context(), p, clinicID, pg.DialogueQuery{})
 			return err
 		}},
 		"Dialogue": {identity.RightMessageRead, func(c *client.Client, p identity.Principal) error {
@@ -470,7 +498,7 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 			return err
 		}},
 		"Cases": {identity.RightCaseRead, func(c *client.Client, p identity.Principal) error {
-			_, err := c.Cases(t.Context(), p, clinicID)
+			_, err := c.Cases(t.Context(), p, clinicID, pg.CaseQuery{})
 			return err
 		}},
 		"Routing": {identity.RightRoutingRead, func(c *client.Client, p identity.Principal) error {
@@ -554,12 +582,15 @@ func TestPutClinicNamesEveryInvalidField(t *testing.T) {
 	bad := clinic()
 	bad.Name, bad.HerID, bad.OrganisationNumber = "", 0, "12"
 	bad.Staff = append(bad.Staff, pg.Staff{ID: staffID, Name: "x", Role: "chief"})
+	bad.Staff[0].DeputyID = staffID
+	bad.Staff[1].DeputyID, bad.Staff[1].AbsentUntil = messageID, time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
 	bad.Parties[0].Processes = []string{"TELEX"}
 	bad.Parties[0].StaffID = "nobody"
 	operator := identity.Principal{Subject: "op", Role: identity.RoleOperator}
 	err := client.New(newStore(""), &fakeTemporal{}).PutClinic(t.Context(), operator, bad)
 	require.ElementsMatch(t, []string{
 		"name", "herId", "organisationNumber", "staff[1].id", "staff[1].subject", "staff[1].role",
+		"staff[0].deputyId", "staff[1].deputyId", "staff[1].absentFrom",
 		"parties[0].staffId", "parties[0].processes[0]",
 	}, paths(t, err))
 }
@@ -594,7 +625,7 @@ func TestListsAreBounded(t *testing.T) {
 	t.Parallel()
 	for asked, given := range map[int]int{0: client.DefaultLimit, -1: client.DefaultLimit, 7: 7, 10_000: client.MaxLimit} {
 		store := newStore("")
-		_, err := client.New(store, &fakeTemporal{}).Inbox(t.Context(), practitioner(), clinicID, asked)
+		_, err := client.New(store, &fakeTemporal{}).Inbox(t.Context(), practitioner(), clinicID, pg.DialogueQuery{Limit: asked})
 		require.NoError(t, err)
 		require.Equal(t, given, store.limit)
 	}

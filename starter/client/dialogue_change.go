@@ -37,11 +37,7 @@ type DialogueChanged struct {
 // not to be sent again, an e-consultation is not answered. A refused change leaves
 // nothing behind; after unavailable the same id takes it up again.
 func (c *Client) ChangeDialogue(ctx context.Context, by identity.Principal, clinicID string, ch pg.DialogueChange) (DialogueChanged, error) {
-	right := identity.RightDialogueAnswer
-	if ch.Kind == pg.ResendMessage {
-		right = identity.RightMessageResend
-	}
-	if err := allow(by, right, clinicID); err != nil {
+	if err := allow(by, rightTo(ch.Kind), clinicID); err != nil {
 		return DialogueChanged{}, err
 	}
 	if ch.ID == "" {
@@ -69,4 +65,17 @@ func (c *Client) ChangeDialogue(ctx context.Context, by identity.Principal, clin
 	}
 	done, err := c.store.DialogueChanged(ctx, clinicID, ch.ID)
 	return DialogueChanged{DialogueID: ch.DialogueID, ChangeID: ch.ID, Process: done.Output.Process, Status: done.Status, MessageID: done.Output.OutboundID}, err
+}
+
+// rightTo is the right that a change needs: whose turn it is may be said by who reads no
+// message (F13).
+func rightTo(kind pg.DialogueChangeKind) identity.Right {
+	switch kind {
+	case pg.TakeDialogue, pg.AssignDialogue, pg.ForwardDialogue:
+		return identity.RightDialogueHandle
+	case pg.ResendMessage:
+		return identity.RightMessageResend
+	case pg.CloseDialogue, pg.ConvertDialogue, pg.SplitRequest:
+	}
+	return identity.RightDialogueAnswer
 }

@@ -144,6 +144,7 @@ func newTown(t *testing.T, patients int) *town {
 	clinic := demo.Clinic()
 	clinic.Parties[0].Processes = append(slices.Clone(clinic.Parties[0].Processes), codes.Timereservasjon)
 	require.NoError(t, s.PutClinic(ctx, demo.Service, clinic))
+	storetest.Activate(t, s, clinic)
 	require.NoError(t, s.PutSettings(ctx, demo.Admin, demo.ClinicID, pg.Settings{Notify: true, NoticeName: "Demo legesenter", Phone: "22334455"}))
 	require.NoError(t, s.PutAppointmentTypes(ctx, demo.Service, demo.ClinicID, []pg.AppointmentType{
 		{ID: typeID, Name: "Vanlig time", Notify: true}, {ID: hiddenID, Name: "Skjult time", Hidden: true, Notify: true},

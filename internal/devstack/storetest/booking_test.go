@@ -453,6 +453,7 @@ func TestAnOddSlotIsNoSlot(t *testing.T) {
 		clinic.Parties[i].Processes = append(clinic.Parties[i].Processes, codes.Timereservasjon)
 	}
 	require.NoError(t, k.s.PutClinic(t.Context(), demo.Service, clinic))
+	storetest.Activate(t, k.s, clinic)
 	b := reserve(n)
 	b.UID = uuid.NewString()
 	m := message(contract.FunctionReserve, line, b)

@@ -32,6 +32,7 @@ func setup(t *testing.T) (*storetest.Database, *pg.Store) {
 	t.Parallel()
 	d := storetest.New(t)
 	withClinic(t, d.Store)
+	storetest.Activate(t, d.Store, demo.Clinic())
 	return d, d.Store
 }
 
