@@ -214,7 +214,7 @@ func (f fixture) problem(t *testing.T, r request, status int) api.Problem {
 
 func path(p string) string {
 	return strings.NewReplacer("{clinic}", clinicID, "{dialogue}", dialogueID, "{file}", fileID, "{process}", "e-contact", "{patient}", fileID,
-		"{calendar}", calendarID, "{type}", typeID, "{slot}", slotID, "{appointment}", appointmentID).Replace(p)
+		"{calendar}", calendarID, "{type}", typeID, "{slot}", slotID, "{appointment}", appointmentID, "{message}", sentID).Replace(p)
 }
 
 var roles = []identity.Role{

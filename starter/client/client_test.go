@@ -57,6 +57,7 @@ type fakeStore struct {
 	kept    []byte
 	fakeCalendar
 	fakeEDialogues
+	fakeDialogues
 }
 
 func newStore(process contract.Process) *fakeStore {
