@@ -47,6 +47,8 @@ func ExampleRights() {
 	// portal:read       read a patient's own appointments, e-dialogues, notices and free slots: [portal]
 	// portal:book       book and cancel for a patient: [portal]
 	// portal:write      write to the clinic for a patient: [portal]
+	// activation:write  activate, suspend and resume an integration with Helsenorge: [operator]
+	// activation:sign-off sign off what an integration needs: [clinic-administrator operator]
 }
 
 func TestRights(t *testing.T) {

@@ -180,7 +180,7 @@ func (s *Store) integrations(ctx context.Context, tx pgx.Tx, clinicID, staffID s
 	if err != nil {
 		return nil, err
 	}
-	parties, err := s.parties(ctx, tx, clinicID)
+	parties, err := s.wishes(ctx, tx, clinicID)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +247,7 @@ func (s *Store) employees(ctx context.Context, tx pgx.Tx, clinicID string) (map[
 	return found, err
 }
 
-func (s *Store) parties(ctx context.Context, tx pgx.Tx, clinicID string) (map[string][]activation.Party, error) {
+func (s *Store) wishes(ctx context.Context, tx pgx.Tx, clinicID string) (map[string][]activation.Party, error) {
 	rows, err := tx.Query(ctx, `SELECT p.clinic_id, p.her_id, coalesce(p.staff_id::text, ''),
 			array(SELECT o.process FROM offered_service o WHERE o.her_id = p.her_id ORDER BY o.process)
 		FROM party p WHERE $1::uuid IS NULL OR p.clinic_id = $1 ORDER BY p.her_id`, nullable(clinicID))

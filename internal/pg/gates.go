@@ -125,6 +125,30 @@ func (s *Store) offeringParty(ctx context.Context, q rower, clinicID, patientID,
 	return herID, err == nil, err
 }
 
+// mayAnswer refuses an answer to a citizen's message while the integration of the clinic,
+// or of the GP to whom he wrote, is not active: nothing is sent then. A service that is
+// no longer offered is no reason: he asked while it was. An answer that is stored already
+// is its lifecycle's to take.
+func (s *Store) mayAnswer(ctx context.Context, tx pgx.Tx, p contract.Process, answerID, inReplyTo string) error {
+	process, wire := onWire[p]
+	if !wire || inReplyTo == "" {
+		return nil
+	}
+	var herID int
+	err := tx.QueryRow(ctx, "SELECT to_her_id FROM inbound_message WHERE id = $1 AND NOT EXISTS (SELECT FROM outbound_message WHERE id = $2)", inReplyTo, answerID).Scan(&herID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	closed, err := s.closedTo(ctx, tx, herID, process)
+	if err == nil && (closed == reachability.NotActivated || closed == reachability.Suspended) {
+		err = apperr.InState(string(closed), "nothing is sent while the integration with Helsenorge is not active: ask the operator (clinic status)")
+	}
+	return err
+}
+
 // Reachability tells whether a dialogue of the process may be sent to the patient now,
 // by what is stored about him. It is for who starts one (S28).
 func (s *Store) Reachability(ctx context.Context, by identity.Principal, clinicID, patientID string, p contract.Process) (Reachability, error) {

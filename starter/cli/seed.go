@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/client"
@@ -91,12 +94,8 @@ func seed(ctx context.Context, out io.Writer, admin, record, operator *remote) e
 		}
 		fmt.Fprintln(out, "written ", w.what)
 	}
-	for _, c := range demo.Activation(demo.Clinic()) {
-		if _, err := operator.call(ctx, http.MethodPost, "/integration/"+string(c.Kind), api.ActivationRequest{
-			StaffID: c.StaffID, Key: string(c.Key), Reason: c.Reason,
-		}, "Idempotency-Key", c.ID); err != nil {
-			return err
-		}
+	if err := activate(ctx, operator, demo.Clinic()); err != nil {
+		return err
 	}
 	fmt.Fprintln(out, "activated the clinic and its GP on Helsenorge")
 	citizen := simulator.Citizen(bookingCitizen)
@@ -137,4 +136,23 @@ arrives. The other one books on Helsenorge, which tells him.
 `, demo.Inactive, ids.PatientIDs[0], slots[len(slots)-2].ID, made, made, slots[len(slots)-1].ID, made,
 		demo.GPHerID, bookingCitizen, bookingCitizen)
 	return err
+}
+
+// activate activates a clinic and its GPs, where that is not done already.
+func activate(ctx context.Context, operator *remote, clinic pg.Clinic) error {
+	var l api.List[pg.Integration]
+	if _, err := operator.get(ctx, "/integration", &l); err != nil {
+		return err
+	}
+	for _, c := range demo.Activation(clinic) {
+		if slices.ContainsFunc(l.Items, func(i pg.Integration) bool { return i.StaffID == c.StaffID && i.Status == contract.StatusActive }) {
+			continue
+		}
+		if _, err := operator.call(ctx, http.MethodPost, "/integration/"+string(c.Kind), api.ActivationRequest{
+			StaffID: c.StaffID, Key: string(c.Key),
+		}, "Idempotency-Key", c.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -56,6 +56,7 @@ type fakeStore struct {
 	ledger  []pg.LedgerLine
 	kept    []byte
 	fakeCalendar
+	fakeIntegrations
 	fakeEDialogues
 	fakeDialogues
 }
@@ -533,6 +534,7 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 		}},
 	}
 	maps.Copy(methods, appointmentMethods(t.Context()))
+	maps.Copy(methods, integrationMethods(t.Context()))
 	maps.Copy(methods, portalMethods(t.Context()))
 	roles := []identity.Role{
 		identity.RoleClinicAdministrator, identity.RolePractitioner, identity.RoleStaff,
