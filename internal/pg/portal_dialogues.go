@@ -54,11 +54,8 @@ type PortalThread struct {
 	Messages []PortalMessage `json:"messages"`
 }
 
-// Who wrote a message, as the portal says it.
-const (
-	fromClinic  = "clinic"
-	fromPatient = "patient"
-)
+// fromClinic is who wrote a message that staff wrote, as the portal says it.
+const fromClinic = "clinic"
 
 // portalDialogues is what the portal shows of the e-dialogues d: those of which something
 // has been shown, or written there.
@@ -82,22 +79,32 @@ func (s *Store) collectPortalDialogues(rows pgx.Rows, key sealingKey) ([]PortalD
 }
 
 // PortalDialogues lists the patient's e-dialogues as he or who represents him sees them,
-// the newest first, at most limit (S19, S81).
-func (s *Store) PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int) ([]PortalDialogue, error) {
+// the newest first (S19, S81): one page of limit rows, after the one whose Next is from.
+func (s *Store) PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int, from string) (Page[PortalDialogue], error) {
+	after, err := readCursor(from, string(SortLatest))
+	if err != nil {
+		return Page[PortalDialogue]{}, err
+	}
+	if after == nil {
+		after = &cursor{At: s.now().Add(24 * time.Hour), ID: uuid.Max.String()}
+	}
 	var list []PortalDialogue
-	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.dialogues", "", func(tx pgx.Tx) error {
+	err = s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.dialogues", "", func(tx pgx.Tx) error {
 		c, err := s.cardOf(ctx, tx, clinicID, patientID)
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, portalDialogues+" ORDER BY m.latest DESC, d.id DESC LIMIT $3", clinicID, patientID, limit)
+		rows, err := tx.Query(ctx, portalDialogues+" AND (m.latest, d.id) < ($3, $4::uuid) ORDER BY m.latest DESC, d.id DESC LIMIT $5",
+			clinicID, patientID, after.At, after.ID, limit+1)
 		if err != nil {
 			return err
 		}
 		list, err = s.collectPortalDialogues(rows, c.key)
 		return err
 	})
-	return list, err
+	return page(list, limit, func(d PortalDialogue) cursor {
+		return cursor{Sort: string(SortLatest), At: d.LatestAt, ID: d.ID}
+	}), err
 }
 
 // PortalDialogue opens an e-dialogue for the patient, or for who represents him, and

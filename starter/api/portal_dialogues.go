@@ -12,7 +12,7 @@ import (
 
 // PortalDialogues is what the API offers to the portal of e-dialogues.
 type PortalDialogues interface {
-	PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int) ([]pg.PortalDialogue, error)
+	PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int, from string) (pg.Page[pg.PortalDialogue], error)
 	PortalDialogue(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, dialogueID string) (pg.PortalThread, error)
 	PortalAttachment(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, dialogueID, fileID string) (pg.File, io.Reader, error)
 	PortalUpload(ctx context.Context, by identity.Principal, clinicID, viewerID string, u client.Upload, content io.Reader) (pg.File, error)
@@ -32,8 +32,9 @@ func (a *API) registerPortalDialogues(s PortalDialogues) {
 			InPatient
 			Viewer string `query:"viewer" required:"true" doc:"Who is signed in: the patient's id, or a representative's"`
 			Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Rows at most"`
+			Cursor string `query:"cursor" doc:"The nextCursor of the page before"`
 		}) (*listOut[pg.PortalDialogue], error) {
-			return list(s.PortalDialogues(ctx, c.Principal, c.clinic, in.Patient, in.Viewer, in.Limit))
+			return pages(s.PortalDialogues(ctx, c.Principal, c.clinic, in.Patient, in.Viewer, in.Limit, in.Cursor))
 		})
 	secured(a, identity.RightPortalRead, get(dialogues+"/{dialogue}", "portal-read-dialogue", "An e-dialogue with its messages, as the viewer may see it; marks it read by the patient"),
 		func(ctx context.Context, c caller, in *struct {

@@ -16,8 +16,8 @@ import (
 	"github.com/helsebro/helsebro/starter/client"
 )
 
-func (s *service) PortalDialogues(_ context.Context, _ identity.Principal, _, patient, viewer string, limit int) ([]pg.PortalDialogue, error) {
-	return nil, s.call(asked{patient + " " + viewer, limit})
+func (s *service) PortalDialogues(_ context.Context, _ identity.Principal, _, patient, viewer string, limit int, from string) (pg.Page[pg.PortalDialogue], error) {
+	return pg.Page[pg.PortalDialogue]{Next: "next"}, s.call(asked{patient + " " + viewer + " " + from, limit})
 }
 
 func (s *service) PortalDialogue(_ context.Context, _ identity.Principal, _, patient, viewer, id string) (pg.PortalThread, error) {
@@ -51,7 +51,7 @@ func TestPortalDialogues(t *testing.T) {
 		last   any
 		body   string
 	}{
-		"list": {request{method: "GET", path: dialogues + "?viewer=v&limit=7", token: portal}, 200, asked{patientID + " v", 7}, `{"items":[]}`},
+		"list": {request{method: "GET", path: dialogues + "?viewer=v&limit=7&cursor=here", token: portal}, 200, asked{patientID + " v here", 7}, `{"items":[],"nextCursor":"next"}`},
 		"read": {
 			request{method: "GET", path: dialogues + "/{dialogue}?viewer=v", token: portal}, 200, asked{patientID + " v", dialogueID},
 			`{"id":"` + dialogueID + `","title":"Attest","unread":0,"createdAt":"2026-11-23T09:00:00Z","latestAt":"2026-11-23T09:00:00Z","messages":[]}`,

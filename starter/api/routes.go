@@ -45,7 +45,7 @@ type (
 
 // AnswerRequest is staff's answer.
 type AnswerRequest struct {
-	Code      string `json:"code,omitempty" doc:"Code of kodeverk 7602, as the process allows; a renewal request's decisions tell it" example:"12"`
+	Code      string `json:"code,omitempty" doc:"Code of kodeverk 7602, as the process allows; a renewal request's decisions tell it, and an e-dialogue has none" example:"12"`
 	Subject   string `json:"subject,omitempty" doc:"At most 50 characters on one line"`
 	Text      string `json:"text" doc:"What the citizen reads, at most 1000 characters"`
 	InReplyTo string `json:"inReplyTo,omitempty" doc:"The message that was read; without it the latest"`

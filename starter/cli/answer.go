@@ -98,8 +98,8 @@ func dialogueAnswerCommand(env Environment) *cobra.Command {
 what becomes of it.
 
 Codes (kodeverk 7602): e-consultation 12 answer, 13 dialogue ended; e-contact 19
-answer; both 26 refused, 30 no access. A renewal request has its own command:
-prescription answer.
+answer; both 26 refused, 30 no access. An e-dialogue has none. A renewal request has
+its own command: prescription answer.
 
 ` + repeating,
 		Example: `  helsebro dialogue answer 0198c0de-0000-7000-8000-0000000d1a10 --code 12 --text 'Du kan hente resepten i dag.'
@@ -108,12 +108,11 @@ prescription answer.
 		Args: cobra.ExactArgs(1),
 	}
 	a := answers(cmd, env)
-	cmd.Flags().StringVar(&a.in.Code, "code", "", "code of kodeverk 7602 (required)")
+	cmd.Flags().StringVar(&a.in.Code, "code", "", "code of kodeverk 7602, required but for an e-dialogue")
 	cmd.Flags().StringVar(&a.in.Subject, "subject", "", "subject, at most 50 characters")
 	cmd.Flags().BoolVar(&a.in.FollowUp, "follow-up", false, "add to an answer already given")
 	cmd.Flags().BoolVar(&a.in.Close, "close", false, "end the dialogue with it; the citizen may write again nevertheless")
 	attachFlags(cmd, &a.files, &a.in.Attachments)
-	_ = cmd.MarkFlagRequired("code") // the flag is defined above
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error { return a.give(cmd, args[0]) })
 	return cmd
 }

@@ -115,7 +115,7 @@ the --id that it prints, and there will be one.`,
 			}
 			in.Participants = append(in.Participants, routing.Recipient{Kind: routing.Kind(kind), ID: id})
 		}
-		files, err := s.remote.attach(cmd.Context(), in.PatientID, s.files)
+		files, err := s.remote.attach(cmd.Context(), forPatient(in.PatientID), s.files)
 		if err != nil {
 			return err
 		}

@@ -59,18 +59,21 @@ func portalDialoguesCommand(env Environment) *cobra.Command {
 	}
 	r := callsAPI(cmd, env)
 	v.flags(cmd)
-	limit := cmd.Flags().Int("limit", client.DefaultLimit, "rows at most, up to "+strconv.Itoa(client.MaxLimit))
+	of := lists(cmd)
 	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
 		var l api.List[pg.PortalDialogue]
-		raw, err := r.get(cmd.Context(), v.path()+"?viewer="+url.QueryEscape(v.by())+"&limit="+strconv.Itoa(*limit), &l)
+		raw, err := r.get(cmd.Context(), of.path(v.path())+"&viewer="+url.QueryEscape(v.by()), &l)
 		if err != nil {
 			return err
 		}
 		return r.show(raw, func(w io.Writer) error {
-			return table(w, "There are no e-dialogues.", len(l.Items), "DIALOGUE\tUNREAD\tLATEST\tTITLE", func(i int) []string {
+			if err := table(w, "There are no e-dialogues.", len(l.Items), "DIALOGUE\tUNREAD\tLATEST\tTITLE", func(i int) []string {
 				d := l.Items[i]
 				return []string{d.ID, strconv.Itoa(d.Unread), stamp(d.LatestAt), d.Title}
-			})
+			}); err != nil {
+				return err
+			}
+			return more(w, l.NextCursor)
 		})
 	})
 	return cmd

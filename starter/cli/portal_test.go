@@ -19,7 +19,7 @@ func TestPortalCommands(t *testing.T) {
 	dialogues := "/portal/patients/" + patientID + "/dialogues"
 	shown := pg.PortalDialogue{ID: dialogueID, Title: "Attest\x1b[2J", Unread: 1, CreatedAt: noon, LatestAt: noon}
 	r := serve(t, map[string]answer{
-		"GET " + dialogues + "?viewer=" + patientID + "&limit=5": {200, api.List[pg.PortalDialogue]{Items: []pg.PortalDialogue{shown}}},
+		"GET " + dialogues + "?limit=5&viewer=" + patientID: {200, api.List[pg.PortalDialogue]{Items: []pg.PortalDialogue{shown}}},
 		"GET " + dialogues + "/" + dialogueID + "?viewer=" + parent: {200, pg.PortalThread{PortalDialogue: shown, Messages: []pg.PortalMessage{
 			{ID: "m1", From: "patient", Author: "Mor Testperson", Relation: "FO", At: noon, Text: "Hei\nNår?"},
 			{ID: "m2", From: "clinic", Author: "Ola Lege", At: noon.Add(time.Minute), Text: "I morgen", ReadAt: noon.Add(time.Hour)},

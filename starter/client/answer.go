@@ -29,7 +29,7 @@ type Answer struct {
 	// answer. Empty makes a new one, and a retry then makes a second answer.
 	ID string
 	// Code is the answer's code of 7602, one of contract.AnswerCodes. A renewal request's
-	// may be empty: the decisions on its prescriptions tell.
+	// may be empty: the decisions on its prescriptions tell. An e-dialogue's is.
 	Code string
 	// Subject is optional, at most MaxSubjectRunes on one line.
 	Subject string
@@ -104,7 +104,6 @@ func (a *Answer) check() error {
 	a.Subject = strings.TrimSpace(a.Subject)
 	var f faults
 	f.check(isID(a.ID), "id", "a UUID: the idempotency key")
-	f.check(a.Code != "" || len(a.Items) > 0, "code", "required: a code of 7602, such as %s", contract.AnswerFromPractitioner)
 	f.check(a.InReplyTo == "" || isID(a.InReplyTo), "inReplyTo", "the id of a message of the dialogue")
 	f.check(a.Text != "", "text", "required")
 	f.text("text", a.Text, MaxTextRunes)

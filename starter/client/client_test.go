@@ -80,8 +80,12 @@ func (s *fakeStore) DraftAnswer(_ context.Context, _ identity.Principal, _, dial
 		return pg.Drafted{}, apperr.New(apperr.Duplicate, "an answer with this id and other content exists: choose a new id")
 	}
 	s.drafts[d.ID] = d
-	if d.Code == "" {
+	switch {
+	case d.Code != "":
+	case s.process == contract.ProcessPrescription:
 		d.Code = contract.AnswerPartlyRenewed // what the decisions come to
+	case s.process == contract.ProcessEDialogue:
+		d.Code = contract.InHouse
 	}
 	return pg.Drafted{Process: s.process, InReplyTo: messageID, Code: d.Code}, nil
 }
@@ -351,8 +355,8 @@ func TestAnswerNamesEveryInvalidField(t *testing.T) {
 		kind   apperr.Kind
 		paths  []string
 	}{
-		"nothing":         {client.Answer{}, apperr.Invalid, []string{"code", "text"}},
-		"all wrong":       {client.Answer{ID: "1", InReplyTo: "x", Subject: "a\nb", Text: "a\x00"}, apperr.Invalid, []string{"id", "code", "inReplyTo", "text", "subject"}},
+		"nothing":         {client.Answer{}, apperr.Invalid, []string{"text"}},
+		"all wrong":       {client.Answer{ID: "1", InReplyTo: "x", Subject: "a\nb", Text: "a\x00"}, apperr.Invalid, []string{"id", "inReplyTo", "text", "subject"}},
 		"too long":        {client.Answer{Code: "12", Text: strings.Repeat("ø", client.MaxTextRunes+1), Subject: strings.Repeat("å", client.MaxSubjectRunes+1)}, apperr.Invalid, []string{"text", "subject"}},
 		"blank":           {client.Answer{Code: "12", Text: " \n "}, apperr.Invalid, []string{"text"}},
 		"not UTF-8":       {client.Answer{Code: "12", Text: "a\xff"}, apperr.Invalid, []string{"text"}},

@@ -17,7 +17,7 @@ import (
 // PortalDialogues is what the client needs of the database for e-dialogues in portal and
 // app.
 type PortalDialogues interface {
-	PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int) ([]pg.PortalDialogue, error)
+	PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int, from string) (pg.Page[pg.PortalDialogue], error)
 	PortalDialogue(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, id string) (pg.PortalThread, error)
 	PortalAttachment(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, dialogueID, id string) (pg.File, io.Reader, error)
 	StorePortalMessage(ctx context.Context, by identity.Principal, clinicID string, w pg.WrittenInPortal) (pg.Arrived, error)
@@ -45,14 +45,14 @@ type PortalWritten struct {
 }
 
 // PortalDialogues lists the patient's e-dialogues as the viewer may see them, the newest
-// first; limit is in rows, 0 means DefaultLimit. What is on Helsenorge is read there, and
+// first: a page of limit rows, 0 means DefaultLimit, after the one whose Next is from. What is on Helsenorge is read there, and
 // what colleagues write to each other is nobody else's (S19, S20). Errors as
 // PortalAppointments.
-func (c *Client) PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int) ([]pg.PortalDialogue, error) {
+func (c *Client) PortalDialogues(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string, limit int, from string) (pg.Page[pg.PortalDialogue], error) {
 	if err := allow(by, identity.RightPortalRead, clinicID); err != nil {
-		return nil, err
+		return pg.Page[pg.PortalDialogue]{}, err
 	}
-	return c.store.PortalDialogues(ctx, by, clinicID, patientID, viewerID, bounded(limit))
+	return c.store.PortalDialogues(ctx, by, clinicID, patientID, viewerID, bounded(limit), from)
 }
 
 // PortalDialogue opens an e-dialogue of the patient's for the viewer, and marks the

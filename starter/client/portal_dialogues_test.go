@@ -46,10 +46,10 @@ func (s *fakeStore) HandedOver(_ context.Context, id string) error {
 	return nil
 }
 
-func (s *fakeStore) PortalDialogues(_ context.Context, _ identity.Principal, _, _, _ string, limit int) ([]pg.PortalDialogue, error) {
+func (s *fakeStore) PortalDialogues(_ context.Context, _ identity.Principal, _, _, _ string, limit int, _ string) (pg.Page[pg.PortalDialogue], error) {
 	s.called("PortalDialogues")
 	s.limit = limit
-	return nil, nil
+	return pg.Page[pg.PortalDialogue]{}, nil
 }
 
 func (s *fakeStore) PortalDialogue(context.Context, identity.Principal, string, string, string, string) (pg.PortalThread, error) {
@@ -132,7 +132,7 @@ func TestAPortalMessageNamesEveryInvalidField(t *testing.T) {
 func portalMethods(ctx context.Context) map[string]method {
 	return map[string]method{
 		"PortalDialogues": {identity.RightPortalRead, func(c *client.Client, p identity.Principal) error {
-			_, err := c.PortalDialogues(ctx, p, clinicID, patientID, patientID, 0)
+			_, err := c.PortalDialogues(ctx, p, clinicID, patientID, patientID, 0, "")
 			return err
 		}},
 		"PortalDialogue": {identity.RightPortalRead, func(c *client.Client, p identity.Principal) error {
@@ -152,4 +152,20 @@ func portalMethods(ctx context.Context) map[string]method {
 			return err
 		}},
 	}
+}
+
+func TestAnEDialogueIsAnsweredWithoutACode(t *testing.T) {
+	t.Parallel()
+	store, temporal := newStore(contract.ProcessEDialogue), &fakeTemporal{}
+	a := client.Answer{ID: uuid.NewString(), Text: "Hei"}
+	_, err := client.New(store, temporal).Answer(t.Context(), practitioner(), clinicID, dialogueID, a)
+	require.NoError(t, err)
+	require.Equal(t, []any{contract.AnswerCommand{AnswerID: a.ID, Code: contract.InHouse, InReplyTo: messageID}}, temporal.update.Args)
+	require.Equal(t, contract.DialogueWorkflowID(dialogueID), temporal.start.ID)
+
+	// Elsewhere a code is required, and what was drafted without one is dropped.
+	store = newStore(contract.ProcessEContact)
+	_, err = client.New(store, temporal).Answer(t.Context(), practitioner(), clinicID, dialogueID, a)
+	require.Equal(t, []string{"code"}, paths(t, err))
+	require.Empty(t, store.drafts)
 }

@@ -122,9 +122,10 @@ func (k *talk) read(by identity.Principal, id string) pg.Dialogue {
 
 func (k *talk) portalDialogues() []pg.PortalDialogue {
 	k.Helper()
-	list, err := k.s.PortalDialogues(k.Context(), portal, demo.ClinicID, k.patientID, k.patientID, 50)
+	list, err := k.s.PortalDialogues(k.Context(), portal, demo.ClinicID, k.patientID, k.patientID, 50, "")
 	require.NoError(k, err)
-	return list
+	require.Empty(k, list.Next)
+	return list.Items
 }
 
 func TestEDialogueWithAPatient(t *testing.T) { // S19, S94, A7
@@ -349,7 +350,7 @@ func TestPatientsBeginAndRepresentativesWrite(t *testing.T) { // S19, S81, D14
 	later := k.s.At(func() time.Time { return birthday })
 	_, err = later.PortalDialogue(ctx, portal, demo.ClinicID, id, parent, m.DialogueID)
 	forbidden(err, "sixteen-or-older")
-	_, err = later.PortalDialogues(ctx, portal, demo.ClinicID, id, parent, 10)
+	_, err = later.PortalDialogues(ctx, portal, demo.ClinicID, id, parent, 10, "")
 	forbidden(err, "sixteen-or-older")
 	require.NoError(t, k.s.PutPatientStatus(ctx, demo.Service, demo.ClinicID, id, pg.PatientStatus{Protected: true}))
 	forbidden(write(parent, now), "protected")
@@ -366,7 +367,7 @@ func TestPatientsBeginAndRepresentativesWrite(t *testing.T) { // S19, S81, D14
 		ID: uuid.NewString(), PatientID: k.patientID, ViewerID: k.patientID, DialogueID: wire.DialogueID, Source: "portal", Text: "Hei",
 	})
 	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
-	_, err = k.s.PortalDialogues(ctx, portal, otherID, k.patientID, k.patientID, 10)
+	_, err = k.s.PortalDialogues(ctx, portal, otherID, k.patientID, k.patientID, 10, "")
 	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
 
 	_, err = k.s.PutPatient(ctx, demo.Service, demo.ClinicID, line, demo.GPID, true)
