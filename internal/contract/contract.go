@@ -283,7 +283,7 @@ func AnswerCodes(p Process) []string {
 	case ProcessEContact:
 		return []string{AnswerToEnquiry, AnswerRefused, AnswerNoAccess}
 	case ProcessPrescription:
-		return []string{AnswerRenewed, AnswerPartlyRenewed, AnswerCannotRenew, AnswerRefused, AnswerNoAccess}
+		return []string{AnswerRenewed, AnswerPartlyRenewed, AnswerCannotRenew, AnswerRefused} // S61: four options
 	case ProcessEDialogue:
 		return []string{InHouse}
 	case ProcessAppointment, ProcessNotice: // what the calendar decides is the answer

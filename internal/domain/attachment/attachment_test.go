@@ -1,0 +1,49 @@
+package attachment_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/domain/attachment"
+	"github.com/helsebro/helsebro/internal/helsenorge"
+)
+
+func TestTheFormatIsWhatTheContentIs(t *testing.T) {
+	t.Parallel()
+	for head, want := range map[string]string{
+		"%PDF-1.7\n":            attachment.PDF,
+		"\xFF\xD8\xFF\xE0....":  attachment.JPEG,
+		"\x89PNG\r\n\x1a\n....": attachment.PNG,
+		"":                      "",
+		"%PDF":                  "",
+		"\x89PNG\n":             "",
+		"GIF89a":                "",
+		"MZ\x90\x00 kne.pdf":    "",
+		"<html>%PDF-":           "",
+	} {
+		require.Equal(t, want, attachment.Format([]byte(head)), "%q", head)
+	}
+}
+
+// The estimate is what is checked when a file is attached; the message itself is checked
+// when it is written. What the first lets through the second must not refuse.
+func TestWhatIsLetThroughCanBeWritten(t *testing.T) {
+	t.Parallel()
+	require.LessOrEqual(t, attachment.SealedBytes(attachment.MaxFileBytes), int64(attachment.MaxSealedBytes), "one file of the largest size")
+	require.Greater(t, attachment.SealedBytes(attachment.MaxFileBytes, attachment.MaxFileBytes), int64(attachment.MaxSealedBytes))
+
+	size := int64(attachment.MaxSealedBytes-attachment.SealedBytes())/4*3/2 - 4<<10
+	require.LessOrEqual(t, attachment.SealedBytes(size, size), int64(attachment.MaxSealedBytes))
+	m := answer()
+	for range 2 {
+		content := make([]byte, size)
+		copy(content, "%PDF-1.7")
+		m.Attachments = append(m.Attachments, helsenorge.Attachment{MIME: attachment.PDF, Description: strings.Repeat("æ", 100), Content: content})
+	}
+	wire, err := helsenorge.WriteMessage(m)
+	require.NoError(t, err)
+	require.LessOrEqual(t, int64(len(wire)), attachment.SealedBytes(size, size))
+	require.Greater(t, int64(len(wire))+200<<10, attachment.SealedBytes(size, size), "the estimate is near")
+}
