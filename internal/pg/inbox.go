@@ -132,7 +132,7 @@ func (s *Store) route(ctx context.Context, tx pgx.Tx, in contract.DeliverToInbox
 	if err != nil {
 		return p, err
 	}
-	if p.Rule, err = s.rule(ctx, tx, in.ClinicID, m.process); err != nil {
+	if p.Rule, err = s.routingRule(ctx, tx, in.ClinicID, m.process); err != nil {
 		return p, err
 	}
 	asked := routing.Asked{
@@ -153,8 +153,8 @@ func (s *Store) route(ctx context.Context, tx pgx.Tx, in contract.DeliverToInbox
 	return p, nil
 }
 
-// rule is the clinic's rule for a process.
-func (s *Store) rule(ctx context.Context, tx pgx.Tx, clinicID string, p contract.Process) (routing.Rule, error) {
+// routingRule is the clinic's rule for a process.
+func (s *Store) routingRule(ctx context.Context, tx pgx.Tx, clinicID string, p contract.Process) (routing.Rule, error) {
 	rule := routing.Default(string(ruled(p)))
 	var chosen routing.Rule
 	err := tx.QueryRow(ctx, "SELECT rule FROM routing_rule WHERE clinic_id = $1 AND process = $2", clinicID, ruled(p)).Scan(&chosen)

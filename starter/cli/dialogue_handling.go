@@ -51,7 +51,9 @@ take it.`,
 		if len(args) == 2 {
 			in.StaffID, to = args[1], args[1]
 		}
-		return c.change(cmd, changesOf(args[0]), in, func(out client.DialogueChanged) string { return "Dialogue " + out.DialogueID + " is given to " + to + "." })
+		return c.change(cmd, changesOf(args[0]), in, func(out client.DialogueChanged) string {
+			return "Dialogue " + out.DialogueID + " is given to " + to + "."
+		})
 	})
 	return cmd
 }

@@ -332,8 +332,9 @@ func TestRejectedAnswer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, body, "E35")
-	cases, err := w.store.Cases(t.Context(), demo.Admin, demo.ClinicID)
+	found, err := w.store.Cases(t.Context(), demo.Admin, demo.ClinicID, pg.CaseQuery{Limit: 10})
 	require.NoError(t, err)
+	cases := found.Items
 	require.Len(t, cases, 1)
 	require.Equal(t, contract.CaseDeliveryRejected, cases[0].Kind)
 }

@@ -106,8 +106,7 @@ func (k *desk) sql(query string, args ...any) string {
 
 func (k *desk) cases() []contract.CaseKind {
 	k.Helper()
-	cases, err := k.s.Cases(k.Context(), demo.Admin, demo.ClinicID)
-	require.NoError(k, err)
+	cases := casesOf(k, k.s)
 	var kinds []contract.CaseKind
 	for _, c := range cases {
 		if c.ResolvedAt == nil {

@@ -145,14 +145,12 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 		_, err = s.WriteJournalEntry(ctx, contract.WriteJournalEntryInput{ClinicID: demo.ClinicID, DialogueID: m.DialogueID, MessageID: m.ID, Direction: contract.Inbound})
 		require.NoError(t, err)
 	}
-	inbox, err := s.Inbox(ctx, demo.GP, demo.ClinicID, 50)
-	require.NoError(t, err)
+	inbox := inboxOf(t, s, demo.GP)
 	require.Len(t, inbox, 1)
 	require.Equal(t, "helsenorge.no: Vondt i kneet", inbox[0].Title) // S94
 	require.Equal(t, "Line Testperson", inbox[0].Patient)
 	require.True(t, inbox[0].Unread)
-	empty, err := s.Inbox(ctx, demo.Desk, demo.ClinicID, 50)
-	require.NoError(t, err)
+	empty := inboxOf(t, s, demo.Desk)
 	require.Empty(t, empty)
 
 	draft := pg.Draft{ID: uuid.NewString(), Code: "12", Text: "Hvil kneet."}
@@ -213,8 +211,7 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 	contradiction.Settles = &pg.Settlement{OriginalMsgID: p.MsgID, Outcome: contract.OutcomeRejected, Codes: []string{"E35"}}
 	_, err = s.StoreArrival(ctx, contradiction)
 	require.NoError(t, err)
-	cases, err := s.Cases(ctx, demo.Admin, demo.ClinicID)
-	require.NoError(t, err)
+	cases := casesOf(t, s)
 	require.Len(t, cases, 1)
 	require.Equal(t, contract.CaseContradiction, cases[0].Kind)
 	d, err = s.ReadDialogue(ctx, demo.GP, demo.ClinicID, m.DialogueID)
@@ -250,8 +247,7 @@ func TestDefaultsSendTheRestToTheWholeClinic(t *testing.T) { // S45, S46
 		require.Equal(t, contract.DeliverToInboxOutput{Places: 1, Rule: "selected"}, placed)
 	}
 	for _, who := range []identity.Principal{demo.GP, demo.Desk} {
-		inbox, err := s.Inbox(t.Context(), who, demo.ClinicID, 50)
-		require.NoError(t, err)
+		inbox := inboxOf(t, s, who)
 		require.Len(t, inbox, 2)
 	}
 }
@@ -333,8 +329,7 @@ func TestErasedPatientIsUnreadable(t *testing.T) {
 	require.True(t, apperr.Is(err, apperr.Erased), "%v", err)
 	_, err = s.PatientByNationalID(t.Context(), demo.GP, demo.ClinicID, line.NationalID)
 	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
-	inbox, err := s.Inbox(t.Context(), demo.GP, demo.ClinicID, 50)
-	require.NoError(t, err)
+	inbox := inboxOf(t, s, demo.GP)
 	require.Equal(t, pg.Erased, inbox[0].Title)
 	next, err := s.StoreArrival(t.Context(), eConsultation())
 	require.NoError(t, err)
@@ -380,8 +375,7 @@ func TestRefusalIsClosedByItsReceipt(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, contract.OutcomeAcknowledged, got.Settled.Outcome)
-	cases, err := s.Cases(t.Context(), demo.Admin, demo.ClinicID)
-	require.NoError(t, err)
+	cases := casesOf(t, s)
 	require.Empty(t, cases)
 }
 
