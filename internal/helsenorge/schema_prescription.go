@@ -42,14 +42,6 @@ var (
 	ncName  = regexp.MustCompile(`^[\pL_][\pL\p{Nd}\pM._-]*$`)
 )
 
-func isBoolean(s string) bool {
-	switch strings.TrimSpace(s) {
-	case "true", "false", "1", "0":
-		return true
-	}
-	return false
-}
-
 func isDecimal(s string) bool { return decimal.MatchString(strings.TrimSpace(s)) }
 
 func isDouble(s string) bool { return double.MatchString(strings.TrimSpace(s)) }
