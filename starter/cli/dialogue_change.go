@@ -20,7 +20,7 @@ type changing struct {
 	key    string
 }
 
-func changes(cmd *cobra.Command, env Environment) *changing {
+func changesDialogue(cmd *cobra.Command, env Environment) *changing {
 	c := &changing{remote: callsAPI(cmd, env)}
 	cmd.Flags().StringVar(&c.key, "id", "", "UUID of the change, to repeat a command (default a new one)")
 	return c
@@ -62,7 +62,7 @@ says since when the patient knows.`,
 		Example: "  helsebro dialogue convert " + aDialogue,
 		Args:    cobra.ExactArgs(1),
 	}
-	c := changes(cmd, env)
+	c := changesDialogue(cmd, env)
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
 		return c.change(cmd, changesOf(args[0]), api.DialogueChangeRequest{Kind: pg.ConvertDialogue}, func(out client.DialogueChanged) string {
 			return "The dialogue is an " + string(out.Process) + " and in the journal. The patient is told by message " + out.MessageID + ": helsebro explain " + out.DialogueID
@@ -81,7 +81,7 @@ after that, or when a receipt refused it, write a new message.`,
 		Example: "  helsebro dialogue resend " + aDialogue + " " + aMessage,
 		Args:    cobra.ExactArgs(2),
 	}
-	c := changes(cmd, env)
+	c := changesDialogue(cmd, env)
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
 		path := "/dialogues/" + url.PathEscape(args[0]) + "/messages/" + url.PathEscape(args[1]) + "/resend"
 		return c.change(cmd, path, nil, func(out client.DialogueChanged) string {

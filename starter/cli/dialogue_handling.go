@@ -24,7 +24,7 @@ to you with assign. It lies in your own inbox then, wherever else it does.`,
 		Example: "  helsebro dialogue take " + aDialogue,
 		Args:    cobra.ExactArgs(1),
 	}
-	c := changes(cmd, env)
+	c := changesDialogue(cmd, env)
 	in := api.DialogueChangeRequest{Kind: pg.TakeDialogue}
 	noteFlag(cmd, &in)
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
@@ -43,7 +43,7 @@ take it.`,
 		Example: "  helsebro dialogue assign " + aDialogue + " 0198c0de-0000-7000-8000-00000000057a\n  helsebro dialogue assign " + aDialogue,
 		Args:    cobra.RangeArgs(1, 2),
 	}
-	c := changes(cmd, env)
+	c := changesDialogue(cmd, env)
 	in := api.DialogueChangeRequest{Kind: pg.AssignDialogue}
 	noteFlag(cmd, &in)
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
@@ -69,7 +69,7 @@ Each must reach somebody who is at work. Nobody has taken it any more.`,
 		Example: "  helsebro dialogue forward " + aDialogue + " group:nurses --note 'Kan dere ringe?'",
 		Args:    cobra.MinimumNArgs(2),
 	}
-	c := changes(cmd, env)
+	c := changesDialogue(cmd, env)
 	in := api.DialogueChangeRequest{Kind: pg.ForwardDialogue}
 	noteFlag(cmd, &in)
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
@@ -97,7 +97,7 @@ writes later opens it again.`,
 		Example: "  helsebro dialogue close " + aDialogue,
 		Args:    cobra.ExactArgs(1),
 	}
-	c := changes(cmd, env)
+	c := changesDialogue(cmd, env)
 	in := api.DialogueChangeRequest{Kind: pg.CloseDialogue}
 	noteFlag(cmd, &in)
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {

@@ -52,7 +52,7 @@ func Effect(l pg.LedgerLine) string {
 	if why.After != "" {
 		words = append(words, "the identical message was sent once more, after "+again[why.After])
 	}
-	end := outcomes[l.Outcome]
+	end := effectOutcomes[l.Outcome]
 	if l.Outcome == contract.OutcomeDone || l.Outcome == contract.OutcomeSent {
 		end = "" // the intention says it
 	}
@@ -113,8 +113,8 @@ var again = map[contract.Outcome]string{
 	contract.OutcomeErrorQueue: "it was reported on the error queue",
 }
 
-// outcomes say what an outcome means to whoever reads it.
-var outcomes = map[contract.Outcome]string{
+// effectOutcomes say what an outcome means to whoever reads it.
+var effectOutcomes = map[contract.Outcome]string{
 	"":                           "it is under way",
 	contract.OutcomeAcknowledged: "Helsenorge has it",
 	contract.OutcomeRejected:     "Helsenorge refused it: see to the reason and write a new message",

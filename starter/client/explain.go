@@ -12,7 +12,6 @@ import (
 
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/identity"
-	"github.com/helsebro/helsebro/internal/pg"
 )
 
 // queryTimeout bounds the wait for a worker to answer a query: the ledger is the
