@@ -95,7 +95,7 @@ split already.`,
 		Example: "  helsebro prescription split " + aDialogue + " --item 'Ibux 400 mg' --item Zyrtec",
 		Args:    cobra.ExactArgs(1),
 	}
-	c := changes(cmd, env)
+	c := changesDialogue(cmd, env)
 	cmd.Flags().StringArrayVar(&items, "item", nil, "what the prescription is of, may be repeated (required)")
 	_ = cmd.MarkFlagRequired("item") // the flag is defined above
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
