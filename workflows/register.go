@@ -1,5 +1,5 @@
 // Package workflows holds the lifecycles, deterministic and nothing else: see
-// dialogue, prescription, appointment and notice.
+// dialogue, prescription, appointment, notice and activation.
 package workflows
 
 import (
@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/workflows/activation"
 	"github.com/helsebro/helsebro/workflows/appointment"
 	"github.com/helsebro/helsebro/workflows/dialogue"
 	"github.com/helsebro/helsebro/workflows/notice"
@@ -23,6 +24,7 @@ func Register(r worker.WorkflowRegistry) {
 	register(r, contract.PrescriptionWorkflow, prescription.Workflow)
 	register(r, contract.AppointmentWorkflow, appointment.Workflow)
 	register(r, contract.NoticeWorkflow, notice.Workflow)
+	register(r, contract.ActivationWorkflow, activation.Workflow)
 }
 
 func register(r worker.WorkflowRegistry, name string, w any) {

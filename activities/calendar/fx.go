@@ -16,7 +16,7 @@ var Module = fx.Module("activities.calendar",
 	fx.Provide(
 		fx.Private,
 		func(s *pg.Store, c config.Worker, channels pg.Channels) *Activities {
-			return New(s, registry.NewActivityClient(c.Transport.ActivityURL), Config{HelsenorgeHerID: c.Transport.HelsenorgeHerID, Channels: channels})
+			return New(s, registry.NewActivityClient(c.Transport.Activity.URL), Config{HelsenorgeHerID: c.Transport.HelsenorgeHerID, Channels: channels})
 		},
 	),
 	fx.Provide(fx.Annotate(func(a *Activities) fleet.Registration {

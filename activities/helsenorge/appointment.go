@@ -7,7 +7,6 @@ import (
 	"github.com/helsebro/helsebro/internal/helsenorge"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/pg"
-	"github.com/helsebro/helsebro/internal/registry"
 )
 
 // build makes a message of the lifecycles: an answer, or an appointment that is told
@@ -23,20 +22,16 @@ func (a *Activities) build(ctx context.Context, job pg.Job) ([]byte, error) {
 // outside any thread (HITS 1217 §3.4.1). Who the appointment is with stands in the
 // dialogue: the head names the technical sender only.
 func (a *Activities) told(ctx context.Context, job pg.Job) ([]byte, error) {
-	head := helsenorge.Head{Process: job.ProcessCode, MsgID: job.MsgID, GenDate: job.Now, WantsReceipt: true}
-	var err error
-	if head.Sender, err = registry.Address(ctx, a.registry, job.FromHerID); err != nil {
-		return nil, err
+	var patient *pg.Patient
+	if job.Appointment != nil {
+		patient = &job.Appointment.Patient
 	}
-	if head.Receiver, err = registry.Address(ctx, a.registry, job.ToHerID); err != nil {
+	head, err := a.ownHead(ctx, job, patient)
+	if err != nil {
 		return nil, err
 	}
 	m := &helsenorge.Message{Head: head, Dialog: &helsenorge.Dialog{Request: &helsenorge.Request{Type: answerCode(job.Code)}}}
 	if j := job.Appointment; j != nil {
-		p := j.Patient
-		m.Head.Patient = &helsenorge.Patient{
-			GivenName: p.GivenName, MiddleName: p.MiddleName, FamilyName: p.FamilyName, NationalID: p.NationalID, IDType: p.IDType,
-		}
 		appointment(m, job.Code, *j)
 	}
 	return helsenorge.WriteMessage(m)
@@ -59,7 +54,7 @@ func appointment(m *helsenorge.Message, code string, j pg.AppointmentJob) {
 		e.Status = "" // neither planned nor cancelled: the code says it
 	}
 	m.Events = []helsenorge.Event{e}
-	roles := practitioner(j.Practitioner)
+	roles := practitioner(j.Practitioner, codes.Fastlege)
 	if m.Dialog.Request != nil {
 		m.Dialog.Request.Roles = roles
 	} else {

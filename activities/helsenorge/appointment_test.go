@@ -119,7 +119,7 @@ func built(t *testing.T, xml []byte, err error) *helsenorge.Message {
 
 func TestAnswersAboutAppointments(t *testing.T) {
 	t.Parallel()
-	a := New(nil, nil, nil, known(), time.Hour)
+	a := New(nil, nil, nil, known(), Config{ReceiptDue: time.Hour})
 	cancelled := stood()
 	cancelled.Cancelled = true
 	var all [][]byte
@@ -172,7 +172,7 @@ func TestAnswersAboutAppointments(t *testing.T) {
 
 func TestAppointmentsAreToldUnasked(t *testing.T) {
 	t.Parallel()
-	a := New(nil, nil, nil, known(), time.Hour)
+	a := New(nil, nil, nil, known(), Config{ReceiptDue: time.Hour})
 	var all [][]byte
 	for _, process := range []string{codes.Timereservasjon, codes.Avtaleutsending} {
 		for code, status := range map[string]string{
@@ -212,7 +212,7 @@ func TestAppointmentsAreToldUnasked(t *testing.T) {
 // TestWhatNoLifecycleTakesIsAnswered, also what belongs on a synchronous queue.
 func TestWhatNoLifecycleTakesIsAnswered(t *testing.T) {
 	t.Parallel()
-	a := New(nil, nil, nil, known(), time.Hour)
+	a := New(nil, nil, nil, known(), Config{ReceiptDue: time.Hour})
 	var all [][]byte
 	for _, c := range [][3]string{
 		{codes.Timeonske, codes.ChangeWish, contract.AnswerRefused},
@@ -238,7 +238,7 @@ type sent struct {
 	queue  []transport.Message
 }
 
-func (s *sent) PrepareAnswer(ctx context.Context, _, id string, build pg.Build) (pg.Prepared, error) {
+func (s *sent) PrepareAnswer(ctx context.Context, _, id string, _ int, build pg.Build) (pg.Prepared, error) {
 	if s.p.Wire == nil {
 		wire, err := build(ctx, s.p.Job)
 		if err != nil {
@@ -268,7 +268,7 @@ func TestAnAppointmentIsSentToHelsenorge(t *testing.T) {
 			ProcessCode: codes.Avtaleutsending, MsgID: uuid.NewString(), Now: now,
 		},
 	}}
-	out, err := New(s, s, transport.Plain{}, known(), time.Hour).SendMessage(t.Context(), contract.SendMessageInput{ClinicID: "clinic", OutboundID: "out"})
+	out, err := New(s, s, transport.Plain{}, known(), Config{ReceiptDue: time.Hour}).SendMessage(t.Context(), contract.SendMessageInput{ClinicID: "clinic", OutboundID: "out"})
 	require.NoError(t, err)
 	require.Equal(t, contract.SendMessageOutput{SentAt: now, ReceiptDue: now.Add(time.Hour)}, out)
 	require.Equal(t, []string{"out"}, s.marked)

@@ -17,25 +17,19 @@ import (
 // subjectReceipt is the transport's message function of a receipt (HITS 1216).
 const subjectReceipt = "APPREC"
 
-// answer builds what answers a citizen's message: a Notat in its thread (HITS 1217
-// §2.3.3, §2.4.1), with the appointment where there is one to name.
+// answer builds a message of staff: a Notat in its conversation, or the Foresporsel that
+// begins one (HITS 1217 §2.3.3, §2.4.1), with the appointment where there is one to name.
 func (a *Activities) answer(ctx context.Context, job pg.Job) ([]byte, error) {
-	original, err := read(job)
+	head, err := a.head(ctx, job)
 	if err != nil {
 		return nil, err
 	}
-	head, err := registry.ReplyHead(ctx, a.registry, original, job.MsgID, job.Now, job.Conversation)
-	if err != nil {
-		return nil, err
-	}
-	m := &helsenorge.Message{Head: head, Dialog: &helsenorge.Dialog{Note: &helsenorge.Note{
-		Topic:   answerCode(job.Code),
-		Subject: job.Subject,
-		Text:    helsenorge.Text{Plain: job.Text},
-		Roles:   author(original.Head.Process, job.Author),
-	}}}
+	m := &helsenorge.Message{Head: head, Dialog: words(head.Process, job)}
 	if job.Appointment != nil {
 		appointment(m, job.Code, *job.Appointment)
+	}
+	if err := carry(m, job); err != nil {
+		return nil, err
 	}
 	return helsenorge.WriteMessage(m)
 }
@@ -47,7 +41,9 @@ func answerCode(v string) helsenorge.Code {
 
 // author names who answered. An e-contact shows the author's name, an answer about an
 // appointment not the author but whom it is with, and the other processes the health
-// professional (HITS 1217 §2.4.5, §3.3.2, §3.4.3).
+// professional: the citizen's GP, or who answers in a GP's place. Nobody is named when
+// none of them wrote: a list without a GP answers so (HITS 1217 §2.3.4, §2.4.5, §3.3.2,
+// §3.4.3).
 func author(process string, a pg.Author) []helsenorge.Role {
 	given, family := helsenorge.SplitName(a.Name)
 	switch process {
@@ -58,21 +54,25 @@ func author(process string, a pg.Author) []helsenorge.Role {
 			return nil
 		}
 		return []helsenorge.Role{{
-			RolleNotat: &helsenorge.Code{V: "1", S: codes.NoteRoles.OID(), DN: "Forfatter"},
+			RolleNotat: &helsenorge.Code{V: codes.Author, S: codes.NoteRoles.OID(), DN: codes.Name(codes.NoteRoles, codes.Author)},
 			Person:     &helsenorge.Person{GivenName: given, FamilyName: family},
 		}}
 	}
-	return practitioner(a)
+	role := codes.Locum
+	if a.OwnGP {
+		role = codes.Fastlege
+	}
+	return practitioner(a, role)
 }
 
-// practitioner names a practitioner as the citizen's GP, who needs an HPR number.
-func practitioner(a pg.Author) []helsenorge.Role {
+// practitioner names a practitioner, who needs an HPR number, in a role of 9034.
+func practitioner(a pg.Author, role string) []helsenorge.Role {
 	professional, ok := helsenorge.Named(a.Name, a.HPR)
 	if !ok || a.Role != string(identity.RolePractitioner) {
 		return nil
 	}
 	return []helsenorge.Role{{
-		RoleToPatient: &helsenorge.Code{V: "6", S: codes.PatientRoles.OID(), DN: "Fastlege"},
+		RoleToPatient: &helsenorge.Code{V: role, S: codes.PatientRoles.OID(), DN: codes.Name(codes.PatientRoles, role)},
 		Professional:  &professional,
 	}}
 }

@@ -17,7 +17,7 @@ var Module = fx.Module("activities.helsenorge",
 	fx.Provide(
 		fx.Private,
 		func(s *pg.Store, t transport.Transport, sealer transport.Sealer, r registry.Registry, c config.Worker) *Activities {
-			return New(s, t, sealer, r, c.Transport.ReceiptDue)
+			return New(s, t, sealer, r, Config{ReceiptDue: c.Transport.ReceiptDue, HelsenorgeHerID: c.Transport.HelsenorgeHerID})
 		},
 	),
 	fx.Provide(fx.Annotate(func(a *Activities) fleet.Registration {

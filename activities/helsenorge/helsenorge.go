@@ -18,7 +18,7 @@ import (
 
 // Store is what the group needs of the database.
 type Store interface {
-	PrepareAnswer(ctx context.Context, clinicID, id string, build pg.Build) (pg.Prepared, error)
+	PrepareAnswer(ctx context.Context, clinicID, id string, counterpart int, build pg.Build) (pg.Prepared, error)
 	PrepareReply(ctx context.Context, kind pg.OutboundKind, messageID string, build pg.Build) (pg.Prepared, error)
 	MarkSent(ctx context.Context, id string, receiptDue time.Duration) (sentAt, due time.Time, err error)
 	FailReply(ctx context.Context, kind pg.OutboundKind, messageID, reason string) error
@@ -32,24 +32,31 @@ type Sender interface {
 
 // Activities implements contract.HelsenorgeActivities.
 type Activities struct {
-	store      Store
-	sender     Sender
-	sealer     transport.Sealer
-	registry   registry.Registry
-	receiptDue time.Duration
+	store    Store
+	sender   Sender
+	sealer   transport.Sealer
+	registry registry.Registry
+	config   Config
+}
+
+// Config is what the installation says of Helsenorge.
+type Config struct {
+	// ReceiptDue is how long a receipt may take before an operator is asked.
+	ReceiptDue time.Duration
+	// HelsenorgeHerID is Helsenorge's own party: to whom goes what answers nobody.
+	HelsenorgeHerID int
 }
 
 var _ contract.HelsenorgeActivities = (*Activities)(nil)
 
-// New makes the group. receiptDue is how long a receipt may take before an
-// operator is asked.
-func New(store Store, sender Sender, sealer transport.Sealer, r registry.Registry, receiptDue time.Duration) *Activities {
-	return &Activities{store: store, sender: sender, sealer: sealer, registry: r, receiptDue: receiptDue}
+// New makes the group.
+func New(store Store, sender Sender, sealer transport.Sealer, r registry.Registry, c Config) *Activities {
+	return &Activities{store: store, sender: sender, sealer: sealer, registry: r, config: c}
 }
 
 // SendMessage implements contract.HelsenorgeActivities.
 func (a *Activities) SendMessage(ctx context.Context, in contract.SendMessageInput) (contract.SendMessageOutput, error) {
-	p, err := a.store.PrepareAnswer(ctx, in.ClinicID, in.OutboundID, a.build)
+	p, err := a.store.PrepareAnswer(ctx, in.ClinicID, in.OutboundID, a.config.HelsenorgeHerID, a.build)
 	if err != nil {
 		return contract.SendMessageOutput{}, apperr.ToTemporal(err)
 	}
@@ -62,7 +69,7 @@ func (a *Activities) SendMessage(ctx context.Context, in contract.SendMessageInp
 			return contract.SendMessageOutput{}, apperr.ToTemporal(err)
 		}
 		failpoint.Hit(failpoint.AnswerSent)
-		if p.SentAt, p.ReceiptDue, err = a.store.MarkSent(ctx, p.ID, a.receiptDue); err != nil {
+		if p.SentAt, p.ReceiptDue, err = a.store.MarkSent(ctx, p.ID, a.config.ReceiptDue); err != nil {
 			return contract.SendMessageOutput{}, apperr.ToTemporal(err)
 		}
 		failpoint.Hit(failpoint.AnswerRecorded)
@@ -123,7 +130,7 @@ func (a *Activities) tryReply(ctx context.Context, kind pg.OutboundKind, message
 			return time.Time{}, err
 		}
 		failpoint.Hit(failpoint.ReplySent)
-		if p.SentAt, _, err = a.store.MarkSent(ctx, p.ID, a.receiptDue); err != nil {
+		if p.SentAt, _, err = a.store.MarkSent(ctx, p.ID, a.config.ReceiptDue); err != nil {
 			return time.Time{}, err
 		}
 		failpoint.Hit(failpoint.ReplyRecorded)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
 )
 
 // Times of an orderly stop, in one place because each must fit into the next:
@@ -37,6 +39,10 @@ type Database struct {
 	URL string `env:"HELSEBRO_DATABASE_URL"`
 	// MaxConns bounds the pool of one process.
 	MaxConns int32 `env:"HELSEBRO_DATABASE_MAX_CONNS" envDefault:"16"`
+	// Synthetic are the test registers whose numbers count as a person's, comma
+	// separated: tenor, nhn, dolly. None where patients are real: nothing is then sent to
+	// such a number (S25).
+	Synthetic []string `env:"HELSEBRO_SYNTHETIC_NUMBERS" envDefault:""`
 }
 
 // Vault holds the keys that encrypt columns and files.
@@ -74,12 +80,19 @@ type Transport struct {
 	// ReceiptDue is how long a receipt of Helsenorge may take before an operator is
 	// asked (HITS 1216 §2.2.4: normally minutes, at most a few hours).
 	ReceiptDue time.Duration `env:"HELSEBRO_RECEIPT_DUE" envDefault:"4h"`
-	// ActivityURL is where Helsenorge's digitally-active check answers; empty means
-	// that it is never asked, and the last known status of a patient counts.
-	ActivityURL string `env:"HELSEBRO_ACTIVITY_URL" envDefault:""`
+	Activity   Activity
 	// HelsenorgeHerID is Helsenorge's own party in the address registry: to whom an
 	// appointment is told that answers nothing.
 	HelsenorgeHerID int `env:"HELSEBRO_HELSENORGE_HER_ID"`
+}
+
+// Activity is Helsenorge's digitally-active check.
+type Activity struct {
+	// URL is where it answers; empty means that it is never asked, and the last known
+	// status of a patient counts.
+	URL string `env:"HELSEBRO_ACTIVITY_URL" envDefault:""`
+	// Transport is Transport.Kind.
+	Transport string `env:"HELSEBRO_TRANSPORT" envDefault:"loopback"`
 }
 
 // Identity is who may call.
@@ -111,6 +124,13 @@ type Log struct {
 	Level string `env:"HELSEBRO_LOG_LEVEL" envDefault:"info"`
 }
 
+// Scan is the virus scanner that judges uploaded files.
+type Scan struct {
+	// ClamAVAddr is the host:port of a ClamAV daemon (clamd); empty means that nothing
+	// scans them.
+	ClamAVAddr string `env:"HELSEBRO_CLAMAV_ADDR" envDefault:""`
+}
+
 // Worker is the configuration of `worker`.
 type Worker struct {
 	Database  Database
@@ -133,14 +153,16 @@ type Listen struct {
 }
 
 // Serve is the configuration of `starter serve`. It holds no transport key: the
-// HTTP process never seals or opens a message.
+// HTTP process never seals or opens a message. It asks Helsenorge who is active there.
 type Serve struct {
 	Database Database
 	Vault    Vault
 	Temporal Temporal
 	Codec    Codec
 	Identity Identity
+	Activity Activity
 	HTTP     HTTP
+	Scan     Scan
 	// SMSCallback is empty where no gateway reports.
 	SMSCallback SMSCallback
 	Log         Log
@@ -170,8 +192,8 @@ func (c *Listen) Validate() error {
 
 // Validate names every setting that is missing or wrong, with what would be right.
 func (c *Serve) Validate() error {
-	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Codec.check(), c.Identity.check(),
-		checkAddr("HELSEBRO_HTTP_ADDR", c.HTTP.Addr), c.SMSCallback.Validate(), c.Log.check())
+	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Codec.check(), c.Identity.check(), c.Activity.check(),
+		checkAddr("HELSEBRO_HTTP_ADDR", c.HTTP.Addr), c.Scan.check(), c.SMSCallback.Validate(), c.Log.check())
 }
 
 func (c Database) check() error {
@@ -180,6 +202,9 @@ func (c Database) check() error {
 	}
 	if c.MaxConns < 2 {
 		return fmt.Errorf("HELSEBRO_DATABASE_MAX_CONNS is %d: set at least 2", c.MaxConns)
+	}
+	if _, err := nationalid.ParseMarks(c.Synthetic); err != nil {
+		return fmt.Errorf("HELSEBRO_SYNTHETIC_NUMBERS: %w", err)
 	}
 	return nil
 }
@@ -222,15 +247,21 @@ func (c Transport) check() error {
 	if c.ReceiptDue <= 0 || c.ReceiptDue > 96*time.Hour {
 		errs = append(errs, fmt.Errorf("HELSEBRO_RECEIPT_DUE is %s: set more than 0 and at most 96h", c.ReceiptDue))
 	}
-	// National ids go there: the loopback transport alone, with invented patients, may
-	// do without TLS.
-	if u, err := url.Parse(c.ActivityURL); c.ActivityURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || c.Kind != "loopback")) {
-		errs = append(errs, fmt.Errorf("HELSEBRO_ACTIVITY_URL must be an https URL, or empty"))
-	}
+	errs = append(errs, c.Activity.check())
 	if c.HelsenorgeHerID <= 0 {
 		errs = append(errs, missing("HELSEBRO_HELSENORGE_HER_ID", "Helsenorge's HER-id in the address registry"))
 	}
 	return errors.Join(errs...)
+}
+
+func (c Activity) check() error {
+	// National ids go there: the loopback transport alone, with invented patients, may
+	// do without TLS.
+	u, err := url.Parse(c.URL)
+	if c.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || c.Transport != "loopback")) {
+		return fmt.Errorf("HELSEBRO_ACTIVITY_URL must be an https URL, or empty")
+	}
+	return nil
 }
 
 func (c Identity) check() error {
@@ -240,6 +271,13 @@ func (c Identity) check() error {
 	}
 	errs = append(errs, checkFile("HELSEBRO_JWKS_FILE", c.JWKSFile, "the token issuer's public keys (JWKS)"))
 	return errors.Join(errs...)
+}
+
+func (c Scan) check() error {
+	if c.ClamAVAddr == "" {
+		return nil
+	}
+	return checkAddr("HELSEBRO_CLAMAV_ADDR", c.ClamAVAddr)
 }
 
 func (c Health) check() error { return checkAddr("HELSEBRO_HEALTH_ADDR", c.Addr) }

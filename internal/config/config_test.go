@@ -1,7 +1,6 @@
 package config
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +23,17 @@ func TestValidateNamesEverySetting(t *testing.T) {
 	require.ErrorContains(t, err, "HELSEBRO_JWKS_FILE")
 }
 
+func TestTheScannerIsOffUnlessNamed(t *testing.T) {
+	c, err := Load[Serve]()
+	require.Error(t, err, "the required settings are not given")
+	require.Empty(t, c.Scan.ClamAVAddr)
+	require.NotContains(t, err.Error(), "HELSEBRO_CLAMAV_ADDR")
+
+	t.Setenv("HELSEBRO_CLAMAV_ADDR", "clamd")
+	_, err = Load[Serve]()
+	require.ErrorContains(t, err, `HELSEBRO_CLAMAV_ADDR is "clamd": give host:port`)
+}
+
 func TestHealthListensOnTheLoopbackUnlessTold(t *testing.T) {
 	c, err := Load[Listen]()
 	require.Error(t, err, "the required settings are not given")
@@ -40,8 +50,20 @@ func TestActivityCheckIsAskedOverTLS(t *testing.T) {
 	for url, right := range map[string]bool{
 		"": true, "https://helsenorge.example": true, "http://127.0.0.1:8236": true, "ftp://helsenorge.example": false, "helsenorge": false,
 	} {
-		err := Transport{Kind: "loopback", ActivityURL: url}.check()
-		require.Equal(t, !right, strings.Contains(err.Error(), "HELSEBRO_ACTIVITY_URL"), url)
+		err := Activity{Transport: "loopback", URL: url}.check()
+		require.Equal(t, right, err == nil, url)
 	}
-	require.ErrorContains(t, Transport{Kind: "amqp", ActivityURL: "http://helsenorge.example"}.check(), "HELSEBRO_ACTIVITY_URL must be an https URL")
+	require.ErrorContains(t, Activity{Transport: "amqp", URL: "http://helsenorge.example"}.check(), "HELSEBRO_ACTIVITY_URL must be an https URL")
+}
+
+// TestSyntheticNumbersAreNamed: a misspelt register would let nobody be written to.
+func TestSyntheticNumbersAreNamed(t *testing.T) {
+	t.Parallel()
+	database := Database{URL: "postgres://x", MaxConns: 2}
+	require.NoError(t, database.check())
+	database.Synthetic = []string{"tenor", "nhn", "dolly"}
+	require.NoError(t, database.check())
+	database.Synthetic = []string{"tenner"}
+	require.ErrorContains(t, database.check(), "HELSEBRO_SYNTHETIC_NUMBERS")
+	require.ErrorContains(t, database.check(), "tenor, nhn or dolly")
 }

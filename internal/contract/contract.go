@@ -208,6 +208,9 @@ type Delivery struct {
 	SentAt time.Time `json:"sentAt,omitzero"`
 	// ReceiptDue is the instant at which a missing receipt becomes a case.
 	ReceiptDue time.Time `json:"receiptDue,omitzero"`
+	// AgainAt is when the identical message was taken on once more (HITS 1216 §2.2.4):
+	// a refusal from before it is of the first sending.
+	AgainAt time.Time `json:"againAt,omitzero"`
 	// Revision is the appointment's that the message speaks of, and Purpose the
 	// notice that is decided once the message has its outcome, "" for none.
 	Revision int     `json:"revision,omitempty"`
@@ -280,7 +283,7 @@ func AnswerCodes(p Process) []string {
 	case ProcessEContact:
 		return []string{AnswerToEnquiry, AnswerRefused, AnswerNoAccess}
 	case ProcessPrescription:
-		return []string{AnswerRenewed, AnswerPartlyRenewed, AnswerCannotRenew, AnswerRefused, AnswerNoAccess}
+		return []string{AnswerRenewed, AnswerPartlyRenewed, AnswerCannotRenew, AnswerRefused} // S61: four options
 	case ProcessEDialogue:
 		return []string{InHouse}
 	case ProcessAppointment, ProcessNotice: // what the calendar decides is the answer

@@ -94,7 +94,8 @@ type DialogueActivities interface {
 	// MessageID + Step.
 	Escalate(ctx context.Context, in EscalateInput) (EscalateOutput, error)
 	// PublishMessage shows an e-dialogue's message to whom it is for: in app and
-	// portal, or in colleagues' inboxes. Key: OutboundID. It closes the delivery.
+	// portal, whose feed alone tells the patient of it, or in colleagues' inboxes. Key:
+	// OutboundID. It closes the delivery.
 	PublishMessage(ctx context.Context, in PublishMessageInput) (PublishMessageOutput, error)
 }
 

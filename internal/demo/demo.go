@@ -17,6 +17,8 @@ var (
 	GP      = identity.Principal{Subject: "gp", ClinicID: ClinicID, Role: identity.RolePractitioner, HPR: "9144889"}
 	Desk    = identity.Principal{Subject: "desk", ClinicID: ClinicID, Role: identity.RoleStaff}
 	Admin   = identity.Principal{Subject: "admin", ClinicID: ClinicID, Role: identity.RoleClinicAdministrator}
+	// Operator runs the installation that the clinic is in.
+	Operator = identity.Principal{Subject: "operator", Role: identity.RoleOperator}
 )
 
 // Ids of the demonstration clinic.
@@ -31,6 +33,8 @@ const (
 	GPHerID = 900001
 	// ServiceHerID is the party of the list without a practitioner.
 	ServiceHerID = 900002
+	// DeskHerID and AdminHerID are the other employees'.
+	DeskHerID, AdminHerID = 900012, 900013
 )
 
 // offered are the processes that the practitioner has registered (S12). The list
@@ -46,8 +50,8 @@ func Clinic() pg.Clinic {
 		ID: ClinicID, Name: "Demo legesenter", OrganisationNumber: "999999999", HerID: ClinicHerID,
 		Staff: []pg.Staff{
 			{ID: GPID, Subject: GP.Subject, Name: "Frida Fastlege", Role: GP.Role, Position: "gp", HPR: GP.HPR, Groups: []string{"doctors"}},
-			{ID: DeskID, Subject: Desk.Subject, Name: "Solveig Sekretær", Role: Desk.Role, Position: "secretary", Groups: []string{"desk"}},
-			{ID: AdminID, Subject: Admin.Subject, Name: "Anders Administrator", Role: Admin.Role},
+			{ID: DeskID, Subject: Desk.Subject, Name: "Solveig Sekretær", Role: Desk.Role, Position: "secretary", Groups: []string{"desk"}, HerID: DeskHerID},
+			{ID: AdminID, Subject: Admin.Subject, Name: "Anders Administrator", Role: Admin.Role, HerID: AdminHerID},
 		},
 		Parties: []pg.Party{
 			{HerID: GPHerID, Name: "Frida Fastlege", StaffID: GPID, Processes: slices.Clone(offered)},
@@ -60,7 +64,7 @@ func Clinic() pg.Clinic {
 // without a practitioner shares the clinic's queues; the practitioner has his own.
 func Registry() []registry.Party {
 	return []registry.Party{
-		{HerID: ClinicHerID, Name: "Demo legesenter"},
+		Organisation(Clinic()),
 		{
 			HerID: GPHerID, Name: "Frida Fastlege", ParentHerID: ClinicHerID,
 			AsyncQueue: "demo_gp_async", SyncQueue: "demo_gp_sync", ErrorQueue: "demo_gp_error", Processes: slices.Clone(offered),

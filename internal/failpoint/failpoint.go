@@ -42,6 +42,16 @@ const (
 	AnswerRecorded Point = "answer.recorded"
 )
 
+// The points of the way of an e-dialogue's message, beside those of an answer.
+const (
+	// MessagePublished: a message of the clinic is shown, Temporal does not know.
+	MessagePublished Point = "message.published"
+	// PortalStored: what a patient wrote in the portal is stored, Temporal knows nothing.
+	PortalStored Point = "portal.stored"
+	// PortalSignalled: the lifecycle is told, the hand-over is not recorded.
+	PortalSignalled Point = "portal.signalled"
+)
+
 // The points of an appointment's way, in order.
 const (
 	// BookingTaken: the calendar has decided a citizen's message, Temporal does not know.
@@ -72,6 +82,14 @@ const (
 	ReportSignalled Point = "report.signalled"
 )
 
+// The points of what is done to a dialogue, beside those of its messages.
+const (
+	// DialogueChanged: a command on a dialogue is applied, Temporal does not know.
+	DialogueChanged Point = "dialogue.changed"
+	// Escalated: a step of the answer clock is done, Temporal does not know.
+	Escalated Point = "dialogue.escalated"
+)
+
 // Points lists every point of a message's way: a test that claims to have died
 // between each two steps goes through them all.
 func Points() []Point {
@@ -90,3 +108,12 @@ func AppointmentPoints() []Point {
 		NoticeDecided, NoticeHopChosen, NoticeClaimed, NoticeSent, NoticeRecorded, ReportStored, ReportSignalled,
 	}
 }
+
+// EDialoguePoints lists every point of an e-dialogue's way, as Points does of a message's.
+func EDialoguePoints() []Point {
+	return []Point{AnswerDrafted, AnswerAccepted, MessagePublished, PortalStored, PortalSignalled}
+}
+
+// DialoguePoints lists every point of what is done to a dialogue, as Points does of a
+// message's way.
+func DialoguePoints() []Point { return []Point{DialogueChanged, Escalated} }

@@ -5,14 +5,15 @@ import (
 	"encoding/base64"
 	"fmt"
 
+	"github.com/helsebro/helsebro/internal/domain/attachment"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 )
 
 // The formats that an attachment may have (HITS 1217 §2.10).
 const (
-	MIMEPDF  = "application/pdf"
-	MIMEJPEG = "image/jpeg"
-	MIMEPNG  = "image/png"
+	MIMEPDF  = attachment.PDF
+	MIMEJPEG = attachment.JPEG
+	MIMEPNG  = attachment.PNG
 )
 
 // Attachment is a file in a message.
@@ -27,18 +28,10 @@ type Attachment struct {
 	Content []byte
 }
 
-// formatOf tells the format by the content's first bytes, or "" when it is none
-// of the three permitted: a sender's word for it opens no file.
-func formatOf(content []byte) string {
-	switch {
-	case bytes.HasPrefix(content, []byte("%PDF-")):
-		return MIMEPDF
-	case bytes.HasPrefix(content, []byte{0xFF, 0xD8, 0xFF}):
-		return MIMEJPEG
-	case bytes.HasPrefix(content, []byte("\x89PNG\r\n\x1a\n")):
-		return MIMEPNG
-	}
-	return ""
+// NewAttachment is a file of the format that its content has. Only PDF, JPEG and PNG are
+// written: of another it has none.
+func NewAttachment(description string, content []byte) Attachment {
+	return Attachment{MIME: attachment.Format(content), Description: description, Content: content}
 }
 
 // readAttachment reads a RefDoc with a Base64Container. The rule says why the
@@ -53,7 +46,7 @@ func readAttachment(refDoc, container *node) (a Attachment, rule string) {
 		return a, "" // the schema's verdict says so already
 	}
 	a.Content = decodeBase64(encoded)
-	if a.MIME = formatOf(a.Content); a.MIME == "" {
+	if a.MIME = attachment.Format(a.Content); a.MIME == "" {
 		return a, "the attachment is neither PDF, JPEG nor PNG"
 	}
 	return a, ""
@@ -116,7 +109,7 @@ func (c *checker) attachments(m *Message, f function) {
 	for i, a := range m.Attachments {
 		at := fmt.Sprintf("Attachments[%d]", i)
 		c.text(a.Description, at+".Description")
-		format := formatOf(a.Content)
+		format := attachment.Format(a.Content)
 		if c.check(format != "", at+".Content", "must be PDF, JPEG or PNG") {
 			c.check(a.MIME == format, at+".MIME", "must be the format that the content has: application/pdf, image/jpeg or image/png")
 		}

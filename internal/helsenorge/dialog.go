@@ -170,7 +170,7 @@ func isCalendarDate(t time.Time) bool {
 
 func (c *checker) texts(subject string, text Text, f function, path string) {
 	if f.silent {
-		const rule = "must be empty: what the clinic tells of an appointment stands in its event"
+		const rule = "must be empty: this code is without words"
 		c.check(subject == "", path+".Subject", rule)
 		c.check(text.isEmpty(), path+".Text", rule)
 		return
@@ -202,7 +202,7 @@ func (c *checker) roles(roles []Role, f function, path string) {
 		c.check(len(roles) == 0, path, "must be empty: this code has no RollerRelatertNotat")
 		return
 	}
-	c.check(f.roles == someRoles || len(roles) <= 1, path, "must be at most one: the practitioner")
+	c.check(f.roles == someRoles || len(roles) <= 1, path, "must be at most one: the practitioner, or who wrote")
 	for i, r := range roles {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		c.check((r.Professional == nil) != (r.Person == nil), at, "must have exactly one of Professional and Person")
@@ -217,7 +217,11 @@ func (c *checker) roles(roles []Role, f function, path string) {
 			wished := r.RoleToPatient != nil && r.RoleToPatient.V == codes.WishedPractitioner && r.Professional != nil
 			c.check(wished, at, "must be the wished practitioner: RoleToPatient 23 with a Professional")
 		}
-		c.check(f.roles == someRoles || r.Person == nil, at+".Person", "must be nil: an appointment is with a Professional")
+		c.check(f.roles != onePractitioner || r.Person == nil, at+".Person", "must be nil: an appointment is with a Professional")
+		if f.roles == oneAuthor {
+			wrote := r.RolleNotat != nil && r.RolleNotat.V == codes.Author && r.Person != nil
+			c.check(wrote, at, "must be the author: RolleNotat 1 with a Person")
+		}
 		if r.Professional != nil {
 			c.professional(r.Professional, at+".Professional")
 			if f.roles == onePractitioner {

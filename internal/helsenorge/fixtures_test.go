@@ -156,7 +156,11 @@ func fixtures() map[string]*Message {
 	f["renewal-15"].Dialog.Note.Subject = "Kan ikke fornyes"
 	f["renewal-26"].Dialog.Note.Subject = "Avvist"
 	f["renewal-30"].Dialog.Note.Subject = "Ikke tilgang"
+	f["consultation-DI"].Attachments = []Attachment{{MIME: MIMEPDF, Description: "Prøvesvar", Content: pdf}}
+	f["consultation-DI"].Dialog.Request.Roles = []Role{{RoleToPatient: codeRef(codes.PatientRoles, codes.Fastlege), Professional: wished()[0].Professional}}
+	f["contact-DI"].Attachments = []Attachment{{MIME: MIMEPNG, Content: png}}
 	maps.Copy(f, appointmentFixtures())
+	maps.Copy(f, renewalFixtures())
 	return f
 }
 

@@ -346,7 +346,9 @@ func (c *checker) head(m *Message, f function) {
 		c.check(!h.WantsReceipt, "Head.WantsReceipt", "must be false: what is answered at once is not receipted")
 	case eitherWay:
 	}
-	if h.Process != codes.Test || h.Patient != nil {
+	if f.patient == noPatient {
+		c.check(h.Patient == nil, "Head.Patient", "must be nil: this code is about no patient")
+	} else if f.patient == onePatient || h.Patient != nil {
 		c.patient(h.Patient)
 	}
 	if f.thread {

@@ -55,6 +55,18 @@ const (
 	// onePractitioner permits one, with HPR number: whom the citizen asks for, or
 	// whom the appointment is with.
 	onePractitioner
+	// oneAuthor permits one, by name only: who wrote (HITS 1217 §3.3.2).
+	oneAuthor
+)
+
+// patientRule says whether a message is about a patient.
+type patientRule uint8
+
+const (
+	onePatient patientRule = iota
+	// noPatient: about several people, or about nobody.
+	noPatient
+	anyPatient
 )
 
 // eventRule is what a function demands of its iCalendar document, beyond the
@@ -88,7 +100,7 @@ var (
 )
 
 // function is what one code of one process permits and demands: the tables of
-// HITS 1217 §3.1 to §3.7 and §3.11, where they go beyond the schema.
+// HITS 1217 §3.1 to §3.7, §3.9 and §3.11, where they go beyond the schema.
 type function struct {
 	// list is the code's list.
 	list codes.List
@@ -113,10 +125,11 @@ type function struct {
 	roles               roleRule
 	// events is nil when there must be no iCalendar document.
 	events *eventRule
-	// practitioners says the same of the Helsepersonell document.
-	practitioners presence
-	// needsM1 is not written: one M1 document per prescription is demanded.
-	needsM1 bool
+	// practitioners says the same of the Helsepersonell document, people of Personer,
+	// and prescriptions of M1 documents, one per prescription.
+	practitioners, people, prescriptions presence
+	// patient says whether the head names one.
+	patient patientRule
 }
 
 // functions are what a process permits, by code. Requests and notes are apart:
@@ -175,21 +188,21 @@ var profile = map[string]functions{
 			"EKI": {list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, caseID: true, attachments: true},
 		},
 		notes: map[string]function{
-			"19": {list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: someRoles},
+			"19": {list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
 			"22": {list: codes.Answers, sides: citizen, thread: true, needsText: true, caseID: true, attachments: true},
-			"26": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: someRoles},
-			"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: someRoles},
-			"31": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: someRoles},
+			"26": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
+			"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
+			"31": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
 		},
 	},
 	codes.Reseptfornyelse: {
 		requests: map[string]function{
 			"RF":   {list: codes.Requests, sides: citizen, needsText: true, coded: codes.Delivery, caseID: true, roles: someRoles},
-			"RFER": {list: codes.Requests, sides: citizen, needsM1: true},
+			"RFER": {list: codes.Requests, sides: citizen, coded: codes.Delivery, caseID: true, roles: someRoles, prescriptions: always},
 		},
 		notes: map[string]function{
-			"14": {list: codes.Answers, sides: clinic, thread: true, needsM1: true},
-			"32": {list: codes.Answers, sides: clinic, thread: true, needsM1: true},
+			"14": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles, prescriptions: always},
+			"32": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles, prescriptions: always},
 			"15": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
 			"26": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
 			"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
@@ -250,9 +263,21 @@ var profile = map[string]functions{
 			"31": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
 		},
 	},
+	codes.Digitalbruker: {
+		requests: map[string]function{
+			"SDAB":  {list: codes.Requests, sides: citizen, silent: true, coded: codes.YesNo},
+			"SIDAB": {list: codes.Requests, sides: clinic, silent: true, people: always, patient: noPatient},
+		},
+		notes: map[string]function{
+			"28": {list: codes.Answers, sides: citizen, thread: true, silent: true, people: always, patient: noPatient},
+			"29": {list: codes.Answers, sides: citizen, thread: true, silent: true, patient: noPatient},
+			"26": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, patient: anyPatient},
+			"31": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, patient: anyPatient},
+		},
+	},
 	codes.Test: {
-		requests: map[string]function{"KT": {list: codes.TestCodes, sides: citizen | clinic, pace: atOnce}},
-		notes:    map[string]function{"RKT": {list: codes.TestCodes, sides: citizen | clinic, pace: atOnce, thread: true}},
+		requests: map[string]function{"KT": {list: codes.TestCodes, sides: citizen | clinic, pace: atOnce, patient: anyPatient}},
+		notes:    map[string]function{"RKT": {list: codes.TestCodes, sides: citizen | clinic, pace: atOnce, thread: true, patient: anyPatient}},
 	},
 }
 

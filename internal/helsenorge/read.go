@@ -29,11 +29,15 @@ type Message struct {
 	Events []Event
 	// Practitioners are what the Helsepersonell document lists, nil without one.
 	Practitioners []Practitioner
+	// Prescriptions are the M1 documents, in their order.
+	Prescriptions []Prescription
+	// People are whom the Personer document lists.
+	People []Person
 	// Receipt is set only when the document is an AppRec; Head then holds its id,
 	// instant and parties.
 	Receipt *Receipt
-	// Unknown are the root names of documents that were not read, such as Resept
-	// (M1) and Personer. A root that is of no known format is "?".
+	// Unknown are the root names of documents that were not read, such as
+	// Leveringsrapport. A root that is of no known format is "?".
 	Unknown []string
 }
 
@@ -66,7 +70,7 @@ func (p Problem) detail() string {
 // message: nobody can be answered.
 //
 // An unknown code value is no problem, nor is content that a process does not
-// foresee (HIS 80415 §3.3.2). An M1 document is accepted unread.
+// foresee (HIS 80415 §3.3.2).
 func Read(raw []byte) (*Message, []Problem) {
 	root, err := parseTree(raw)
 	if err != nil {
@@ -125,7 +129,7 @@ func readMessage(root *node) (*Message, []Problem) {
 	if !isUUID(h.MsgID) {
 		v.add(badMessageID, "MsgHead/MsgInfo/MsgId", "the MsgId must be a UUID")
 	}
-	if dialogueProcess(h.Process) {
+	if dialogueProcess(h.Process) && h.Process != codes.Digitalbruker {
 		v.patient(h.Patient)
 	}
 	for i, document := range root.children(head("Document")) {
@@ -133,7 +137,7 @@ func readMessage(root *node) (*Message, []Problem) {
 	}
 	if readInFull(h.Process) {
 		v.dialog(root, m.Dialog)
-		v.appointment(m)
+		v.required(m)
 	}
 	return m, v.problems
 }
@@ -181,10 +185,10 @@ func (v *validator) dialog(root *node, d *Dialog) {
 	}
 }
 
-// appointment checks that the documents are there that the code is nothing
-// without (HITS 1217 §2.13.3: a required value). What they hold beyond the schema
-// is for the caller to judge, and one document too many is no fault.
-func (v *validator) appointment(m *Message) {
+// required checks that what the code is nothing without is there (HITS 1217
+// §2.13.3: a required value). What documents hold beyond the schema is for the caller
+// to judge, and one too many is no fault.
+func (v *validator) required(m *Message) {
 	f, ok := profile[m.Head.Process].of(m.Dialog)
 	if !ok {
 		return
@@ -197,6 +201,17 @@ func (v *validator) appointment(m *Message) {
 	}
 	if f.practitioners == always && len(m.Practitioners) == 0 {
 		v.require(content+namePractitioners.Local, "the practitioners must be listed")
+	}
+	// A citizen's own words can stand for the prescriptions; an answer's cannot.
+	asked := m.Dialog.Request != nil && !m.Dialog.Request.Text.isEmpty()
+	if f.prescriptions == always && len(m.Prescriptions) == 0 && !asked {
+		v.require(content+namePrescription.Local, "the prescriptions must be there, one document each")
+	}
+	if f.people == always && len(m.People) == 0 {
+		v.require(content+namePeople.Local, "the people must be listed")
+	}
+	if m.Head.Process == codes.Digitalbruker && f.patient == onePatient {
+		v.patient(m.Head.Patient)
 	}
 }
 
@@ -235,10 +250,16 @@ func (m *Message) readDocument(v *validator, document *node, path string) {
 				m.Practitioners = []Practitioner{}
 			}
 			v.foreseen(m.Head.Process, path)
+		case namePrescription, namePrescriptionOld:
+			m.Prescriptions = append(m.Prescriptions, readPrescription(content))
+			v.onlyIn(codes.Reseptfornyelse, m.Head.Process, path)
+		case namePeople:
+			m.People = append(m.People, readPeople(content)...)
+			v.onlyIn(codes.Digitalbruker, m.Head.Process, path)
 		default:
 			m.Unknown = append(m.Unknown, formatName(content.name))
-			if readInFull(m.Head.Process) && (!isM1(content.name) || m.Head.Process != codes.Reseptfornyelse) {
-				v.add(formatUnsupported, path+"/Content", "the document's format is not supported in this process")
+			if readInFull(m.Head.Process) {
+				v.unforeseen(path)
 			}
 		}
 	}
@@ -248,20 +269,24 @@ func (m *Message) readDocument(v *validator, document *node, path string) {
 // else: nobody would see it.
 func (v *validator) foreseen(process, path string) {
 	if readInFull(process) && !profile[process].appointments() {
-		v.add(formatUnsupported, path+"/Content", "the document's format is not supported in this process")
+		v.unforeseen(path)
 	}
 }
 
-func isM1(name xml.Name) bool {
-	return name.Local == "Resept" && (name.Space == nsM1 || name.Space == nsM1Old)
+// onlyIn refuses a document in every process but the one that has its like.
+func (v *validator) onlyIn(own, process, path string) {
+	if readInFull(process) && process != own {
+		v.unforeseen(path)
+	}
+}
+
+func (v *validator) unforeseen(path string) {
+	v.add(formatUnsupported, path+"/Content", "the document's format is not supported in this process")
 }
 
 // formats are the roots of other formats that Helsenorge's processes carry. A
 // name from outside the table is not repeated: it may hold anything.
 var formats = map[xml.Name]bool{
-	{Space: nsM1, Local: "Resept"}:                                                             true,
-	{Space: nsM1Old, Local: "Resept"}:                                                          true,
-	{Space: "http://www.kith.no/xmlstds/person/2014-03-28", Local: "Personer"}:                 true,
 	{Space: "http://www.kith.no/xmlstds/dialog/2006-10-11", Local: "Dialogmelding"}:            true,
 	{Space: "http://ehelse.no/xmlstds/leveringsrapport/2018-08-14", Local: "Leveringsrapport"}: true,
 	{Space: "http://ehelse.no/xmlstds/MeldingInnbygger/2018-09-25", Local: "MeldingInnbygger"}: true,

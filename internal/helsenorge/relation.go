@@ -39,7 +39,8 @@ func (c *checker) relation(m *Message, f function) {
 	if r == nil {
 		return
 	}
-	if !c.check(f.sides&citizen != 0 && m.Head.Process != codes.Test, "Relation", "must be nil: only Helsenorge sends who acts for the patient") {
+	if !c.check(f.sides&citizen != 0 && f.patient == onePatient && m.Head.Process != codes.Digitalbruker,
+		"Relation", "must be nil: only Helsenorge sends who acts for the patient") {
 		return
 	}
 	c.code(r.Kind, codes.Representation, "Relation.Kind")

@@ -9,6 +9,7 @@ const (
 	nsReceipt  = "http://www.kith.no/xmlstds/apprec/2012-02-15"
 	nsReceipt0 = "http://www.kith.no/xmlstds/apprec/2004-11-21"
 	nsRelation = "http://www.kith.no/xmlstds/pasientrelasjon/2014-03-28"
+	nsPeople   = "http://www.kith.no/xmlstds/person/2014-03-28"
 	nsShared   = "http://www.kith.no/xmlstds/felleskomponent1"
 	nsCalendar = "urn:ietf:params:xml:ns:icalendar-2.0"
 	nsBase64   = "http://www.kith.no/xmlstds/base64container"
@@ -23,12 +24,6 @@ const (
 	nsPractitionersOld = "http://www.kith.no/xmlstds/helsepersonell/2014-03-28"
 )
 
-// The two editions of M1 that renewals carry.
-const (
-	nsM1    = "http://www.kith.no/xmlstds/eresept/m1/2013-10-08"
-	nsM1Old = "http://www.kith.no/xmlstds/eresept/m1/2010-05-01"
-)
-
 // Versions of the formats, as MIGversion carries them.
 const (
 	headVersion    = "v1.2 2006-05-24"
@@ -40,6 +35,7 @@ var (
 	nameMsgHead           = xml.Name{Space: nsHead, Local: "MsgHead"}
 	nameDialog            = xml.Name{Space: nsDialog, Local: "Dialogmelding"}
 	nameRelation          = xml.Name{Space: nsRelation, Local: "Pasientrelasjon"}
+	namePeople            = xml.Name{Space: nsPeople, Local: "Personer"}
 	nameCalendar          = xml.Name{Space: nsCalendar, Local: "icalendar"}
 	namePractitioners     = xml.Name{Space: nsPractitioners, Local: "HelsepersonelListe"}
 	namePractitionerEntry = xml.Name{Space: nsPractitioners, Local: "Helsepersonell"}
@@ -75,7 +71,8 @@ type contentType struct {
 	// base64 is xs:base64Binary, kept apart from simple for its size.
 	base64 bool
 	// opaque content is not looked into: ds:Signature, which is not used
-	// (signing happens at the CMS level, HITS 1216 §2.1.5).
+	// (signing happens at the CMS level, HITS 1216 §2.1.5), and what M1 says
+	// beyond what is read (typUnread).
 	opaque bool
 }
 
@@ -147,6 +144,7 @@ func init() {
 	headSchema()
 	dialogSchema()
 	practitionerSchema()
+	prescriptionSchemas()
 	calendarSchema()
 	receiptSchema(nsReceipt, typReceipt)
 	receiptSchema(nsReceipt0, typReceipt0)
@@ -219,8 +217,9 @@ func headSchema() {
 	}
 }
 
-// dialogSchema is dialogmelding-v1.1.xsd (HIS 80603, corrected January 2017) and
-// pasientrelasjon-2014-03-28.xsd, with felleskomponent1.xsd under both.
+// dialogSchema is dialogmelding-v1.1.xsd (HIS 80603, corrected January 2017),
+// pasientrelasjon-2014-03-28.xsd and personer-2014-03-28.xsd, with
+// felleskomponent1.xsd under them.
 func dialogSchema() {
 	v, fk := vocabulary(nsDialog), vocabulary(nsShared)
 	ident, address, telecom := addressTypes(fk)
@@ -257,6 +256,8 @@ func dialogSchema() {
 	relative := sequence(person(fk, false, fk.many, ident, address, telecom)...)
 	typRelation.items = []item{pr.many("Person", relative), pr.opt("Relasjon", typCV)}
 	global(pr, "Pasientrelasjon", typRelation)
+	people := vocabulary(nsPeople)
+	global(people, "Personer", sequence(people.many("Person", relative)))
 }
 
 // practitionerSchema is helsepersonell-2014-03-28.xsd and -2015-05-04.xsd

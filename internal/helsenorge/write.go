@@ -13,13 +13,12 @@ import (
 
 // WriteMessage writes a message of one of the processes that are read in full,
 // from either side. The result is UTF-8, valid by the schemas and by the tables
-// of HITS 1217 §2, §3.1 to §3.7 and §3.11, and the same for the same message. S and DN
+// of HITS 1217 §2, §3.1 to §3.7, §3.9 and §3.11, and the same for the same message. S and DN
 // of coded values are filled in where the place gives the list. m is not changed.
 //
 // The error is apperr.Invalid with every wrong field (paths are Go names from
 // Message, such as Dialog.Note.Text), apperr.Unsupported for a process, code or
-// document that is not written (M1: 14, 32 and RFER), and apperr.TooLarge above
-// MaxMessageBytes.
+// document that is not written, and apperr.TooLarge above MaxMessageBytes.
 func WriteMessage(m *Message) ([]byte, error) {
 	f, err := writable(m)
 	if err != nil {
@@ -30,6 +29,8 @@ func WriteMessage(m *Message) ([]byte, error) {
 	c.dialog(m, f)
 	c.events(m, f)
 	c.practitioners(m, f)
+	c.prescriptions(m, f)
+	c.people(m, f)
 	c.attachments(m, f)
 	c.relation(m, f)
 	if len(c.fields) > 0 {
@@ -80,8 +81,8 @@ func writable(m *Message) (function, error) {
 		return function{}, apperr.InvalidFields("the code has no place in this process",
 			apperr.Field{Path: path, Rule: "must be one of " + strings.Join(slices.Sorted(maps.Keys(table)), ", ")})
 	}
-	if f.needsM1 || len(m.Unknown) > 0 {
-		return function{}, apperr.New(apperr.Unsupported, "the message must carry prescriptions (M1), which this version does not write: answer 15 or 26, or renew in the record system")
+	if len(m.Unknown) > 0 {
+		return function{}, apperr.New(apperr.Unsupported, "the message has a document of a format that is not written")
 	}
 	return f, nil
 }
@@ -155,6 +156,12 @@ func (w *writer) message(m *Message, f function) {
 	}
 	if len(m.Events) > 0 {
 		w.document(h, func() { w.events(m.Events) })
+	}
+	if len(m.People) > 0 {
+		w.document(h, func() { w.people(m.People) })
+	}
+	for _, p := range m.Prescriptions {
+		w.document(h, func() { w.prescription(p) })
 	}
 	for _, a := range m.Attachments {
 		w.attachment(h, a)

@@ -83,7 +83,7 @@ func TestWrittenReadsBackEqual(t *testing.T) {
 	}
 }
 
-// Every function that the profile has is a fixture, or needs M1.
+// Every function that the profile has is a fixture.
 func TestFixturesAreTheWholeProfile(t *testing.T) {
 	t.Parallel()
 	have := map[string]bool{}
@@ -93,7 +93,7 @@ func TestFixturesAreTheWholeProfile(t *testing.T) {
 	for process, fs := range profile {
 		for request, table := range map[bool]map[string]function{true: fs.requests, false: fs.notes} {
 			for v, f := range table {
-				require.Equal(t, !f.needsM1, have[fmt.Sprintf("%s %t %s", process, request, v)], "%s %s", process, v)
+				require.True(t, have[fmt.Sprintf("%s %t %s", process, request, v)], "%s %s", process, v)
 				require.True(t, codes.Has(f.list, v), "%s %s", process, v)
 			}
 		}
@@ -105,7 +105,7 @@ func TestFixturesAreTheWholeProfile(t *testing.T) {
 func TestSamplesAreWrittenAgain(t *testing.T) {
 	t.Parallel()
 	var documents [][]byte
-	for _, process := range []string{"EKONSULTASJON", "EKONTAKT", "RESEPTFORNYELSE", "TIMERESERVASJON", "TIMEONSKE", "AVTALEUTSENDING", "AVTALEAVBESTILLING", "BEHANDLEROVERSIKT", "TEST"} {
+	for _, process := range []string{"EKONSULTASJON", "EKONTAKT", "RESEPTFORNYELSE", "TIMERESERVASJON", "TIMEONSKE", "AVTALEUTSENDING", "AVTALEAVBESTILLING", "BEHANDLEROVERSIKT", "DIGITALBRUKER", "TEST"} {
 		for name, raw := range samples(t, "DIALOG_INNBYGGER_"+process) {
 			m, problems := Read(raw)
 			require.Empty(t, problems, name)
@@ -113,10 +113,6 @@ func TestSamplesAreWrittenAgain(t *testing.T) {
 			case process == "EKONTAKT" && (f == "13" || f == "18"):
 				_, err := WriteMessage(m)
 				require.Equal(t, []string{"Dialog.Note.Topic.V"}, fieldsOf(t, err), name)
-				continue
-			case f == "14":
-				_, err := WriteMessage(m)
-				require.Equal(t, apperr.Unsupported, apperr.KindOf(err), name)
 				continue
 			}
 			_, err := WriteMessage(m)
@@ -263,6 +259,26 @@ func TestWriteRefuses(t *testing.T) {
 		{"case id in an e-consultation", "consultation-12", func(m *Message) { m.Dialog.CaseID = "1" }, "Dialog.CaseID"},
 		{"role in an enquiry", "contact-HE", func(m *Message) { m.Dialog.Request.Roles = wished() }, "Dialog.Request.Roles"},
 		{"citizen names an author", "consultation-SB", func(m *Message) { m.Dialog.Request.Roles = author() }, "Dialog.Request.Roles[0]"},
+		{"an e-contact's author as a professional", "contact-19", func(m *Message) { m.Dialog.Note.Roles = wished() }, "Dialog.Note.Roles[0]"},
+		{"renewed without prescription", "renewal-14", func(m *Message) { m.Prescriptions = nil }, "Prescriptions"},
+		{"not renewed with a prescription", "renewal-15", func(m *Message) { m.Prescriptions = []Prescription{pack()} }, "Prescriptions"},
+		{"free text with a prescription", "renewal-RF", func(m *Message) { m.Prescriptions = []Prescription{pack()} }, "Prescriptions"},
+		{"two of one id", "renewal-14", func(m *Message) { m.Prescriptions = []Prescription{pack(), pack()} }, "Prescriptions[1].ID"},
+		{"an id that is no name", "renewal-14", func(m *Message) { m.Prescriptions[0].ID = "1" }, "Prescriptions[0].ID"},
+		{"a medicine of no group", "renewal-14", func(m *Message) { m.Prescriptions[0].Group = Code{} }, "Prescriptions[0].Group.V"},
+		{"a pack without number", "renewal-14", func(m *Message) { m.Prescriptions[0].ItemNumber = "" }, "Prescriptions[0].ItemNumber"},
+		{"a brand in a pack", "renewal-RFER", func(m *Message) { m.Prescriptions[0].PackSize = "3" }, "Prescriptions[0].ItemNumber"},
+		{"a brand without name", "renewal-RFER", func(m *Message) { m.Prescriptions[0].TradeName = "" }, "Prescriptions[0].TradeName"},
+		{"a substance without id", "renewal-RFER", func(m *Message) { m.Prescriptions[1].ID = "" }, "Prescriptions[1].ID"},
+		{"an article with a code of medicines", "renewal-32", func(m *Message) { m.Prescriptions[0].ATC.V = "A" }, "Prescriptions[0].Kind"},
+		{"half a day", "renewal-14", func(m *Message) { m.Prescriptions[0].ExpiresOn = now }, "Prescriptions[0].ExpiresOn"},
+		{"a quantity in words", "renewal-14", func(m *Message) { m.Prescriptions[0].Quantity = "to" }, "Prescriptions[0].Quantity"},
+		{"renewal by prescription without delivery", "renewal-RFER", func(m *Message) { m.Dialog.Request.Coded = nil }, "Dialog.Request.Coded"},
+		{"a status in words", "active-SDAB", func(m *Message) { m.Dialog.Request.Text.Plain = "Hei" }, "Dialog.Request.Text"},
+		{"a status of nobody", "active-SDAB", func(m *Message) { m.Head.Patient = nil }, "Head.Patient"},
+		{"a list of nobody", "active-SIDAB", func(m *Message) { m.People = nil }, "People"},
+		{"a list about a patient", "active-28", func(m *Message) { m.Head.Patient = &Patient{} }, "Head.Patient"},
+		{"people in a dialogue", "contact-19", func(m *Message) { m.People = []Person{somebody("A", "B", parent)} }, "People"},
 		{"role of nobody", "contact-19", func(m *Message) { m.Dialog.Note.Roles[0].Person = nil }, "Dialog.Note.Roles[0]"},
 		{"person without role", "contact-19", func(m *Message) { m.Dialog.Note.Roles[0].RolleNotat = nil }, "Dialog.Note.Roles[0]"},
 		{"attachment of a renewal", "renewal-15", func(m *Message) { m.Attachments = []Attachment{{MIME: MIMEPDF, Content: pdf}} }, "Attachments"},
@@ -291,20 +307,13 @@ func TestWriteRefuses(t *testing.T) {
 
 func TestWriteUnsupported(t *testing.T) {
 	t.Parallel()
-	for _, v := range []string{"14", "32"} {
-		m := fixtures()["renewal-15"]
-		m.Dialog.Note.Topic = code(codes.Answers, v)
-		_, err := WriteMessage(m)
-		require.Equal(t, apperr.Unsupported, apperr.KindOf(err))
-		require.ErrorContains(t, err, "M1")
-	}
 	m := fixtures()["renewal-RF"]
-	m.Dialog.Request.Type = code(codes.Requests, "RFER")
+	m.Head.Process = codes.Oppgave
 	_, err := WriteMessage(m)
 	require.Equal(t, apperr.Unsupported, apperr.KindOf(err))
 
 	m = fixtures()["renewal-RF"]
-	m.Head.Process = codes.Digitalbruker
+	m.Unknown = []string{"Leveringsrapport"}
 	_, err = WriteMessage(m)
 	require.Equal(t, apperr.Unsupported, apperr.KindOf(err))
 

@@ -37,8 +37,10 @@ type Right string
 const (
 	RightDialogueRead   Right = "dialogue:read"
 	RightDialogueAnswer Right = "dialogue:answer"
+	RightDialogueHandle Right = "dialogue:handle"
 	RightInboxRead      Right = "inbox:read"
 	RightMessageRead    Right = "message:read"
+	RightMessageResend  Right = "message:resend"
 	RightJournalRead    Right = "journal:read"
 	RightPatientRead    Right = "patient:read"
 	RightPatientWrite   Right = "patient:write"
@@ -62,6 +64,10 @@ const (
 	RightAppointmentWrite Right = "appointment:write"
 	RightPortalRead       Right = "portal:read"
 	RightPortalBook       Right = "portal:book"
+	RightPortalWrite      Right = "portal:write"
+
+	RightActivationWrite   Right = "activation:write"
+	RightActivationSignOff Right = "activation:sign-off"
 )
 
 // Grant is one row of the table of rights.
@@ -75,14 +81,17 @@ type Grant struct {
 
 // grants is the table. Content (titles, texts, files, names) is read by those who
 // treat patients and by the record system; who runs the installation or sets up a
-// clinic sees codes, ids and instants. A service reads and writes for the record
-// system, but an answer to a citizen has a person as its author. The portal acts for
-// patients and has its own rights only: what it shows is less than what staff see.
+// clinic sees codes, ids and instants: a clinic administrator whose turn it is to answer,
+// and not what was asked. A service reads and writes for the record system, but an answer
+// to a citizen has a person as its author. The portal acts for patients and has its own
+// rights only: what it shows is less than what staff see.
 var grants = []Grant{
-	{RightDialogueRead, "list dialogues and read their state", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightDialogueRead, "list dialogues and read their state", []Role{RolePractitioner, RoleStaff, RoleService, RoleClinicAdministrator}},
 	{RightDialogueAnswer, "answer and end dialogues", []Role{RolePractitioner, RoleStaff}},
-	{RightInboxRead, "read inboxes", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightDialogueHandle, "take, assign and forward dialogues", []Role{RolePractitioner, RoleStaff, RoleClinicAdministrator}},
+	{RightInboxRead, "see what lies in inboxes, and whose turn it is", []Role{RolePractitioner, RoleStaff, RoleService, RoleClinicAdministrator}},
 	{RightMessageRead, "open messages and files", []Role{RolePractitioner, RoleStaff, RoleService}},
+	{RightMessageResend, "send a message again that is overdue or was reported", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleOperator}},
 	{RightJournalRead, "read journal entries", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightPatientRead, "find a patient's id", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService}},
 	{RightPatientWrite, "write patients of the record system", []Role{RoleService}},
@@ -103,8 +112,11 @@ var grants = []Grant{
 	{RightCalendarWrite, "change calendars, types and slots", []Role{RoleClinicAdministrator, RoleService}},
 	{RightAppointmentRead, "read appointments, and how a patient is reached and represented", []Role{RolePractitioner, RoleStaff, RoleService}},
 	{RightAppointmentWrite, "make and change appointments", []Role{RolePractitioner, RoleStaff, RoleService}},
-	{RightPortalRead, "read a patient's own appointments, notices and free slots", []Role{RolePortal}},
+	{RightPortalRead, "read a patient's own appointments, e-dialogues, notices and free slots", []Role{RolePortal}},
 	{RightPortalBook, "book and cancel for a patient", []Role{RolePortal}},
+	{RightPortalWrite, "write to the clinic for a patient", []Role{RolePortal}},
+	{RightActivationWrite, "activate, suspend and resume an integration with Helsenorge", []Role{RoleOperator}},
+	{RightActivationSignOff, "sign off what an integration needs", []Role{RoleClinicAdministrator, RoleOperator}},
 }
 
 // Rights returns the table of rights: every right once, with who has it. It is a

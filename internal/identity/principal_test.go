@@ -18,10 +18,12 @@ func ExampleRights() {
 		fmt.Printf("%-17s %s: %v\n", g.Right, g.Allows, g.Roles)
 	}
 	// Output:
-	// dialogue:read     list dialogues and read their state: [practitioner staff service]
+	// dialogue:read     list dialogues and read their state: [practitioner staff service clinic-administrator]
 	// dialogue:answer   answer and end dialogues: [practitioner staff]
-	// inbox:read        read inboxes: [practitioner staff service]
+	// dialogue:handle   take, assign and forward dialogues: [practitioner staff clinic-administrator]
+	// inbox:read        see what lies in inboxes, and whose turn it is: [practitioner staff service clinic-administrator]
 	// message:read      open messages and files: [practitioner staff service]
+	// message:resend    send a message again that is overdue or was reported: [clinic-administrator practitioner staff operator]
 	// journal:read      read journal entries: [practitioner staff service]
 	// patient:read      find a patient's id: [clinic-administrator practitioner staff service]
 	// patient:write     write patients of the record system: [service]
@@ -42,8 +44,11 @@ func ExampleRights() {
 	// calendar:write    change calendars, types and slots: [clinic-administrator service]
 	// appointment:read  read appointments, and how a patient is reached and represented: [practitioner staff service]
 	// appointment:write make and change appointments: [practitioner staff service]
-	// portal:read       read a patient's own appointments, notices and free slots: [portal]
+	// portal:read       read a patient's own appointments, e-dialogues, notices and free slots: [portal]
 	// portal:book       book and cancel for a patient: [portal]
+	// portal:write      write to the clinic for a patient: [portal]
+	// activation:write  activate, suspend and resume an integration with Helsenorge: [operator]
+	// activation:sign-off sign off what an integration needs: [clinic-administrator operator]
 }
 
 func TestRights(t *testing.T) {
@@ -71,7 +76,7 @@ func TestRights(t *testing.T) {
 // Who runs the installation or a clinic's set-up reads no content.
 func TestContentIsForThoseWhoTreat(t *testing.T) {
 	t.Parallel()
-	for _, r := range []Right{RightDialogueRead, RightInboxRead, RightMessageRead, RightJournalRead, RightAppointmentRead} {
+	for _, r := range []Right{RightMessageRead, RightJournalRead, RightAppointmentRead} {
 		for _, role := range []Role{RoleOperator, RoleAuditor, RoleClinicAdministrator, RolePortal} {
 			require.Falsef(t, Principal{Role: role}.May(r), "%s %s", role, r)
 		}

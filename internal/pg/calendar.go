@@ -4,9 +4,10 @@ import (
 	"time"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/answerclock"
 )
 
-// Settings is what a clinic has chosen about appointments and notices. The zero
+// Settings is what a clinic has chosen about appointments, notices and answers. The zero
 // value of a number means its default, see Settings.WithDefaults.
 type Settings struct {
 	// OnlineBooking is the clinic's switch for booking through Helsenorge (S69).
@@ -46,6 +47,22 @@ type Settings struct {
 	MergeHours int `json:"mergeHours,omitempty"`
 	// FallbackMinutes is what the whole chain of channels may take. Default 120.
 	FallbackMinutes int `json:"fallbackMinutes,omitempty"`
+	// OfficeOpens and OfficeCloses are when somebody is at the clinic on a working day, by
+	// the Norwegian clock: who is late with an answer is told when it opens, and the limit
+	// passes when it closes. Defaults "08:00" and "16:00" (F13).
+	OfficeOpens  string `json:"officeOpens,omitempty"`
+	OfficeCloses string `json:"officeCloses,omitempty"`
+	// AnswerClock is how many working days an answer may take, per process: e-consultation,
+	// e-contact (and e-dialogues) and prescription. Overdue 0 switches a process's clock off;
+	// a process that is not named has answerclock.DefaultLimits (F13).
+	AnswerClock map[contract.Process]answerclock.Limits `json:"answerClock,omitempty"`
+	// Conversion is how a patient is told that his e-contact became an e-consultation,
+	// which costs a fee: tell, or ask, which waits for his word (F14). Default tell.
+	Conversion string `json:"conversion,omitempty"`
+	// ActivityHours is how old, in hours, what is known of a patient's activity on
+	// Helsenorge may be before Helsenorge is asked again when a dialogue is started.
+	// Default 24.
+	ActivityHours int `json:"activityHours,omitempty"`
 }
 
 // Calendar is a calendar of the clinic with its owner. Helsenorge shows the
@@ -210,10 +227,14 @@ type PatientAppointment struct {
 	Practitioner string          `json:"practitioner,omitempty"`
 }
 
-// FeedItem is a notice as the portal and the app show it to the patient.
+// FeedItem is a notice, or a message of an e-dialogue, as the feed of portal and app shows
+// it to the patient.
 type FeedItem struct {
-	NoticeID      string           `json:"noticeId"`
-	AppointmentID string           `json:"appointmentId"`
+	// NoticeID is the notice's, or the message's.
+	NoticeID string `json:"noticeId"`
+	// AppointmentID or DialogueID is what it is about.
+	AppointmentID string           `json:"appointmentId,omitempty"`
+	DialogueID    string           `json:"dialogueId,omitempty"`
 	Purpose       contract.Purpose `json:"purpose"`
 	Subject       string           `json:"subject"`
 	Body          string           `json:"body"`

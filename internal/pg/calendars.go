@@ -148,8 +148,7 @@ func (s *Store) guards(ctx context.Context, tx pgx.Tx, clinicID string, staffIDs
 	}
 	rows, err := tx.Query(ctx, `SELECT s.id, s.active, p.her_id IS NOT NULL, coalesce(p.her_id, 0), count(c.id), coalesce(min(c.id::text), '')
 		FROM staff s LEFT JOIN calendar c ON c.owner_id = s.id AND c.active
-		LEFT JOIN LATERAL (SELECT p.her_id FROM party p JOIN offered_service o ON o.her_id = p.her_id AND o.process = $3
-			WHERE p.staff_id = s.id ORDER BY p.her_id LIMIT 1) p ON true
+		LEFT JOIN LATERAL (SELECT o.her_id FROM offering o WHERE o.staff_id = s.id AND o.process = $3 ORDER BY o.her_id LIMIT 1) p ON true
 		WHERE s.clinic_id = $1 AND ($2::uuid[] IS NULL OR s.id = ANY ($2)) GROUP BY s.id, p.her_id`, clinicID, staffIDs, codes.Timereservasjon)
 	if err != nil {
 		return nil, err
@@ -183,10 +182,7 @@ func (s *Store) guardCases(ctx context.Context, tx pgx.Tx, clinicID string) erro
 				contract.CaseBookingClosed, staffID, s.now())
 		} else {
 			// There is one case per practitioner: it opens again.
-			_, err = tx.Exec(ctx, `INSERT INTO operator_case (id, clinic_id, kind, message_id, reason, opened_at) VALUES ($1, $2, $3, $4, $5, $6)
-				ON CONFLICT (kind, message_id) DO UPDATE SET reason = $5, resolved_at = NULL,
-					opened_at = CASE WHEN operator_case.resolved_at IS NULL THEN operator_case.opened_at ELSE $6 END`,
-				newID(), clinicID, contract.CaseBookingClosed, staffID, reason, s.now())
+			err = s.reopenCase(ctx, tx, clinicID, staffID, contract.CaseBookingClosed, reason)
 		}
 		if err != nil {
 			return err

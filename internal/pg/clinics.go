@@ -2,6 +2,8 @@ package pg
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -34,25 +36,40 @@ type Staff struct {
 	Unit     string        `json:"unit,omitempty" yaml:"unit"`
 	Groups   []string      `json:"groups,omitempty" yaml:"groups"`
 	HPR      string        `json:"hpr,omitempty" yaml:"hpr"`
-	Inactive bool          `json:"inactive,omitempty" yaml:"inactive"`
+	// DeputyID is the staff member who reads while this one is away, or has left.
+	DeputyID string `json:"deputyId,omitempty" yaml:"deputyId"`
+	// AbsentFrom and AbsentUntil are when the person is away; without an end until
+	// further notice.
+	AbsentFrom  time.Time `json:"absentFrom,omitzero" yaml:"absentFrom"`
+	AbsentUntil time.Time `json:"absentUntil,omitzero" yaml:"absentUntil"`
+	// HerID is the person's own in the address registry (S11); 0 where there is none, or
+	// where it is that of a party of his.
+	HerID    int  `json:"herId,omitempty" yaml:"herId,omitempty"`
+	Inactive bool `json:"inactive,omitempty" yaml:"inactive"`
 }
 
-// Party is one of the clinic's communication parties with what it offers (S12).
+// Party is one of the clinic's communication parties with what it wishes to offer: it is
+// offered while it is registered and the integration active (S12).
 type Party struct {
 	HerID int    `json:"herId" yaml:"herId"`
 	Name  string `json:"name" yaml:"name"`
 	// StaffID is the GP whose own party it is; empty for a service of the clinic.
 	StaffID string `json:"staffId,omitempty" yaml:"staffId"`
-	// Processes are the codes of 8279 that it offers.
+	// Processes are the codes of 8279 that it wishes to offer.
 	Processes []string `json:"processes" yaml:"processes"`
 }
 
 // PutClinic writes a clinic with its staff and parties. Idempotent. Staff that the
 // clinic no longer names stay, inactive: their answers have an author; so do its
 // parties, which then offer what they offered. What belongs to another clinic is a
-// conflict. A practitioner who can no longer be booked gets an operator case (F16).
+// conflict. A practitioner who can no longer be booked gets an operator case (F16). What
+// only leavers read is shown to others in the same transaction, and a routing rule that
+// reaches nobody any more opens a case (F12).
 func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := s.lockStaff(ctx, tx, c.ID); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `INSERT INTO clinic (id, name, organisation_number, her_id, created_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (id) DO UPDATE SET name = $2, organisation_number = $3, her_id = $4`,
 			c.ID, c.Name, c.OrganisationNumber, c.HerID, s.now()); err != nil {
@@ -72,11 +89,17 @@ func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) 
 				p.ID, c.ID, p.Subject, p.Name, string(p.Role), p.Position, p.Unit, p.HPR, !p.Inactive)); err != nil {
 				return err
 			}
+			if _, err := tx.Exec(ctx, "UPDATE staff SET her_id = $2 WHERE id = $1", p.ID, p.HerID); err != nil {
+				return err
+			}
 			for _, g := range p.Groups {
 				if _, err := tx.Exec(ctx, "INSERT INTO staff_group_member (clinic_id, group_id, staff_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", c.ID, g, p.ID); err != nil {
 					return err
 				}
 			}
+		}
+		if err := s.putAbsences(ctx, tx, c); err != nil {
+			return err
 		}
 		for _, p := range c.Parties {
 			if err := owned(tx.Exec(ctx, `INSERT INTO party (her_id, clinic_id, staff_id, name) VALUES ($1, $2, $3, $4)
@@ -93,6 +116,9 @@ func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) 
 			}
 		}
 		if err := s.guardCases(ctx, tx, c.ID); err != nil {
+			return err
+		}
+		if err := s.keepReaders(ctx, tx, c.ID); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, by, c.ID, "clinic.put", "clinic/"+c.ID, "")
@@ -142,29 +168,29 @@ func (s *Store) Routing(ctx context.Context, by identity.Principal, clinicID str
 	return rules, err
 }
 
-// PutRouting changes the clinic's rule for one process. A rule that reaches nobody
-// is refused (F12).
+// PutRouting changes the clinic's rule for one process. A rule that names anybody behind
+// whom nobody at work is, nor a deputy, is refused (F12).
 func (s *Store) PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
-		for _, r := range rule.Recipients {
-			n, err := s.active(ctx, tx, clinicID, r)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return reachesNobody(r)
+		if err := s.lockRouting(ctx, tx, clinicID); err != nil {
+			return err
+		}
+		roster, err := s.roster(ctx, tx, clinicID)
+		if err != nil {
+			return err
+		}
+		for i, r := range rule.Recipients {
+			if !roster.Reaches(r) {
+				return reachesNobody(fmt.Sprintf("recipients[%d]", i), r)
 			}
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO routing_rule (clinic_id, process, rule, changed_at) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (clinic_id, process) DO UPDATE SET rule = $3, changed_at = $4`, clinicID, process, rule, s.now()); err != nil {
 			return err
 		}
+		if err := s.checkRule(ctx, tx, clinicID, process, rule, roster); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, by, clinicID, "routing.put", "routing/"+string(process), "")
-	})
-}
-
-func reachesNobody(r routing.Recipient) error {
-	return apperr.InvalidFields("the rule reaches nobody: choose a recipient with active members", apperr.Field{
-		Path: "recipients", Rule: string(r.Kind) + " " + r.ID + " has no active member",
 	})
 }

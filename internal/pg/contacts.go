@@ -329,6 +329,8 @@ const (
 	ActivityRecorded = "record-system"
 	// ActivityMessage: a message came from there.
 	ActivityMessage = "message"
+	// ActivityReported: Helsenorge told of it (SDAB, 28).
+	ActivityReported = "reported"
 )
 
 // RecordActivity keeps whether the patient is active on Helsenorge, himself or through

@@ -1,33 +1,39 @@
 package pg
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/identity"
 )
 
 // Dialogue is a dialogue as staff read it.
 type Dialogue struct {
-	ID        string           `json:"id"`
-	Process   contract.Process `json:"process"`
-	Status    contract.Status  `json:"status"`
-	Title     string           `json:"title"`
-	PatientID string           `json:"patientId"`
-	Patient   string           `json:"patient"`
+	ID      string           `json:"id"`
+	Process contract.Process `json:"process"`
+	Status  contract.Status  `json:"status"`
+	Title   string           `json:"title"`
+	// PatientID and Patient are empty for a dialogue between colleagues, which has
+	// Participants instead.
+	PatientID    string              `json:"patientId"`
+	Patient      string              `json:"patient"`
+	Participants []routing.Recipient `json:"participants,omitempty"`
+	DialogueFacts
 	// LatestMessageID is what an answer refers to.
-	LatestMessageID string      `json:"latestMessageId,omitempty"`
-	Messages        []Message   `json:"messages"`
-	Answers         []Answer    `json:"answers"`
-	Inboxes         []string    `json:"inboxes"`
-	Journal         []JournalID `json:"journal"`
-	CreatedAt       time.Time   `json:"createdAt"`
+	LatestMessageID string    `json:"latestMessageId,omitempty"`
+	Messages        []Message `json:"messages"`
+	Answers         []Answer  `json:"answers"`
+	// Inboxes are those in which it lies.
+	Inboxes []string    `json:"inboxes"`
+	Journal []JournalID `json:"journal"`
+	// Prescriptions are what a renewal request asks for, with what was decided (S59).
+	Prescriptions []PrescriptionItem `json:"prescriptions,omitempty"`
+	CreatedAt     time.Time          `json:"createdAt"`
 }
 
 // Message is a citizen's message.
@@ -39,28 +45,31 @@ type Message struct {
 	Attachments []File `json:"attachments,omitempty"`
 }
 
-// File is an attachment without its content.
-type File struct {
-	ID          string `json:"id"`
-	MIME        string `json:"mime"`
-	Size        int64  `json:"size"`
-	Description string `json:"description,omitempty"`
-}
-
 // Answer is a message of staff.
 type Answer struct {
-	ID        string `json:"id"`
-	Code      string `json:"code"`
-	InReplyTo string `json:"inReplyTo"`
-	Author    string `json:"author"`
-	Subject   string `json:"subject,omitempty"`
-	Text      string `json:"text"`
+	ID   string `json:"id"`
+	Code string `json:"code"`
+	// InReplyTo is empty for what answers nothing: the clinic wrote first, or on its own.
+	InReplyTo string `json:"inReplyTo,omitempty"`
+	// Opens is true for a message that began a conversation on Helsenorge.
+	Opens   bool   `json:"opens,omitempty"`
+	Author  string `json:"author"`
+	Subject string `json:"subject,omitempty"`
+	Text    string `json:"text"`
+	// Attachments are the files that go with it.
+	Attachments []File `json:"attachments,omitempty"`
 	// State is drafted, accepted, sent or the terminal outcome.
-	State     string     `json:"state"`
-	Codes     []string   `json:"codes,omitempty"`
+	State string   `json:"state"`
+	Codes []string `json:"codes,omitempty"`
+	// Errors are the receipt's own words beside each code, as they came.
+	Errors    []string   `json:"errors,omitempty"`
 	CreatedAt time.Time  `json:"createdAt"`
 	SentAt    *time.Time `json:"sentAt,omitempty"`
 	OutcomeAt *time.Time `json:"outcomeAt,omitempty"`
+	// ResentAt is when the identical message was sent again.
+	ResentAt *time.Time `json:"resentAt,omitempty"`
+	// ReadAt is when a patient first opened an e-dialogue's message in portal or app.
+	ReadAt *time.Time `json:"readAt,omitempty"`
 }
 
 // JournalID names a journal entry and its message.
@@ -79,13 +88,16 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		var keyID string
 		var title []byte
 		var latest *string
-		err := tx.QueryRow(ctx, `SELECT d.process, st.status, d.title, d.key_id, d.patient_id, d.latest_message_id, d.created_at
+		err := tx.QueryRow(ctx, `SELECT d.process, st.status, d.title, d.key_id, coalesce(d.patient_id::text, ''), d.latest_message_id, d.created_at
 			FROM dialogue d JOIN dialogue_status st ON st.id = d.id WHERE d.id = $1 AND d.clinic_id = $2`, id, clinicID).
 			Scan(&d.Process, &d.Status, &title, &keyID, &d.PatientID, &latest, &d.CreatedAt)
 		if err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}
 		d.LatestMessageID = deref(latest)
+		if err := s.amongColleagues(ctx, tx, by, clinicID, id, d.PatientID); err != nil {
+			return err
+		}
 		if d.Title, d.Patient, err = s.titleAndName(ctx, tx, id, keyID, d.PatientID, title); err != nil {
 			return err
 		}
@@ -96,13 +108,22 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if err != nil {
 			return err
 		}
+		if d.Participants, err = s.participantsOf(ctx, tx, id); err != nil {
+			return err
+		}
+		if d.DialogueFacts, err = dialogueFacts(ctx, tx, id); err != nil {
+			return err
+		}
 		if err := s.readMessages(ctx, tx, key, &d); err != nil {
 			return err
 		}
 		if err := s.readAnswers(ctx, tx, key, &d); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 ORDER BY inbox", id)
+		if d.Prescriptions, err = prescriptionItems(ctx, tx, key, id); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 AND left_at IS NULL ORDER BY inbox", id)
 		if err != nil {
 			return err
 		}
@@ -116,7 +137,7 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if d.Journal, err = pgx.AppendRows(d.Journal, rows, pgx.RowToStructByPos[JournalID]); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "UPDATE inbox_item SET read_at = $2 WHERE dialogue_id = $1 AND read_at IS NULL", id, s.now()); err != nil {
+		if err := s.readIn(ctx, tx, by, clinicID, id, d.PatientID); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, by, clinicID, "dialogue.read", "dialogue/"+id, d.PatientID)
@@ -140,18 +161,7 @@ func (s *Store) readMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d *
 		return err
 	}
 	for i := range d.Messages {
-		rows, err := tx.Query(ctx, "SELECT id, mime, size, description FROM attachment WHERE message_id = $1 ORDER BY position", d.Messages[i].ID)
-		if err != nil {
-			return err
-		}
-		if d.Messages[i].Attachments, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (File, error) {
-			var f File
-			var sealed []byte
-			if err := row.Scan(&f.ID, &f.MIME, &f.Size, &sealed); err != nil {
-				return f, err
-			}
-			return f, key.open("attachment.description", f.ID, sealed, &f.Description)
-		}); err != nil {
+		if d.Messages[i].Attachments, err = messageFiles(ctx, tx, key, d.Messages[i].ID); err != nil {
 			return err
 		}
 	}
@@ -159,7 +169,8 @@ func (s *Store) readMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d *
 }
 
 func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *Dialogue) error {
-	rows, err := tx.Query(ctx, `SELECT o.id, o.code, o.in_reply_to, coalesce(s.name, o.author), o.content, o.created_at, o.sent_at, o.outcome_at, o.outcome_codes,
+	rows, err := tx.Query(ctx, `SELECT o.id, o.code, coalesce(o.in_reply_to::text, ''), o.opens, coalesce(s.name, o.author), o.content, o.outcome_text, o.created_at, o.sent_at, o.outcome_at,
+			o.resent_at, o.read_at, o.outcome_codes,
 			CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN o.sent_at IS NOT NULL THEN 'sent' WHEN o.prepared_at IS NOT NULL THEN 'accepted' ELSE 'drafted' END
 		FROM outbound_message o LEFT JOIN staff s ON s.clinic_id = o.clinic_id AND s.subject = o.author
 		WHERE o.dialogue_id = $1 AND o.kind = 'answer' ORDER BY o.created_at, o.id`, d.ID)
@@ -168,9 +179,15 @@ func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *D
 	}
 	d.Answers, err = pgx.AppendRows(d.Answers, rows, func(row pgx.CollectableRow) (Answer, error) {
 		var a Answer
-		var sealed []byte
-		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Author, &sealed, &a.CreatedAt, &a.SentAt, &a.OutcomeAt, &a.Codes, &a.State); err != nil {
+		var sealed, words []byte
+		if err := row.Scan(&a.ID, &a.Code, &a.InReplyTo, &a.Opens, &a.Author, &sealed, &words, &a.CreatedAt, &a.SentAt, &a.OutcomeAt,
+			&a.ResentAt, &a.ReadAt, &a.Codes, &a.State); err != nil {
 			return a, err
+		}
+		if words != nil {
+			if err := key.open("outbound_message.outcome_text", a.ID, words, &a.Errors); err != nil {
+				return a, err
+			}
 		}
 		if sealed == nil {
 			return a, nil // the calendar's answer needs no words
@@ -180,41 +197,13 @@ func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *D
 		a.Subject, a.Text = c.Subject, c.Text
 		return a, err
 	})
+	for i := range d.Answers {
+		if err != nil {
+			return err
+		}
+		d.Answers[i].Attachments, err = messageFiles(ctx, tx, key, d.Answers[i].ID)
+	}
 	return err
-}
-
-// ReadAttachment opens a file of a message.
-func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, id string) (File, []byte, error) {
-	var f File
-	var content []byte
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		f = File{ID: id}
-		var keyID, patientID string
-		var description, sealed []byte
-		err := tx.QueryRow(ctx, `SELECT a.mime, a.size, a.description, a.content, a.key_id, d.patient_id
-			FROM attachment a JOIN inbound_message m ON m.id = a.message_id JOIN dialogue d ON d.id = m.dialogue_id
-			WHERE a.id = $1 AND d.id = $2 AND d.clinic_id = $3`, id, dialogueID, clinicID).
-			Scan(&f.MIME, &f.Size, &description, &sealed, &keyID, &patientID)
-		if err != nil {
-			return notFound(err, "the dialogue has no such file")
-		}
-		key, err := s.key(ctx, tx, keyID)
-		if err != nil {
-			return err
-		}
-		if err := key.open("attachment.description", id, description, &f.Description); err != nil {
-			return err
-		}
-		r, err := key.OpenStream(bytes.NewReader(sealed), "attachment.content/"+id)
-		if err != nil {
-			return err
-		}
-		if content, err = io.ReadAll(r); err != nil {
-			return apperr.Wrap(apperr.Internal, err, "the file cannot be opened")
-		}
-		return s.audit(ctx, tx, by, clinicID, "attachment.read", "attachment/"+id, patientID)
-	})
-	return f, content, err
 }
 
 // AuditRow is who did what.
@@ -245,6 +234,12 @@ func (s *Store) Audit(ctx context.Context, by identity.Principal, clinicID strin
 		return err
 	})
 	return out, err
+}
+
+// Refused writes down that somebody was refused for want of a right: what names the
+// operation.
+func (s *Store) Refused(ctx context.Context, by identity.Principal, what string) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error { return s.audit(ctx, tx, by, by.ClinicID, "refused", what, "") })
 }
 
 // Quarantine is a message that was kept aside.

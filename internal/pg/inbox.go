@@ -10,209 +10,191 @@ import (
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/domain/routing"
-	"github.com/helsebro/helsebro/internal/identity"
 )
 
 // Place resolves the clinic's routing rule for the message and puts it in each
-// recipient's inbox, in one transaction with its ledger line. Idempotent by
-// message: a second call returns the first decision.
+// recipient's inbox, in one transaction with its ledger line, and notes since when an
+// answer is owed (F13). Idempotent by message: a second call returns the first decision.
 func (s *Store) Place(ctx context.Context, in contract.DeliverToInboxInput) (contract.DeliverToInboxOutput, error) {
 	var out contract.DeliverToInboxOutput
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		out = contract.DeliverToInboxOutput{}
-		line := EffectInbox + "/" + in.MessageID
-		var decided placement
-		err := tx.QueryRow(ctx, "SELECT result FROM ledger WHERE key = $1 AND outcome = 'done'", line).Scan(&decided)
-		if err == nil {
-			out = decided.output()
-			return nil
-		}
-		if !errors.Is(err, pgx.ErrNoRows) {
+		if err := s.lockRouting(ctx, tx, in.ClinicID); err != nil {
 			return err
 		}
-		var process contract.Process
-		var practitioner, party *string
-		err = tx.QueryRow(ctx, `SELECT d.process, gp.id, own.id FROM dialogue d
-				JOIN inbound_message m ON m.id = $3 AND m.dialogue_id = d.id
-				JOIN patient p ON p.id = d.patient_id
-				LEFT JOIN staff gp ON gp.id = p.practitioner_id AND gp.active AND gp.clinic_id = d.clinic_id
-				LEFT JOIN party ON party.her_id = m.to_her_id
-				LEFT JOIN staff own ON own.id = party.staff_id AND own.active AND own.clinic_id = d.clinic_id
-			WHERE d.id = $2 AND d.clinic_id = $1`, in.ClinicID, in.DialogueID, in.MessageID).Scan(&process, &practitioner, &party)
+		m, err := s.arrivedMessage(ctx, tx, in)
 		if err != nil {
-			return notFound(err, "the clinic has no such message")
-		}
-		rule := routing.Default(string(process))
-		err = tx.QueryRow(ctx, "SELECT rule FROM routing_rule WHERE clinic_id = $1 AND process = $2", in.ClinicID, process).Scan(&rule)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		// A patient whom the clinic has not registered is the practitioner's whose
-		// HER-id Helsenorge chose: it sends to the one on the list today.
-		live := routing.Live{PractitionerID: deref(practitioner), Active: map[routing.Recipient]int{}}
-		if live.PractitionerID == "" {
-			live.PractitionerID = deref(party)
+		line := EffectInbox + "/" + in.MessageID
+		decided, read, again, err := s.placedBefore(ctx, tx, line, in, m)
+		if err != nil || again {
+			out = decided.output()
+			return err
 		}
-		for _, r := range append(rule.Recipients, routing.WholeClinic) {
-			if live.Active[r], err = s.active(ctx, tx, in.ClinicID, r); err != nil {
+		if decided, err = s.route(ctx, tx, in, m, read); err != nil {
+			return err
+		}
+		if err := s.putInInboxes(ctx, tx, in.ClinicID, in.DialogueID, in.MessageID, decided.Places); err != nil {
+			return err
+		}
+		if decided.Nobody {
+			if err := s.openCase(ctx, tx, in.ClinicID, in.DialogueID, in.MessageID, contract.CaseNobodyReads, string(decided.Fallback)); err != nil {
 				return err
 			}
 		}
-		places, fallback := routing.Resolve(rule, live)
-		decided = placement{Rule: rule, Fallback: fallback, Places: places}
+		if m.owes {
+			settings, err := s.settings(ctx, tx, in.ClinicID)
+			if err != nil {
+				return err
+			}
+			var due time.Time
+			decided.Clock, due = settings.clock(m.process, m.receivedAt)
+			if err := s.owes(ctx, tx, in.DialogueID, m.receivedAt, due); err != nil {
+				return err
+			}
+		}
 		out = decided.output()
-		for _, r := range places {
-			if _, err := tx.Exec(ctx, `INSERT INTO inbox_item (id, clinic_id, dialogue_id, message_id, recipient_kind, recipient_id, placed_at)
-				VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (message_id, recipient_kind, recipient_id) DO NOTHING`,
-				newID(), in.ClinicID, in.DialogueID, in.MessageID, r.Kind, r.ID, s.now()); err != nil {
-				return err
-			}
-		}
-		outcome := contract.OutcomeDone
-		if len(places) == 0 {
-			out.CaseOpened, outcome = true, contract.OutcomeFailed
-			if err := s.openCase(ctx, tx, in.ClinicID, in.DialogueID, in.MessageID, contract.CaseNobodyReads, string(fallback)); err != nil {
-				return err
-			}
-		}
-		return s.ledgerOutcome(ctx, tx, line, outcome, decided)
+		return s.ledgerOutcome(ctx, tx, line, contract.OutcomeDone, decided)
 	})
 	return out, err
 }
 
+// arrivedMessage is a stored message with what its dialogue says about who reads it.
+type arrivedMessage struct {
+	process    contract.Process
+	toHerID    int
+	receivedAt time.Time
+	ownerID    string
+	// owes is true for a message that asks for an answer which is still to be given.
+	owes bool
+}
+
+// arrivedMessage reads the message to be placed and locks its dialogue.
+func (s *Store) arrivedMessage(ctx context.Context, tx pgx.Tx, in contract.DeliverToInboxInput) (arrivedMessage, error) {
+	var m arrivedMessage
+	// A renewal request is answered once, whatever comes after.
+	err := tx.QueryRow(ctx, `SELECT d.process, m.to_her_id, m.received_at, coalesce(d.owner_id::text, ''),
+			m.function <> $4 AND d.process <> $5 AND NOT (d.process = $6 AND EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = d.id AND `+accepted+`
+				AND coalesce(o.outcome, '') NOT IN ('rejected', 'failed', 'error-queue')))
+		FROM dialogue d JOIN inbound_message m ON m.id = $3 AND m.dialogue_id = d.id
+		WHERE d.id = $2 AND d.clinic_id = $1 FOR NO KEY UPDATE OF d`,
+		in.ClinicID, in.DialogueID, in.MessageID, contract.FunctionUnread, contract.ProcessAppointment, contract.ProcessPrescription).
+		Scan(&m.process, &m.toHerID, &m.receivedAt, &m.ownerID, &m.owes)
+	m.receivedAt = m.receivedAt.UTC()
+	return m, notFound(err, "the clinic has no such message")
+}
+
+// reader is what is known, when a message is received, about who should read it. It is
+// kept with the message's line on the ledger: whose patient he becomes later does not
+// change where it went (D20).
+type reader struct {
+	// PractitionerID is the patient's own; of somebody whom the clinic has not registered
+	// the one whose HER-id Helsenorge chose: it sends to who is on the list today.
+	PractitionerID string `json:"practitionerId,omitempty"`
+	// WishedHPR is the practitioner whom the citizen named (role 23).
+	WishedHPR string `json:"wishedHpr,omitempty"`
+}
+
+// readerOf reads who is the patient's own practitioner now. One who has left is named
+// only where there is no other: his deputy reads for him (D8).
+func (s *Store) readerOf(ctx context.Context, tx pgx.Tx, clinicID, dialogueID string, toHerID int) (reader, error) {
+	var r reader
+	var id *string
+	err := tx.QueryRow(ctx, `SELECT coalesce(CASE WHEN gp.active THEN gp.id END, CASE WHEN own.active THEN own.id END, gp.id, own.id)::text
+		FROM dialogue d LEFT JOIN patient p ON p.id = d.patient_id
+			LEFT JOIN staff gp ON gp.id = p.practitioner_id AND gp.clinic_id = d.clinic_id
+			LEFT JOIN party ON party.her_id = $3 AND party.clinic_id = d.clinic_id
+			LEFT JOIN staff own ON own.id = party.staff_id
+		WHERE d.id = $2 AND d.clinic_id = $1`, clinicID, dialogueID, toHerID).Scan(&id)
+	r.PractitionerID = deref(id)
+	return r, notFound(err, "the clinic has no such dialogue")
+}
+
+// placedBefore reads what was decided before, and else what was known of its reader when
+// the message came.
+func (s *Store) placedBefore(ctx context.Context, tx pgx.Tx, line string, in contract.DeliverToInboxInput, m arrivedMessage) (p placement, r reader, again bool, err error) {
+	const read = "SELECT coalesce(outcome, '') = 'done', why, result FROM ledger WHERE key = $1"
+	err = tx.QueryRow(ctx, read, line).Scan(&again, &r, &p)
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return p, r, again, err
+	}
+	if r, err = s.readerOf(ctx, tx, in.ClinicID, in.DialogueID, m.toHerID); err != nil {
+		return p, r, false, err
+	}
+	return p, r, false, s.ledgerLine(ctx, tx, line, in.ClinicID, EffectInbox, in.DialogueID, in.MessageID, r)
+}
+
+// route decides where the message goes.
+func (s *Store) route(ctx context.Context, tx pgx.Tx, in contract.DeliverToInboxInput, m arrivedMessage, read reader) (placement, error) {
+	var p placement
+	roster, err := s.roster(ctx, tx, in.ClinicID)
+	if err != nil {
+		return p, err
+	}
+	if p.Rule, err = s.routingRule(ctx, tx, in.ClinicID, m.process); err != nil {
+		return p, err
+	}
+	asked := routing.Asked{
+		PractitionerID: read.PractitionerID, OwnerID: m.ownerID, Wished: read.WishedHPR != "", WishedID: roster.ByHPR(read.WishedHPR),
+	}
+	// A conversion makes it another matter: its rule holds again.
+	rows, err := tx.Query(ctx, `SELECT DISTINCT i.recipient_kind, i.recipient_id FROM inbox_item i JOIN dialogue d ON d.id = i.dialogue_id
+		WHERE i.dialogue_id = $1 AND i.left_at IS NULL AND i.via = $2 AND (d.converted_at IS NULL OR i.placed_at > d.converted_at) ORDER BY 1, 2`,
+		in.DialogueID, routing.ViaForward)
+	if err != nil {
+		return p, err
+	}
+	if asked.Forwarded, err = pgx.CollectRows(rows, pgx.RowToStructByPos[routing.Recipient]); err != nil {
+		return p, err
+	}
+	decided := routing.Resolve(p.Rule, asked, roster)
+	p.Places, p.Fallback, p.Nobody = decided.Places, decided.Fallback, decided.Nobody
+	return p, nil
+}
+
+// routingRule is the clinic's rule for a process.
+func (s *Store) routingRule(ctx context.Context, tx pgx.Tx, clinicID string, p contract.Process) (routing.Rule, error) {
+	rule := routing.Default(string(ruled(p)))
+	var chosen routing.Rule
+	err := tx.QueryRow(ctx, "SELECT rule FROM routing_rule WHERE clinic_id = $1 AND process = $2", clinicID, ruled(p)).Scan(&chosen)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return rule, nil
+	}
+	return chosen, err
+}
+
+// putInInboxes shows a message in inboxes, unread. Where it lay before, and was forwarded
+// from, it lies again. Idempotent.
+func (s *Store) putInInboxes(ctx context.Context, tx pgx.Tx, clinicID, dialogueID, messageID string, places []routing.Place) error {
+	for _, p := range places {
+		if _, err := tx.Exec(ctx, `INSERT INTO inbox_item (id, clinic_id, dialogue_id, message_id, recipient_kind, recipient_id, placed_at, via)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (message_id, recipient_kind, recipient_id) DO UPDATE SET left_at = NULL, read_at = NULL, placed_at = $7, via = $8`,
+			newID(), clinicID, dialogueID, messageID, p.Kind, p.ID, s.now(), p.Via); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // placement is the ledger's result of a message's routing.
 type placement struct {
-	Rule     routing.Rule        `json:"rule"`
-	Fallback routing.Fallback    `json:"fallback"`
-	Places   []routing.Recipient `json:"places"`
+	Rule     routing.Rule          `json:"rule"`
+	Fallback routing.Fallback      `json:"fallback"`
+	Places   []routing.Place       `json:"places"`
+	Nobody   bool                  `json:"nobody,omitempty"`
+	Clock    []contract.Escalation `json:"clock,omitempty"`
 }
 
 func (p placement) output() contract.DeliverToInboxOutput {
-	return contract.DeliverToInboxOutput{Places: len(p.Places), Rule: string(p.Rule.Format), Fallback: string(p.Fallback)}
-}
-
-// active counts the active staff behind a recipient.
-func (s *Store) active(ctx context.Context, tx pgx.Tx, clinicID string, r routing.Recipient) (n int, err error) {
-	err = tx.QueryRow(ctx, `SELECT count(*) FROM staff s WHERE s.clinic_id = $1 AND s.active AND CASE $2
-			WHEN 'position' THEN s.position = $3
-			WHEN 'role' THEN s.role = $3
-			WHEN 'unit' THEN $3 = 'clinic' OR s.unit = $3
-			WHEN 'group' THEN EXISTS (SELECT FROM staff_group_member g WHERE g.clinic_id = $1 AND g.group_id = $3 AND g.staff_id = s.id)
-			ELSE s.id::text = $3 END`, clinicID, string(r.Kind), r.ID).Scan(&n)
-	return n, err
-}
-
-// WriteJournalEntry adds a message to the dialogue's one entry in the patient's
-// journal, once per message (S50, F14).
-func (s *Store) WriteJournalEntry(ctx context.Context, in contract.WriteJournalEntryInput) (string, error) {
-	var entry string
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		var patientID, keyID string
-		var sealed []byte
-		var sentAt time.Time
-		column, query := "inbound_message.content", `SELECT d.patient_id, m.key_id, m.content, coalesce(m.written_at, m.received_at)
-			FROM inbound_message m JOIN dialogue d ON d.id = m.dialogue_id WHERE m.id = $1 AND m.dialogue_id = $2 AND m.clinic_id = $3`
-		if in.Direction == contract.Outbound {
-			column, query = "outbound_message.content", `SELECT d.patient_id, m.key_id, m.content, coalesce(m.sent_at, m.prepared_at, m.created_at)
-				FROM outbound_message m JOIN dialogue d ON d.id = m.dialogue_id WHERE m.id = $1 AND m.dialogue_id = $2 AND m.clinic_id = $3`
-		}
-		if err := tx.QueryRow(ctx, query, in.MessageID, in.DialogueID, in.ClinicID).Scan(&patientID, &keyID, &sealed, &sentAt); err != nil {
-			return notFound(err, "the clinic has no such message")
-		}
-		key, err := s.key(ctx, tx, keyID)
-		if err != nil {
-			return err
-		}
-		plain, err := key.Open(sealed, column+"/"+in.MessageID)
-		if err != nil {
-			return err
-		}
-		id := newID()
-		content, err := key.Seal(plain, "journal_entry.content/"+id)
-		if err != nil {
-			return err
-		}
-		if err := tx.QueryRow(ctx, `INSERT INTO journal_entry (id, clinic_id, patient_id, dialogue_id, opened_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (dialogue_id) DO UPDATE SET opened_at = journal_entry.opened_at RETURNING id`,
-			newID(), in.ClinicID, patientID, in.DialogueID, s.now()).Scan(&entry); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `INSERT INTO journal_message (id, clinic_id, patient_id, dialogue_id, message_id, direction, key_id, content, written_at, entry_id, sent_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (message_id) DO NOTHING`,
-			id, in.ClinicID, patientID, in.DialogueID, in.MessageID, in.Direction, key.id, content, s.now(), entry, sentAt); err != nil {
-			return err
-		}
-		return s.ledgerOutcome(ctx, tx, EffectJournal+"/"+in.MessageID, contract.OutcomeDone, map[string]string{"entry": entry})
-	})
-	return entry, err
-}
-
-// InboxItem is a dialogue as an inbox shows it.
-type InboxItem struct {
-	DialogueID string           `json:"dialogueId"`
-	Process    contract.Process `json:"process"`
-	// Title carries helsenorge.no (S94); "(erased)" when the patient is.
-	Title   string          `json:"title"`
-	Patient string          `json:"patient"`
-	Status  contract.Status `json:"status"`
-	// Recipient is the inbox that shows it to the caller.
-	Recipient string    `json:"recipient"`
-	Unread    bool      `json:"unread"`
-	LatestAt  time.Time `json:"latestAt"`
+	return contract.DeliverToInboxOutput{
+		Places: len(p.Places), Rule: string(p.Rule.Format), Fallback: string(p.Fallback), CaseOpened: p.Nobody, Clock: p.Clock,
+	}
 }
 
 // Erased stands where a destroyed key makes content unreadable.
 const Erased = "(erased)"
-
-// Inbox lists the dialogues that the caller's inboxes show, latest first: his own
-// and those of his position, role, unit and groups. A clinic administrator sees
-// every inbox of the clinic.
-func (s *Store) Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]InboxItem, error) {
-	var items []InboxItem
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		items = items[:0]
-		// The caller's own inboxes first, then the newest dialogues in them, and only
-		// for those what they wait for.
-		rows, err := tx.Query(ctx, `WITH me AS (SELECT * FROM staff WHERE clinic_id = $1 AND subject = $2 AND active),
-			mine (kind, id) AS (
-				SELECT 'practitioner', id::text FROM me UNION ALL SELECT 'position', position FROM me UNION ALL SELECT 'role', role FROM me
-				UNION ALL SELECT 'unit', unit FROM me UNION ALL SELECT 'unit', 'clinic' FROM me
-				UNION ALL SELECT 'group', g.group_id FROM me JOIN staff_group_member g ON g.staff_id = me.id AND g.clinic_id = $1),
-			newest AS (
-				SELECT DISTINCT ON (d.latest_at, d.id) d.id, d.process, d.title, d.key_id, d.patient_id, d.latest_at,
-					i.recipient_kind || ':' || i.recipient_id AS recipient, i.read_at IS NULL AS unread
-				FROM inbox_item i JOIN dialogue d ON d.id = i.dialogue_id
-				WHERE i.clinic_id = $1 AND ($3 OR (i.recipient_kind, i.recipient_id) IN (SELECT kind, id FROM mine))
-				ORDER BY d.latest_at DESC, d.id DESC, i.placed_at DESC LIMIT $4)
-			SELECT n.id, n.process, n.title, n.key_id, n.patient_id, st.status, n.recipient, n.unread, n.latest_at
-			FROM newest n JOIN dialogue_status st ON st.id = n.id ORDER BY n.latest_at DESC, n.id DESC`,
-			clinicID, by.Subject, by.Role == identity.RoleClinicAdministrator, limit)
-		if err != nil {
-			return err
-		}
-		type sealedItem struct {
-			InboxItem
-			title            []byte
-			keyID, patientID string
-		}
-		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sealedItem, error) {
-			var i sealedItem
-			err := row.Scan(&i.DialogueID, &i.Process, &i.title, &i.keyID, &i.patientID, &i.Status, &i.Recipient, &i.Unread, &i.LatestAt)
-			return i, err
-		})
-		if err != nil {
-			return err
-		}
-		for _, i := range found {
-			if i.Title, i.Patient, err = s.titleAndName(ctx, tx, i.DialogueID, i.keyID, i.patientID, i.title); err != nil {
-				return err
-			}
-			items = append(items, i.InboxItem)
-		}
-		return s.audit(ctx, tx, by, clinicID, "inbox.read", "", "")
-	})
-	return items, err
-}
 
 func (s *Store) titleAndName(ctx context.Context, tx pgx.Tx, dialogueID, keyID, patientID string, sealed []byte) (title, name string, err error) {
 	key, err := s.key(ctx, tx, keyID)
@@ -222,8 +204,8 @@ func (s *Store) titleAndName(ctx context.Context, tx pgx.Tx, dialogueID, keyID, 
 	if err != nil {
 		return "", "", err
 	}
-	if err := key.open("dialogue.title", dialogueID, sealed, &title); err != nil {
-		return "", "", err
+	if err := key.open("dialogue.title", dialogueID, sealed, &title); err != nil || patientID == "" {
+		return title, "", err
 	}
 	p, err := s.openPatient(ctx, tx, patientID)
 	return title, p.Name(), err

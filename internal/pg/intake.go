@@ -10,7 +10,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/reachability"
 	"github.com/helsebro/helsebro/internal/domain/title"
 )
 
@@ -25,6 +27,8 @@ const (
 	Refused Verdict = "refused"
 	// Rejected: negative receipt (8221).
 	Rejected Verdict = "rejected"
+	// Told: it tells who can be reached on Helsenorge; positive receipt, nothing more.
+	Told Verdict = "told"
 	// Reported: the sender's error queue is told (HITS 1216 §2.2.3).
 	Reported Verdict = "reported"
 	// Settled: a receipt or an error report for a message of ours.
@@ -71,10 +75,20 @@ type Arrival struct {
 	Content Content
 	// Attachments are the files, by content.
 	Attachments []Attachment
+	// Items are the prescriptions that a citizen asks to have renewed, as M1 names them;
+	// empty when he asks in his own words.
+	Items []Medicine
+	// Activity is what the message tells of who can be reached on Helsenorge.
+	Activity []ReportedActivity
 	// Booking is set for messages about an appointment that carry one.
 	Booking *Booking
 	// Settles is set for receipts and error reports.
 	Settles *Settlement
+	// WrittenAt is when the message says it was written (GenDate); zero where it does
+	// not. A journal has messages in that order.
+	WrittenAt time.Time
+	// refusal is why the service was not offered when the message came.
+	refusal reachability.Gate
 }
 
 // Content is what people read of a citizen's message.
@@ -112,6 +126,9 @@ type Settlement struct {
 	OriginalMsgID, OriginalTransportID string
 	Outcome                            contract.Outcome
 	Codes                              []string
+	// Texts are the receipt's own words beside each code (HIS 80415 §3.3.5): staff read
+	// them, nobody else.
+	Texts []string
 }
 
 // Arrived is a stored message and what must follow from it.
@@ -173,7 +190,7 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
-	if out.ClinicID == "" && (a.Verdict == Taken || a.Verdict == Refused) {
+	if out.ClinicID == "" && slices.Contains([]Verdict{Taken, Refused, Told}, a.Verdict) {
 		out.Verdict, a.Codes = Rejected, []string{"E10"}
 		a.Problems = []Problem{{Code: "E10", Path: "MsgHead/MsgInfo/Receiver", Rule: "no party of this installation has the receiver's HER-id"}}
 	}
@@ -195,12 +212,12 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 		return err
 	}
 	tag, err := tx.Exec(ctx, `INSERT INTO inbound_message (id, clinic_id, transport_id, from_her_id, to_her_id, subject, correlation_id,
-			error_queue, sha256, key_id, raw, content, process, function, msg_id, conversation, verdict, codes, problems, patient_id, dialogue_id, received_at, patient_index)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) ON CONFLICT DO NOTHING`,
+			error_queue, sha256, key_id, raw, content, process, function, msg_id, conversation, verdict, codes, problems, patient_id, dialogue_id, received_at, patient_index, written_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) ON CONFLICT DO NOTHING`,
 		out.ID, nullable(out.ClinicID), a.TransportID, a.FromHerID, a.ToHerID, a.Subject, a.CorrelationID,
 		a.ErrorQueue, sum, key.id, raw, content, a.ProcessCode, a.Function, nullable(a.MsgID), a.conversation(), out.Verdict,
 		nonNil(a.Codes), nonNil(a.Problems), nullable(patientID), nullable(out.DialogueID), out.ReceivedAt,
-		s.strangerIndex(out.ClinicID, a, patientID))
+		s.strangerIndex(out.ClinicID, a, patientID), a.writtenAt(out.ReceivedAt))
 	if err != nil {
 		return err
 	}
@@ -210,8 +227,29 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 	if err := s.storeAttachments(ctx, tx, key, out.ID, a.Attachments); err != nil {
 		return err
 	}
-	out.Receipt = a.WantsReceipt && slices.Contains([]Verdict{Taken, Refused, Rejected}, out.Verdict)
+	if out.NewDialogue && out.Process == contract.ProcessPrescription {
+		if err := s.storeItems(ctx, tx, key, out.ClinicID, out.DialogueID, a); err != nil {
+			return err
+		}
+	}
+	if out.Verdict == Told {
+		if err := s.activityReported(ctx, tx, out.ClinicID, a); err != nil {
+			return err
+		}
+	}
+	out.Receipt = a.WantsReceipt && slices.Contains([]Verdict{Taken, Refused, Told, Rejected}, out.Verdict)
 	return s.intend(ctx, tx, a, out)
+}
+
+// writtenAt is when the message was written, never after it was received.
+func (a Arrival) writtenAt(receivedAt time.Time) *time.Time {
+	switch {
+	case a.WrittenAt.IsZero():
+		return nil
+	case a.WrittenAt.After(receivedAt):
+		return &receivedAt
+	}
+	return &a.WrittenAt
 }
 
 // strangerIndex is the blind index of a patient who was read in a message that is
@@ -239,39 +277,52 @@ func (s *Store) judge(ctx context.Context, tx pgx.Tx, a *Arrival, out *Arrived) 
 	if out.Verdict == Refused {
 		return key, patientID, nil
 	}
-	var offered bool
-	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM offered_service WHERE her_id = $1 AND process = $2)",
-		a.ToHerID, a.ProcessCode).Scan(&offered); err != nil {
+	if a.refusal, err = s.closedTo(ctx, tx, a.ToHerID, a.ProcessCode); err != nil {
 		return key, "", err
 	}
 	switch {
 	case blocked:
 		out.Verdict, a.Codes = Refused, []string{contract.AnswerNoAccess}
-	case !offered:
+		a.refusal = "" // the code says it
+	case a.refusal != "" && a.asks(): // what asks for nothing is not refused either
 		out.Verdict, a.Codes = Refused, []string{contract.AnswerRefused}
 	case a.Process == contract.ProcessAppointment:
 		err = s.threadAppointment(ctx, tx, *a, out, key, patientID)
 	default:
-		err = s.thread(ctx, tx, *a, out, key, patientID)
+		// Who writes there is active there; he is locked before his dialogue.
+		if a.asks() {
+			err = s.seenActive(ctx, tx, patientID, a.Content.Actor == "")
+		}
+		if err == nil {
+			err = s.thread(ctx, tx, *a, out, key, patientID)
+		}
 	}
 	return key, patientID, err
 }
 
 // thread finds the message's dialogue, or opens one: by conversation, then by
-// parent, and only for the same patient. A missing parent is no ground to refuse.
+// parent, and only for the same patient. A missing parent is no ground to refuse. The
+// conversation in which an e-contact began leads to the dialogue when it has become an
+// e-consultation, too (F14).
 func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, key sealingKey, patientID string) error {
 	// Two messages of one conversation that arrive at once must meet in one dialogue.
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 0))", out.ClinicID, a.conversation()); err != nil {
 		return err
 	}
-	err := tx.QueryRow(ctx, `SELECT d.id, d.process FROM dialogue d WHERE d.clinic_id = $1 AND d.patient_id = $4 AND d.process = $5 AND d.id IN (
+	// Locked: a conversion that is under way counts.
+	err := tx.QueryRow(ctx, `SELECT d.id, d.process FROM dialogue d
+		WHERE d.clinic_id = $1 AND d.patient_id = $4 AND (d.process = $5 OR d.converted_at IS NOT NULL AND $5 = 'e-contact') AND d.id IN (
 			SELECT dialogue_id FROM conversation WHERE clinic_id = $1 AND msg_id = $2
 			UNION SELECT dialogue_id FROM inbound_message WHERE clinic_id = $1 AND msg_id = $3
 			UNION SELECT dialogue_id FROM outbound_message WHERE clinic_id = $1 AND msg_id = $3)
-		ORDER BY d.created_at LIMIT 1`,
+		ORDER BY EXISTS (SELECT FROM conversation c WHERE c.clinic_id = $1 AND c.msg_id = $2 AND c.dialogue_id = d.id) DESC, d.created_at
+		LIMIT 1 FOR NO KEY UPDATE OF d`,
 		out.ClinicID, a.conversation(), nullable(a.RefToParent), patientID, a.Process).Scan(&out.DialogueID, &out.Process)
 	if err == nil {
-		return s.joinDialogue(ctx, tx, a, out)
+		if err := s.joinDialogue(ctx, tx, a, out); err != nil {
+			return err
+		}
+		return s.mapConversation(ctx, tx, a, out)
 	}
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return err
@@ -282,13 +333,19 @@ func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, 
 // asks tells whether the message asks for something.
 func (a Arrival) asks() bool { return a.Function != contract.FunctionUnread }
 
-// joinDialogue adds the message to its dialogue.
+// joinDialogue adds the message to its dialogue. Who writes opens it again and has read
+// what was sent; where he was asked whether he wants an e-consultation, this is his word.
 func (s *Store) joinDialogue(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) error {
 	if !a.asks() {
-		return nil
+		_, err := tx.Exec(ctx, "UPDATE dialogue SET unread_at = $2 WHERE id = $1", out.DialogueID, out.ReceivedAt)
+		return err
 	}
-	_, err := tx.Exec(ctx, "UPDATE dialogue SET latest_message_id = $2, latest_at = $3 WHERE id = $1 AND (latest_message_id IS NULL OR latest_at <= $3)",
-		out.DialogueID, out.ID, out.ReceivedAt)
+	_, err := tx.Exec(ctx, `UPDATE dialogue d SET closed_at = NULL, closed_by = '', unread_at = NULL,
+			latest_message_id = CASE WHEN latest_message_id IS NULL OR latest_at <= $3 THEN $2 ELSE latest_message_id END,
+			latest_at = greatest(latest_at, $3),
+			billable_at = CASE WHEN fee_asked AND EXISTS (SELECT FROM outbound_message o WHERE o.id = d.fee_notice_id AND o.sent_at IS NOT NULL)
+				THEN coalesce(billable_at, $3) ELSE billable_at END
+		WHERE id = $1`, out.DialogueID, out.ID, out.ReceivedAt)
 	return err
 }
 
@@ -314,8 +371,14 @@ func (s *Store) openDialogue(ctx context.Context, tx pgx.Tx, a Arrival, out *Arr
 // mapConversation files the wire's conversation under the dialogue. The conversation
 // of another patient keeps its own: nothing is filed under somebody else.
 func (s *Store) mapConversation(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) error {
-	_, err := tx.Exec(ctx, "INSERT INTO conversation (clinic_id, msg_id, dialogue_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-		out.ClinicID, a.conversation(), out.DialogueID)
+	return s.openConversation(ctx, tx, out.ClinicID, out.DialogueID, a.conversation(), a.Process, out.ReceivedAt)
+}
+
+// openConversation files a conversation of the wire under a dialogue. It has one process
+// for good, whatever the dialogue becomes.
+func (s *Store) openConversation(ctx context.Context, tx pgx.Tx, clinicID, dialogueID, msgID string, p contract.Process, at time.Time) error {
+	_, err := tx.Exec(ctx, "INSERT INTO conversation (clinic_id, msg_id, dialogue_id, process, opened_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+		clinicID, msgID, dialogueID, p, at)
 	return err
 }
 
@@ -344,8 +407,13 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 			return err
 		}
 	}
-	err := tx.QueryRow(ctx, "SELECT o.id, o.clinic_id, o.dialogue_id, d.process, o.outcome, o.kind "+original+" FOR UPDATE OF o", args...).
-		Scan(&d.OutboundID, &d.ClinicID, &dialogueID, &process, &current, &kind)
+	// And whoever changes a dialogue locks it before its messages.
+	if _, err := tx.Exec(ctx, "SELECT FROM dialogue WHERE process IN ('e-contact', 'e-consultation') AND id IN (SELECT o.dialogue_id "+original+") FOR NO KEY UPDATE", args...); err != nil {
+		return err
+	}
+	var keyID string
+	err := tx.QueryRow(ctx, "SELECT o.id, o.clinic_id, o.dialogue_id, d.process, o.outcome, o.kind, o.key_id "+original+" FOR UPDATE OF o", args...).
+		Scan(&d.OutboundID, &d.ClinicID, &dialogueID, &process, &current, &kind, &keyID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		out.Verdict = Noted
 		return nil
@@ -373,9 +441,16 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	if err := s.closeOutbound(ctx, tx, d.OutboundID, d.Outcome, d.Codes); err != nil {
 		return err
 	}
+	if err := s.keepTexts(ctx, tx, d.OutboundID, keyID, a.Settles.Texts); err != nil {
+		return err
+	}
 	if d.Outcome == contract.OutcomeAcknowledged {
-		_, err = tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $3 WHERE message_id = $1 AND kind = ANY ($2) AND resolved_at IS NULL",
-			d.OutboundID, []contract.CaseKind{contract.CaseReceiptOverdue, contract.CaseNotSent}, s.now())
+		// One that was sent again had been on the error queue.
+		if _, err := tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $3 WHERE message_id = $1 AND kind = ANY ($2) AND resolved_at IS NULL",
+			d.OutboundID, []contract.CaseKind{contract.CaseReceiptOverdue, contract.CaseNotSent, contract.CaseDeliveryRejected}, s.now()); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE dialogue SET billable_at = coalesce(billable_at, $2) WHERE fee_notice_id = $1 AND NOT fee_asked", d.OutboundID, s.now())
 		return err
 	}
 	if kind == KindAppointment && slices.Contains(d.Codes, contract.CodeInactive) {
@@ -388,17 +463,39 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	return s.openCase(ctx, tx, d.ClinicID, d.DialogueID, d.OutboundID, contract.CaseDeliveryRejected, reason)
 }
 
+// keepTexts keeps a receipt's own words with the message that it is for, sealed: they
+// are for staff, and may name the patient.
+func (s *Store) keepTexts(ctx context.Context, tx pgx.Tx, outboundID, keyID string, texts []string) error {
+	if !slices.ContainsFunc(texts, func(t string) bool { return t != "" }) {
+		return nil
+	}
+	key, err := s.key(ctx, tx, keyID)
+	if apperr.Is(err, apperr.Erased) {
+		return nil // nobody is left whom they could be about
+	}
+	if err != nil {
+		return err
+	}
+	sealed, err := key.seal("outbound_message.outcome_text", outboundID, texts)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "UPDATE outbound_message SET outcome_text = $2 WHERE id = $1", outboundID, sealed)
+	return err
+}
+
 // intend writes the ledger lines of everything that must follow from the message.
 func (s *Store) intend(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) error {
 	line := func(effect string, why any) error {
 		return s.ledgerLine(ctx, tx, effect+"/"+out.ID, out.ClinicID, effect, out.DialogueID, out.ID, why)
 	}
 	type reason struct {
-		Verdict  Verdict   `json:"verdict"`
-		Codes    []string  `json:"codes,omitempty"`
-		Problems []Problem `json:"problems,omitempty"`
+		Verdict  Verdict           `json:"verdict"`
+		Codes    []string          `json:"codes,omitempty"`
+		Problems []Problem         `json:"problems,omitempty"`
+		Closed   reachability.Gate `json:"closed,omitempty"`
 	}
-	why := reason{out.Verdict, a.Codes, a.Problems}
+	why := reason{out.Verdict, a.Codes, a.Problems, a.refusal}
 	if out.Receipt {
 		if err := line(EffectReceipt, why); err != nil {
 			return err
@@ -409,7 +506,12 @@ func (s *Store) intend(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 		if decidedByCalendar(a.Function) {
 			return nil // its effect is the answer, whose line is written with the decision
 		}
-		if err := line(EffectInbox, nil); err != nil {
+		read, err := s.readerOf(ctx, tx, out.ClinicID, out.DialogueID, a.ToHerID)
+		if err != nil {
+			return err
+		}
+		read.WishedHPR = a.Content.WishedHPR
+		if err := line(EffectInbox, read); err != nil {
 			return err
 		}
 		if out.Process == contract.ProcessEConsultation {
@@ -419,35 +521,7 @@ func (s *Store) intend(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 		return line(EffectRefusal, why)
 	case Reported:
 		return line(EffectReport, why)
-	case Rejected, Settled, Noted, Quarantined: // nothing but the receipt, if that
-	}
-	return nil
-}
-
-func (s *Store) storeAttachments(ctx context.Context, tx pgx.Tx, key sealingKey, messageID string, files []Attachment) error {
-	for i, f := range files {
-		id := newID()
-		var sealed bytes.Buffer
-		w, err := key.SealStream(&sealed, "attachment.content/"+id)
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(f.Content); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
-			return err
-		}
-		description, err := key.seal("attachment.description", id, f.Description)
-		if err != nil {
-			return err
-		}
-		sum := sha256.Sum256(f.Content)
-		if _, err := tx.Exec(ctx, `INSERT INTO attachment (id, message_id, position, mime, size, sha256, key_id, description, content)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			id, messageID, i+1, f.MIME, len(f.Content), sum[:], key.id, description, sealed.Bytes()); err != nil {
-			return err
-		}
+	case Rejected, Told, Settled, Noted, Quarantined: // nothing but the receipt, if that
 	}
 	return nil
 }

@@ -3,11 +3,11 @@ package pg
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/identity"
 )
@@ -24,8 +24,13 @@ const (
 	// EffectPublication: Helsenorge is told of an appointment by a message that
 	// answers nothing.
 	EffectPublication = "publication"
+	// EffectConversion: an e-contact becomes an e-consultation, journalled as a whole (F14).
+	EffectConversion = "conversion"
 	// EffectNotice: the patient is told, by whomever (F1).
 	EffectNotice = "notice"
+	// EffectEscalation: an answer is owed for too long, and others are shown it (F13). Its
+	// key has the step, too.
+	EffectEscalation = "escalation"
 )
 
 // ledgerLine writes down an intended effect. A line that exists is left as it is.
@@ -67,7 +72,7 @@ func (s *Store) Ledger(ctx context.Context, by identity.Principal, clinicID, dia
 	var lines []LedgerLine
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		var patientID string
-		if err := tx.QueryRow(ctx, "SELECT patient_id FROM dialogue WHERE id = $1 AND clinic_id = $2", dialogueID, clinicID).Scan(&patientID); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT coalesce(patient_id::text, '') FROM dialogue WHERE id = $1 AND clinic_id = $2", dialogueID, clinicID).Scan(&patientID); err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}
 		var err error
@@ -79,9 +84,29 @@ func (s *Store) Ledger(ctx context.Context, by identity.Principal, clinicID, dia
 	return lines, err
 }
 
+// LedgerOfMessage lists what was intended for one message, of a citizen or of the clinic,
+// oldest first.
+func (s *Store) LedgerOfMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) ([]LedgerLine, error) {
+	var lines []LedgerLine
+	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		if lines, err = s.ledgerLines(ctx, tx, "message_id = $1 AND clinic_id = $2", messageID, clinicID); err != nil {
+			return err
+		}
+		if len(lines) == 0 {
+			return apperr.New(apperr.NotFound, "the clinic has no such message")
+		}
+		return s.audit(ctx, tx, by, clinicID, "message.explain", "message/"+messageID, "")
+	})
+	return lines, err
+}
+
 func (s *Store) ledger(ctx context.Context, tx pgx.Tx, dialogueID string) ([]LedgerLine, error) {
+	return s.ledgerLines(ctx, tx, "dialogue_id = $1", dialogueID)
+}
+
+func (s *Store) ledgerLines(ctx context.Context, tx pgx.Tx, which string, args ...any) ([]LedgerLine, error) {
 	rows, err := tx.Query(ctx, `SELECT key, effect, message_id, intended_at, why, coalesce(outcome, ''), outcome_at, result
-		FROM ledger WHERE dialogue_id = $1 ORDER BY intended_at, key`, dialogueID)
+		FROM ledger WHERE `+which+` ORDER BY intended_at, key`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -134,105 +159,10 @@ var ungiven = map[contract.CaseKind]string{
 	contract.CaseCancelled:    "(n.id = $1 OR n.appointment_id = $1 AND n.owner = 'pending') AND n.outcome IS NULL",
 }
 
-// Case is something an operator is asked to look at.
-type Case struct {
-	ID         string            `json:"id"`
-	Kind       contract.CaseKind `json:"kind"`
-	DialogueID string            `json:"dialogueId,omitempty"`
-	MessageID  string            `json:"messageId"`
-	Reason     string            `json:"reason,omitempty"`
-	OpenedAt   time.Time         `json:"openedAt"`
-	ResolvedAt *time.Time        `json:"resolvedAt,omitempty"`
-}
-
 // ofInstallation tells whether the caller runs the whole installation: he also
 // sees what belongs to no clinic.
 func ofInstallation(by identity.Principal) bool {
 	return by.Role == identity.RoleOperator && by.ClinicID == ""
-}
-
-// Cases lists the clinic's operator cases, open ones first, oldest first. An
-// operator of the installation sees those that belong to no clinic with them.
-func (s *Store) Cases(ctx context.Context, by identity.Principal, clinicID string) ([]Case, error) {
-	var cases []Case
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT id, kind, coalesce(dialogue_id::text, ''), message_id, reason, opened_at, resolved_at
-			FROM operator_case WHERE clinic_id = $1 OR ($2 AND clinic_id IS NULL) ORDER BY resolved_at IS NOT NULL, opened_at LIMIT 500`,
-			clinicID, ofInstallation(by))
-		if err != nil {
-			return err
-		}
-		if cases, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Case]); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, by, clinicID, "case.list", "", "")
-	})
-	return cases, err
-}
-
-// LoadDialogue reads what a new run of the dialogue's lifecycle must know.
-func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (contract.LoadDialogueOutput, error) {
-	var out contract.LoadDialogueOutput
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		out = contract.LoadDialogueOutput{}
-		err := tx.QueryRow(ctx, `SELECT coalesce(latest.id::text, ''), coalesce(latest.received_at, '0001-01-01T00:00:00Z'),
-				(SELECT count(*) FROM inbound_message m WHERE m.dialogue_id = d.id AND `+inInbox+`),
-				(SELECT count(*) FROM outbound_message o WHERE o.dialogue_id = d.id AND `+accepted+`),
-				latest.id IS NOT NULL AND NOT EXISTS (SELECT FROM outbound_message o WHERE o.in_reply_to = latest.id AND `+accepted+`)
-			FROM dialogue d LEFT JOIN LATERAL (SELECT m.id, m.received_at FROM inbound_message m WHERE m.dialogue_id = d.id AND m.function <> 'VUS' AND `+inInbox+`
-				ORDER BY m.received_at DESC, m.id DESC LIMIT 1) latest ON true
-			WHERE d.id = $1 AND d.clinic_id = $2`, dialogueID, clinicID).
-			Scan(&out.LatestMessageID, &out.LatestAt, &out.Messages, &out.Answers, &out.AnswerOwed)
-		if err != nil {
-			return notFound(err, "the clinic has no such dialogue")
-		}
-		err = tx.QueryRow(ctx, `SELECT o.id, o.code FROM outbound_message o WHERE o.dialogue_id = $1 AND `+accepted+`
-			AND coalesce(o.outcome, '') NOT IN ('rejected', 'failed', 'error-queue') ORDER BY o.prepared_at DESC LIMIT 1`, dialogueID).Scan(&out.AnswerID, &out.AnswerCode)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		if out.LatestAt = out.LatestAt.UTC(); out.LatestAt.Year() == 1 {
-			out.LatestAt = time.Time{}
-		}
-		out.Ended = !out.AnswerOwed && contract.Ends(out.AnswerCode)
-		rows, err := tx.Query(ctx, `SELECT o.id, o.code, coalesce(o.sent_at, '0001-01-01T00:00:00Z'), coalesce(o.receipt_due, '0001-01-01T00:00:00Z')
-			FROM outbound_message o WHERE o.dialogue_id = $1 AND `+accepted+` AND o.outcome IS NULL ORDER BY o.prepared_at`, dialogueID)
-		if err != nil {
-			return err
-		}
-		if out.Open, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (contract.Delivery, error) {
-			var d contract.Delivery
-			err := row.Scan(&d.OutboundID, &d.Code, &d.SentAt, &d.ReceiptDue)
-			if d.SentAt.Year() == 1 {
-				d.SentAt, d.ReceiptDue = time.Time{}, time.Time{}
-			}
-			return d, err
-		}); err != nil {
-			return err
-		}
-		rows, err = tx.Query(ctx, `SELECT msg_id FROM (SELECT m.msg_id, m.received_at FROM inbound_message m
-			WHERE m.dialogue_id = $1 AND `+inInbox+` ORDER BY m.received_at DESC LIMIT $2) newest ORDER BY received_at`, dialogueID, contract.MaxSeenIDs)
-		if err != nil {
-			return err
-		}
-		if out.Seen, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
-			return err
-		}
-		rows, err = tx.Query(ctx, `SELECT m.id, m.msg_id, m.function, m.received_at FROM inbound_message m
-			WHERE m.dialogue_id = $1 AND m.verdict = 'taken' AND NOT `+inInbox+` AND NOT EXISTS (SELECT FROM operator_case c WHERE c.message_id = m.id)
-			ORDER BY m.received_at, m.id LIMIT $2`, dialogueID, contract.MaxSeenIDs)
-		if err != nil {
-			return err
-		}
-		out.Unplaced, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (contract.MessageReceived, error) {
-			var m contract.MessageReceived
-			err := row.Scan(&m.MessageID, &m.MsgID, &m.Function, &m.ReceivedAt)
-			m.ReceivedAt = m.ReceivedAt.UTC()
-			return m, err
-		})
-		return err
-	})
-	return out, err
 }
 
 // Conditions on a message m and an outbound message o: a lifecycle has placed the

@@ -81,7 +81,7 @@ func (s *Store) asking(ctx context.Context, q OfferQuery, process, action string
 		var a asker
 		var staffID *string
 		var offered bool
-		err := tx.QueryRow(ctx, `SELECT p.clinic_id, p.staff_id, EXISTS (SELECT FROM offered_service o WHERE o.her_id = p.her_id AND o.process = $2)
+		err := tx.QueryRow(ctx, `SELECT p.clinic_id, p.staff_id, EXISTS (SELECT FROM offering o WHERE o.her_id = p.her_id AND o.process = $2)
 			FROM party p WHERE p.her_id = $1`, q.ToHerID, process).Scan(&a.clinicID, &staffID, &offered)
 		if err != nil {
 			return notFound(err, "no party of this installation has the receiver's HER-id")

@@ -64,8 +64,8 @@ func mayNot(reason string) error {
 }
 
 // onPortal reads for the portal, in one transaction with the audit row that names who
-// looked.
-func (s *Store) onPortal(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, action string, read func(pgx.Tx) error) error {
+// looked, and at what: about is "" for the whole list, else the thing's name and "/".
+func (s *Store) onPortal(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID, action, about string, read func(pgx.Tx) error) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
 		if err := s.viewer(ctx, tx, clinicID, patientID, viewerID, s.now()); err != nil {
 			return err
@@ -73,7 +73,7 @@ func (s *Store) onPortal(ctx context.Context, by identity.Principal, clinicID, p
 		if err := read(tx); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, by, clinicID, action, "viewer/"+viewerID, patientID)
+		return s.audit(ctx, tx, by, clinicID, action, about+"viewer/"+viewerID, patientID)
 	})
 }
 
@@ -86,7 +86,7 @@ const shown = "a.status IN ('booked', 'cancelled', 'missed') AND NOT t.hidden"
 // (S78, S80): the earliest first, hidden ones never.
 func (s *Store) PortalAppointments(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]PatientAppointment, error) {
 	var list []PatientAppointment
-	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.appointments", func(tx pgx.Tx) error {
+	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.appointments", "", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT a.id, a.status, a.starts_at, a.ends_at, a.place, t.summary, t.category, o.name
 			FROM appointment a JOIN appointment_type t ON t.id = a.type_id JOIN calendar c ON c.id = a.calendar_id JOIN staff o ON o.id = c.owner_id
 			WHERE a.patient_id = $1 AND `+shown+` ORDER BY a.starts_at, a.id`, patientID)
@@ -113,7 +113,7 @@ func (s *Store) PortalSlots(ctx context.Context, by identity.Principal, clinicID
 	if err := stretch(from, to); err != nil {
 		return out, err
 	}
-	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.slots", func(tx pgx.Tx) error {
+	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.slots", "", func(tx pgx.Tx) error {
 		var blocked bool
 		var practitionerID *string
 		if err := tx.QueryRow(ctx, "SELECT blocked, practitioner_id FROM patient WHERE id = $1", patientID).Scan(&blocked, &practitionerID); err != nil {
@@ -153,11 +153,11 @@ type noticeText struct {
 func noticeRow(noticeID, channel string) string { return noticeID + "/" + channel }
 
 // PortalFeed lists what the clinic itself has told the patient, in the words that were
-// sent, each notice once, the newest first; at most 200. A notice of an appointment
-// that is hidden by now is gone from it (D10).
+// sent, each notice and each message of an e-dialogue once, the newest first; at most 200.
+// A notice of an appointment that is hidden by now is gone from it (D10).
 func (s *Store) PortalFeed(ctx context.Context, by identity.Principal, clinicID, patientID, viewerID string) ([]FeedItem, error) {
 	var feed []FeedItem
-	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.feed", func(tx pgx.Tx) error {
+	err := s.onPortal(ctx, by, clinicID, patientID, viewerID, "portal.feed", "", func(tx pgx.Tx) error {
 		c, err := s.cardOf(ctx, tx, clinicID, patientID)
 		if err != nil {
 			return err
@@ -183,9 +183,17 @@ func (s *Store) PortalFeed(ctx context.Context, by identity.Principal, clinicID,
 			f.Subject, f.Body = text.Subject, text.Body
 			return f, err
 		})
+		if err != nil {
+			return err
+		}
+		messages, err := s.publishedFeed(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		feed = append(feed, messages...)
 		slices.SortFunc(feed, func(a, b FeedItem) int { return b.At.Compare(a.At) })
 		feed = feed[:min(len(feed), maxFeed)]
-		return err
+		return nil
 	})
 	return feed, err
 }

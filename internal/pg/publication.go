@@ -134,8 +134,8 @@ func (s *Store) publish(ctx context.Context, tx pgx.Tx, a *standing, counterpart
 		out.Rule = ruleNotActive
 		return in, nil
 	}
-	err = tx.QueryRow(ctx, `SELECT p.her_id, o.process FROM party p JOIN offered_service o ON o.her_id = p.her_id
-		WHERE p.staff_id = $1 AND p.clinic_id = $2 AND o.process = ANY ($3) ORDER BY o.process = $4 DESC, p.her_id LIMIT 1`,
+	err = tx.QueryRow(ctx, `SELECT her_id, process FROM offering
+		WHERE staff_id = $1 AND clinic_id = $2 AND process = ANY ($3) ORDER BY process = $4 DESC, her_id LIMIT 1`,
 		nullable(a.ownerID), a.clinicID, []string{codes.Timereservasjon, codes.Avtaleutsending}, codes.Timereservasjon).Scan(&in.FromHerID, &in.Process)
 	if errors.Is(err, pgx.ErrNoRows) || counterpart == 0 {
 		out.Rule = ruleNotOffered
@@ -193,11 +193,12 @@ func (s *Store) supersedeUnsent(ctx context.Context, tx pgx.Tx, appointmentID st
 }
 
 // useless says with which outcome a message that has not left never does: the start has
-// come since it was decided, the patient does not want to be told there any more, or has
-// died. "" is for what may leave.
+// come since it was decided, the patient does not want to be told there any more or has
+// died, or the integration is not active any more. "" is for what may leave.
 func (s *Store) useless(ctx context.Context, tx pgx.Tx, outboundID string) (contract.Outcome, error) {
 	var late, unwanted bool
-	err := tx.QueryRow(ctx, `SELECT (p.snapshot ->> 'starts_at')::timestamptz BETWEEN p.at AND $3, NOT c.consents OR c.deceased_at IS NOT NULL
+	err := tx.QueryRow(ctx, `SELECT (p.snapshot ->> 'starts_at')::timestamptz BETWEEN p.at AND $3,
+			NOT c.consents OR c.deceased_at IS NOT NULL OR NOT EXISTS (SELECT FROM offering f WHERE f.her_id = o.from_her_id AND f.process = o.process)
 		FROM publication p JOIN outbound_message o ON o.id = p.outbound_id JOIN appointment a ON a.id = p.appointment_id JOIN patient c ON c.id = a.patient_id
 		WHERE p.outbound_id = $1 AND o.kind = $2 AND o.sent_at IS NULL`, outboundID, KindAppointment, s.now()).Scan(&late, &unwanted)
 	switch {
@@ -406,7 +407,7 @@ func (s *Store) appointmentJob(ctx context.Context, tx pgx.Tx, outboundID string
 	var movedFrom, slotID, name, role, hpr *string
 	var contact *int
 	err := tx.QueryRow(ctx, `SELECT a.id, a.clinic_id, a.patient_id, p.code, p.snapshot, a.moved_from, a.slot_id, coalesce(t.summary, ''), s.name, s.role, s.hpr,
-			(SELECT y.her_id FROM party y LEFT JOIN offered_service o ON o.her_id = y.her_id AND o.process = $2 WHERE y.staff_id = s.id AND y.clinic_id = a.clinic_id
+			(SELECT y.her_id FROM party y LEFT JOIN offering o ON o.her_id = y.her_id AND o.process = $2 WHERE y.staff_id = s.id AND y.clinic_id = a.clinic_id
 				ORDER BY o.process IS NULL, y.her_id LIMIT 1)
 		FROM publication p JOIN appointment a ON a.id = p.appointment_id
 			JOIN appointment_revision r ON r.appointment_id = a.id AND r.revision = p.revision

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/answerclock"
 	"github.com/helsebro/helsebro/internal/domain/booking"
 	"github.com/helsebro/helsebro/internal/domain/notice"
 	"github.com/helsebro/helsebro/internal/domain/reminder"
@@ -23,6 +26,12 @@ import (
 
 // languages are those that notices are written in.
 var languages = []string{"nb", "nn", "en", "se"}
+
+// How a patient is told that a fee follows from a conversion (F14).
+const (
+	conversionTells = "tell"
+	conversionAsks  = "ask"
+)
 
 // timeOfDay is how quiet hours are written.
 const timeOfDay = "15:04"
@@ -41,6 +50,17 @@ func (v Settings) WithDefaults() Settings {
 	v.QuietTo = cmp.Or(v.QuietTo, clockOf(rules.QuietTo))
 	v.MergeHours = cmp.Or(v.MergeHours, int(rules.MergeWithin/time.Hour))
 	v.FallbackMinutes = cmp.Or(v.FallbackMinutes, int(rules.Budget/time.Minute))
+	office := answerclock.DefaultOffice()
+	v.OfficeOpens = cmp.Or(v.OfficeOpens, clockOf(office.Opens))
+	v.OfficeCloses = cmp.Or(v.OfficeCloses, clockOf(office.Closes))
+	chosen := v.AnswerClock
+	v.AnswerClock = map[contract.Process]answerclock.Limits{}
+	for _, p := range answerProcesses {
+		v.AnswerClock[p] = answerclock.DefaultLimits()
+	}
+	maps.Copy(v.AnswerClock, chosen)
+	v.Conversion = cmp.Or(v.Conversion, conversionTells)
+	v.ActivityHours = cmp.Or(v.ActivityHours, 24)
 	return v
 }
 
@@ -90,6 +110,7 @@ const (
 	maxNoticeName = 60 // characters: it stands in an SMS
 	maxGrace      = 60 // minutes
 	maxMinLead    = 24 * 60
+	maxActivity   = 30 * 24 // hours
 )
 
 // Validate refuses settings that mean nothing, name health (F20) or leave no window
@@ -107,16 +128,18 @@ func (v Settings) Validate() error {
 	f.refuse(!slices.Contains(languages, v.Language), "language", "one of "+strings.Join(languages, ", "))
 	f.refuse(v.GraceMinutes < 1 || v.GraceMinutes > maxGrace, "graceMinutes", fmt.Sprintf("1 to %d", maxGrace))
 	f.refuse(v.MinLeadMinutes < 1 || v.MinLeadMinutes > maxMinLead, "minLeadMinutes", fmt.Sprintf("1 to %d", maxMinLead))
+	f.refuse(v.Conversion != conversionTells && v.Conversion != conversionAsks, "conversion", "tell or ask")
+	f.refuse(v.ActivityHours < 1 || v.ActivityHours > maxActivity, "activityHours", fmt.Sprintf("1 to %d", maxActivity))
 	f.refuse(!isDayTime(v.QuietFrom), "quietFrom", "a time of day, 00:00 to 23:59")
 	f.refuse(!isDayTime(v.QuietTo), "quietTo", "a time of day, 00:00 to 23:59")
+	f.refuse(!isDayTime(v.OfficeOpens), "officeOpens", "a time of day, 00:00 to 23:59")
+	f.refuse(!isDayTime(v.OfficeCloses) || v.office().Validate() != nil, "officeCloses", "a time of day after officeOpens")
+	for _, p := range slices.Sorted(maps.Keys(v.AnswerClock)) {
+		f.refuse(!slices.Contains(answerProcesses, p), "answerClock", "e-consultation, e-contact and prescription have limits")
+		f.rules("answerClock."+string(p)+".", v.AnswerClock[p].Validate())
+	}
 	for _, rules := range []error{v.BookingLimits().Validate(), v.ReminderRules().Validate()} {
-		if rules == nil {
-			continue
-		}
-		for line := range strings.Lines(rules.Error()) {
-			path, rule, _ := strings.Cut(strings.TrimSpace(line), ": ")
-			f.refuse(true, cmp.Or(settingOf[path], path), rule)
-		}
+		f.rules("", rules)
 	}
 	return f.err("the settings have invalid fields")
 }
@@ -168,6 +191,17 @@ type fields []apperr.Field
 func (f *fields) refuse(bad bool, path, rule string) {
 	if bad {
 		*f = append(*f, apperr.Field{Path: path, Rule: rule})
+	}
+}
+
+// rules refuses what a rule of the domain refuses: lines of "path: rule", below a prefix.
+func (f *fields) rules(prefix string, err error) {
+	if err == nil {
+		return
+	}
+	for line := range strings.Lines(err.Error()) {
+		path, rule, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		f.refuse(true, prefix+cmp.Or(settingOf[path], path), rule)
 	}
 }
 

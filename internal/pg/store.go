@@ -24,6 +24,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
 	"github.com/helsebro/helsebro/internal/vault"
 )
 
@@ -38,6 +39,8 @@ type Store struct {
 	pool  *pgxpool.Pool
 	vault *vault.Vault
 	now   func() time.Time
+	// synthetic are the test registers whose numbers count as a person's.
+	synthetic nationalid.Marks
 }
 
 // Open prepares a pool without connecting: the first statement does.
@@ -55,7 +58,15 @@ func Open(cfg config.Database, v *vault.Vault) (*Store, error) {
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Invalid, err, "the database pool cannot be made")
 	}
-	return &Store{pool: pool, vault: v, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}, nil
+	synthetic, err := nationalid.ParseMarks(cfg.Synthetic)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &Store{
+		pool: pool, vault: v, synthetic: synthetic,
+		now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
+	}, nil
 }
 
 // At returns the store with another clock, over the same connections: closing one

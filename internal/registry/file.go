@@ -14,16 +14,29 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/domain/activation"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 )
 
 // File is a registry in a YAML file:
 //
 //	parties:
+//	  - herId: 8143547
+//	    name: Solvik legesenter AS
+//	    member: true
+//	    employees: [8143561, 8143562]
+//	    certificates:
+//	      - use: signing
+//	        validFrom: 2026-01-01
+//	        validUntil: 2028-12-31T12:00:00Z
+//	      - use: encryption
+//	        validFrom: 2026-01-01
+//	        validUntil: 2028-12-31T12:00:00Z
 //	  - herId: 8143548
 //	    name: Solvik legesenter
 //	    parentHerId: 8143547
@@ -33,6 +46,12 @@ import (
 //
 // A queue may be written as the registry's whole address
 // (host/exchange/queue); what follows the last slash is its name.
+//
+// Member, employees and certificates are an organisation's, which has no parent: whether
+// it is a member of Norsk helsenett, the HER-ids of its people who are no parties
+// themselves, and the enterprise certificates, one to sign with and one to encrypt to.
+// A certificate is good from validFrom until validUntil; a date is its midnight in UTC.
+// A file that says nothing of them is read, and its organisations are no members.
 type File struct {
 	path string
 
@@ -69,8 +88,13 @@ func (f *File) Party(_ context.Context, herID int) (Party, error) {
 	if !ok {
 		return Party{}, apperr.New(apperr.NotFound, "HER-id %d is not in the address registry", herID)
 	}
-	p.Processes = slices.Clone(p.Processes)
-	return p, nil
+	return p.clone(), nil
+}
+
+// clone is a copy that shares nothing.
+func (p Party) clone() Party {
+	p.Processes, p.Employees, p.Certificates = slices.Clone(p.Processes), slices.Clone(p.Employees), slices.Clone(p.Certificates)
+	return p
 }
 
 // Parties returns all parties in the file's order, as last read.
@@ -79,8 +103,7 @@ func (f *File) Parties() []Party {
 	defer f.mu.Unlock()
 	out := make([]Party, len(f.order))
 	for i, id := range f.order {
-		out[i] = f.known[id]
-		out[i].Processes = slices.Clone(out[i].Processes)
+		out[i] = f.known[id].clone()
 	}
 	return out
 }
@@ -113,14 +136,36 @@ func (f *File) refresh() error {
 
 // entry is a party in YAML.
 type entry struct {
-	HerID          int      `yaml:"herId"`
-	Name           string   `yaml:"name"`
-	ParentHerID    int      `yaml:"parentHerId,omitempty"`
-	AsyncQueue     string   `yaml:"asyncQueue,omitempty"`
-	SyncQueue      string   `yaml:"syncQueue,omitempty"`
-	SyncReplyQueue string   `yaml:"syncReplyQueue,omitempty"`
-	ErrorQueue     string   `yaml:"errorQueue,omitempty"`
-	Processes      []string `yaml:"processes,omitempty,flow"`
+	HerID          int               `yaml:"herId"`
+	Name           string            `yaml:"name"`
+	ParentHerID    int               `yaml:"parentHerId,omitempty"`
+	AsyncQueue     string            `yaml:"asyncQueue,omitempty"`
+	SyncQueue      string            `yaml:"syncQueue,omitempty"`
+	SyncReplyQueue string            `yaml:"syncReplyQueue,omitempty"`
+	ErrorQueue     string            `yaml:"errorQueue,omitempty"`
+	Processes      []string          `yaml:"processes,omitempty,flow"`
+	Member         bool              `yaml:"member,omitempty"`
+	Employees      []int             `yaml:"employees,omitempty,flow"`
+	Certificates   []certificateLine `yaml:"certificates,omitempty"`
+}
+
+// certificateLine is a certificate in YAML.
+type certificateLine struct {
+	Use        string    `yaml:"use"`
+	ValidFrom  time.Time `yaml:"validFrom"`
+	ValidUntil time.Time `yaml:"validUntil"`
+}
+
+// line is a party as it is written.
+func line(p Party) entry {
+	e := entry{
+		HerID: p.HerID, Name: p.Name, ParentHerID: p.ParentHerID, AsyncQueue: p.AsyncQueue, SyncQueue: p.SyncQueue, SyncReplyQueue: p.SyncReplyQueue,
+		ErrorQueue: p.ErrorQueue, Processes: p.Processes, Member: p.Member, Employees: p.Employees,
+	}
+	for _, c := range p.Certificates {
+		e.Certificates = append(e.Certificates, certificateLine(c))
+	}
+	return e
 }
 
 // Write writes a file that Open reads, in one step: a reader sees the old one or
@@ -130,7 +175,7 @@ func Write(path string, parties []Party) error {
 		Parties []entry `yaml:"parties"`
 	}{Parties: make([]entry, len(parties))}
 	for i, p := range parties {
-		out.Parties[i] = entry(p)
+		out.Parties[i] = line(p)
 	}
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
@@ -258,6 +303,9 @@ func (p *parser) party(n *yaml.Node) (out Party) {
 		"syncReplyQueue": func(v *yaml.Node) { out.SyncReplyQueue = p.queue(v, "syncReplyQueue") },
 		"errorQueue":     func(v *yaml.Node) { out.ErrorQueue = p.queue(v, "errorQueue") },
 		"processes":      func(v *yaml.Node) { out.Processes = p.processes(v) },
+		"member":         func(v *yaml.Node) { p.member(v, &out.Member) },
+		"employees":      func(v *yaml.Node) { out.Employees = p.employees(v) },
+		"certificates":   func(v *yaml.Node) { out.Certificates = p.certificates(v) },
 	}, "herId", "name")
 	if n.Kind == yaml.MappingNode {
 		if out.HerID != 0 && out.ParentHerID == out.HerID {
@@ -265,6 +313,9 @@ func (p *parser) party(n *yaml.Node) (out Party) {
 		}
 		if (out.AsyncQueue == "") != (out.ErrorQueue == "") || (out.SyncQueue+out.SyncReplyQueue != "") && out.AsyncQueue == "" {
 			p.add(n, "a party that receives has both asyncQueue and errorQueue; an organisation that does not has no queue at all")
+		}
+		if out.ParentHerID != 0 && (out.Member || len(out.Employees)+len(out.Certificates) > 0) {
+			p.add(n, "member, employees and certificates are an organisation's, which has no parentHerId")
 		}
 	}
 	return out
@@ -311,4 +362,66 @@ func (p *parser) processes(v *yaml.Node) (out []string) {
 		}
 	}
 	return out
+}
+
+func (p *parser) member(v *yaml.Node, out *bool) {
+	if v.Kind != yaml.ScalarNode || v.Value != "true" && v.Value != "false" {
+		p.add(v, "member is true or false")
+		return
+	}
+	*out = v.Value == "true"
+}
+
+func (p *parser) employees(v *yaml.Node) (out []int) {
+	if v.Kind != yaml.SequenceNode {
+		p.add(v, "employees is a list of HER-ids")
+		return nil
+	}
+	for _, item := range v.Content {
+		id := 0
+		if p.number(item, "an employee's HER-id", &id); id == 0 {
+			continue
+		}
+		if slices.Contains(out, id) {
+			p.add(item, "HER-id %d stands twice", id)
+			continue
+		}
+		out = append(out, id)
+	}
+	return out
+}
+
+func (p *parser) certificates(v *yaml.Node) (out []activation.Certificate) {
+	if v.Kind != yaml.SequenceNode {
+		p.add(v, "certificates is a list of use, validFrom and validUntil")
+		return nil
+	}
+	for _, item := range v.Content {
+		var c activation.Certificate
+		p.fields(item, map[string]func(*yaml.Node){
+			"use": func(v *yaml.Node) {
+				if c.Use = v.Value; c.Use != activation.UseSigning && c.Use != activation.UseEncryption {
+					p.add(v, "use is %s or %s", activation.UseSigning, activation.UseEncryption)
+				}
+			},
+			"validFrom":  func(v *yaml.Node) { p.instant(v, "validFrom", &c.ValidFrom) },
+			"validUntil": func(v *yaml.Node) { p.instant(v, "validUntil", &c.ValidUntil) },
+		}, "use", "validFrom", "validUntil")
+		if !c.ValidFrom.IsZero() && !c.ValidUntil.IsZero() && !c.ValidFrom.Before(c.ValidUntil) {
+			p.add(item, "validUntil is after validFrom")
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// instant reads an instant, or a date as its midnight in UTC.
+func (p *parser) instant(v *yaml.Node, field string, out *time.Time) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, v.Value); err == nil && v.Kind == yaml.ScalarNode {
+			*out = t.UTC()
+			return
+		}
+	}
+	p.add(v, "%s is an instant such as 2026-12-31T12:00:00Z, or a date", field)
 }

@@ -5,14 +5,19 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/domain/activation"
 )
 
 var parties = []Party{
-	{HerID: 100, Name: "Solvik legesenter AS"},
+	{HerID: 100, Name: "Solvik legesenter AS", Member: true, Employees: []int{110, 111}, Certificates: []activation.Certificate{
+		{Use: activation.UseSigning, ValidFrom: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ValidUntil: time.Date(2028, 12, 31, 12, 0, 0, 0, time.UTC)},
+		{Use: activation.UseEncryption, ValidFrom: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ValidUntil: time.Date(2028, 12, 31, 12, 0, 0, 0, time.UTC)},
+	}},
 	{HerID: 101, Name: "Fastlege: Solvik", ParentHerID: 100, AsyncQueue: "100_async", SyncQueue: "100_sync", SyncReplyQueue: "100_syncreply", ErrorQueue: "100_error", Processes: []string{"DIALOG_INNBYGGER_EKONTAKT"}},
 	{HerID: 102, Name: "102", ParentHerID: 100, AsyncQueue: "100_async", ErrorQueue: "100_error"},
 }
@@ -88,6 +93,15 @@ func TestFaultsAreNamedByLine(t *testing.T) {
 			[]string{":3: queue e is an errorQueue above and cannot be an asyncQueue too"}},
 		"processes": {"parties:\n- herId: 1\n  name: a\n  processes: [APPREC, APPREC,\n    DIALOGUE]\n- {herId: 2, name: b, processes: APPREC}\n",
 			[]string{":4: APPREC stands twice", `:5: "DIALOGUE" is not a code of kodeverk 8279`, ":6: processes is a list"}},
+		"member": {"parties:\n- {herId: 1, name: a, member: yes}\n", []string{":2: member is true or false"}},
+		"employees": {"parties:\n- herId: 1\n  name: a\n  employees: [2, 2,\n    x]\n- {herId: 3, name: b, employees: 4}\n",
+			[]string{":4: HER-id 2 stands twice", ":5: an employee's HER-id is a whole number above zero", ":6: employees is a list of HER-ids"}},
+		"certificates": {"parties:\n- herId: 1\n  name: a\n  certificates:\n  - {use: sign, validFrom: 2026-01-01, validUntil: never}\n" +
+			"  - {use: signing, validFrom: 2026-01-02, validUntil: 2026-01-01}\n  - {use: signing}\n- {herId: 2, name: b, certificates: 3}\n",
+			[]string{":5: use is signing or encryption", ":5: validUntil is an instant such as", ":6: validUntil is after validFrom",
+				":7: validFrom is missing", ":7: validUntil is missing", ":8: certificates is a list of"}},
+		"not an organisation": {"parties:\n- {herId: 1, name: a, parentHerId: 2, member: true}\n- {herId: 3, name: b, parentHerId: 2, employees: [4]}\n",
+			[]string{":2: member, employees and certificates are an organisation's", ":3: member, employees"}},
 	} {
 		path := filepath.Join(t.TempDir(), "r.yaml")
 		require.NoError(t, os.WriteFile(path, []byte(c.yaml), 0o600))
@@ -98,6 +112,40 @@ func TestFaultsAreNamedByLine(t *testing.T) {
 			require.ErrorContains(t, err, want, name)
 		}
 	}
+}
+
+// TestDatesAreMidnight: and a file from before there was anything to say of an
+// organisation is read as it was.
+func TestDatesAreMidnight(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "r.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("parties:\n- herId: 1\n  name: a\n  certificates:\n"+
+		"  - {use: signing, validFrom: 2026-01-01, validUntil: 2026-06-01T12:00:00+02:00}\n- {herId: 2, name: b}\n"), 0o600))
+	f, err := Open(path)
+	require.NoError(t, err)
+	require.Equal(t, []activation.Certificate{{
+		Use: activation.UseSigning, ValidFrom: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ValidUntil: time.Date(2026, 6, 1, 10, 0, 0, 0, time.UTC),
+	}}, f.Parties()[0].Certificates)
+	require.Equal(t, Party{HerID: 2, Name: "b"}, f.Parties()[1])
+}
+
+func TestLookTellsWhomTheRegistryKnows(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "r.yaml")
+	require.NoError(t, Write(path, parties))
+	f, err := Open(path)
+	require.NoError(t, err)
+	said, err := Look(t.Context(), f, []int{100, 101, 7})
+	require.NoError(t, err)
+	require.Equal(t, map[int]*activation.Registered{
+		7:   nil,
+		100: {Member: true, Employees: parties[0].Employees, Certificates: parties[0].Certificates},
+		101: {Parent: 100, Processes: parties[1].Processes},
+	}, said)
+	// What cannot be read is no answer: nobody is taken for unregistered by it.
+	require.NoError(t, os.Remove(path))
+	_, err = Look(t.Context(), f, []int{100})
+	require.Equal(t, apperr.Unavailable, apperr.KindOf(err))
 }
 
 func TestWriteRefusesWhatOpenRefuses(t *testing.T) {

@@ -11,6 +11,6 @@ import (
 var Module = fx.Module("registry",
 	fx.Provide(
 		func(cfg config.Transport) (Registry, error) { return Open(cfg.RegistryFile) },
-		func(cfg config.Transport) *ActivityClient { return NewActivityClient(cfg.ActivityURL) },
+		func(cfg config.Transport) *ActivityClient { return NewActivityClient(cfg.Activity.URL) },
 	),
 )

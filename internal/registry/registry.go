@@ -9,6 +9,9 @@ package registry
 import (
 	"context"
 	"slices"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/domain/activation"
 )
 
 // Party is one communication party.
@@ -30,6 +33,12 @@ type Party struct {
 	ErrorQueue     string
 	// Processes are the codes of kodeverk 8279 that it takes part in.
 	Processes []string
+	// Member tells whether an organisation is a member of Norsk helsenett (S10).
+	Member bool
+	// Employees are the HER-ids of an organisation's people who are no parties (S11).
+	Employees []int
+	// Certificates are an organisation's enterprise certificates.
+	Certificates []activation.Certificate
 }
 
 // Registry finds parties.
@@ -37,6 +46,27 @@ type Registry interface {
 	// Party returns the party, apperr.NotFound when the registry does not know it,
 	// or apperr.Unavailable when the registry cannot be read now.
 	Party(ctx context.Context, herID int) (Party, error)
+}
+
+// Look asks about every HER-id what an activation must know of it; nil stands for whom
+// the registry does not know. Its error is apperr.Unavailable: an answer that leaves
+// somebody out because the registry cannot be read would be a wrong one.
+func Look(ctx context.Context, r Registry, herIDs []int) (map[int]*activation.Registered, error) {
+	said := make(map[int]*activation.Registered, len(herIDs))
+	for _, id := range herIDs {
+		p, err := r.Party(ctx, id)
+		if apperr.Is(err, apperr.NotFound) {
+			said[id] = nil
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		said[id] = &activation.Registered{
+			Parent: p.ParentHerID, Member: p.Member, Employees: p.Employees, Certificates: p.Certificates, Processes: p.Processes,
+		}
+	}
+	return said, nil
 }
 
 // Queues returns the queues of the parties, each once, sorted.

@@ -1,10 +1,12 @@
 package simulator
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"time"
 
+	"github.com/helsebro/helsebro/internal/helsenorge"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
 	"github.com/helsebro/helsebro/internal/registry"
@@ -16,11 +18,32 @@ type Activity struct {
 	// Self: he has a profile and has consented. ViaOthers: somebody who represents him.
 	Self      bool `json:"self"`
 	ViaOthers bool `json:"viaOthers"`
+	// To is a party that is told of it (SDAB); 0 is none.
+	To int `json:"to,omitempty"`
 }
 
-// SetActivity says from now on how a citizen can be reached. Whoever nothing was said
-// of is active himself, from 16 years on, and as a child through others.
-func (h *Helsenorge) SetActivity(a Activity) error { return h.write(entry{Activity: &a}) }
+// SetActivity says from now on how a citizen can be reached, and tells a party of it
+// when it is to. Whoever nothing was said of is active himself, from 16 years on, and as
+// a child through others.
+func (h *Helsenorge) SetActivity(ctx context.Context, a Activity) error {
+	if err := h.write(entry{Activity: &a}); err != nil || a.To == 0 {
+		return err
+	}
+	status := helsenorge.Code{V: codes.BecameActive, S: codes.YesNo.OID()}
+	if a.refusal() != "" {
+		status.V = codes.BecameInactive
+	}
+	d := &helsenorge.Dialog{Request: &helsenorge.Request{
+		Type:  helsenorge.Code{V: codes.ActivityStatus, S: codes.Requests.OID(), DN: codes.Name(codes.Requests, codes.ActivityStatus)},
+		Coded: &status,
+	}}
+	m, err := h.message(ctx, helsenorge.Head{Process: codes.Digitalbruker}, d, a.Citizen, a.To, acting{})
+	if err != nil {
+		return err
+	}
+	_, err = h.put(ctx, m, Action{Kind: statusTold, Citizen: a.Citizen, To: a.To})
+	return err
+}
 
 // active tells how somebody can be reached.
 func (h *Helsenorge) active(nationalID string) Activity {

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -22,7 +23,9 @@ const (
 	EConsultation Kind = "e-consultation" // SB
 	EContact      Kind = "e-contact"      // HE
 	Renewal       Kind = "renewal"        // RF
+	RenewalByItem Kind = "renewal-items"  // RFER: the prescriptions Medicines
 	Reply         Kind = "reply"          // 22, to InReplyTo
+	Unread        Kind = "unread"         // VUS: InReplyTo has not been read
 
 	Reserve    Kind = "reserve"     // RT: books Slot, as FreeSlots showed it
 	Cancel     Kind = "cancel"      // ART: cancels Appointment
@@ -31,9 +34,12 @@ const (
 	WishChange Kind = "wish-change" // OET: wishes for another time of Appointment
 )
 
+// statusTold is what Helsenorge itself tells of a citizen (SDAB).
+const statusTold Kind = "status"
+
 // Kinds lists what citizens do.
 func Kinds() []Kind {
-	return []Kind{EConsultation, EContact, Renewal, Reply, Reserve, Cancel, Wish, WishCancel, WishChange}
+	return []Kind{EConsultation, EContact, Renewal, RenewalByItem, Reply, Unread, Reserve, Cancel, Wish, WishCancel, WishChange}
 }
 
 // Action is something a citizen does.
@@ -46,8 +52,16 @@ type Action struct {
 	// Subject and Text are what he writes; empty ones are made up.
 	Subject string `json:"subject,omitempty"`
 	Text    string `json:"text,omitempty"`
-	// InReplyTo is the MsgId that a Reply answers.
+	// InReplyTo is the MsgId that a Reply answers, or that nobody has read: any message
+	// of a conversation, whoever began it. To follows from it; Citizen too, unless the
+	// clinic began it.
 	InReplyTo string `json:"inReplyTo,omitempty"`
+	// Files go with the message; each is of the format that its content has.
+	Files []File `json:"files,omitempty"`
+	// Medicines are the names of the prescriptions that are to be renewed; see Medicines.
+	Medicines []string `json:"medicines,omitempty"`
+	// Delivery is how a renewed medicine is to reach him (8324); "" is AP, at a pharmacy.
+	Delivery string `json:"delivery,omitempty"`
 	// Slot is what is reserved. With the kinds that are about an appointment it stands
 	// for one that the citizen does not see.
 	Slot *Slot `json:"slot,omitempty"`
@@ -56,12 +70,14 @@ type Action struct {
 	Appointment string `json:"appointment,omitempty"`
 	// Alone sends Cancel by the process that has nothing else (AVTALEAVBESTILLING).
 	Alone bool `json:"alone,omitempty"`
-	// HPR is the practitioner whom the citizen asks for; AcceptsOther tells that
-	// another will do.
+	// HPR is the practitioner whom the citizen asks for, where the process has a place
+	// for it; AcceptsOther tells that another will do for an appointment.
 	HPR          string `json:"hpr,omitempty"`
 	AcceptsOther bool   `json:"acceptsOther,omitempty"`
-	// By is another citizen who acts for him, as a parent; 0 is nobody.
-	By int `json:"by,omitempty"`
+	// By is another citizen who acts for him; 0 is nobody. Relation says by what right
+	// (7611): FO, a parent, when empty, FU or VE.
+	By       int    `json:"by,omitempty"`
+	Relation string `json:"relation,omitempty"`
 	// Times is how often the same message is put on the queue; 0 is once.
 	Times int `json:"times,omitempty"`
 	// NewEnvelope gives each of them a transport id of its own.
@@ -95,6 +111,8 @@ var madeUp = map[Kind][2]string{
 	EConsultation: {"Vondt i kneet", "Hei. Jeg har hatt vondt i kneet i en uke etter en løpetur. Bør jeg hvile det?"},
 	EContact:      {"Attest", "Hei. Jeg trenger en attest til skolen. Kan jeg hente den på fredag?"},
 	Renewal:       {"Fornye resept", "Allergitabletter, samme som sist"},
+	RenewalByItem: {"", ""},
+	Unread:        {"", ""},
 	Reply:         {"", "Takk for svaret. Det har ikke blitt bedre."},
 	Reserve:       {"", "Kontroll av blodtrykk."},
 	Cancel:        {"", "Jeg er blitt frisk."},
@@ -105,24 +123,29 @@ var madeUp = map[Kind][2]string{
 
 // Act does what a citizen does and puts it on the clinic's queue.
 func (h *Helsenorge) Act(ctx context.Context, a Action) (Sent, error) {
-	m, process, err := h.compose(ctx, &a)
+	m, err := h.compose(ctx, &a)
 	if err != nil {
 		return Sent{}, err
 	}
+	return h.put(ctx, m, a)
+}
+
+// put keeps a message and puts it on the clinic's queue, as often as it is to be.
+func (h *Helsenorge) put(ctx context.Context, m *helsenorge.Message, a Action) (Sent, error) {
 	xml, err := helsenorge.WriteMessage(m)
 	if err != nil {
 		return Sent{}, err
 	}
-	s := Sent{MsgID: m.Head.MsgID, TransportID: uuid.NewString(), Conversation: m.Head.RefToConversation, To: a.To, Kind: a.Kind, Citizen: a.Citizen, XML: xml}
-	if s.Conversation == "" {
-		s.Conversation = s.MsgID
+	s := Sent{
+		MsgID: m.Head.MsgID, TransportID: uuid.NewString(), Conversation: cmp.Or(m.Head.RefToConversation, m.Head.MsgID),
+		To: a.To, Kind: a.Kind, Citizen: a.Citizen, XML: xml, At: time.Now().UTC().Round(0),
 	}
 	if err := h.write(entry{Sent: &s}); err != nil {
 		return Sent{}, err
 	}
 	transportID := s.TransportID
 	for range max(a.Times, 1) {
-		if err := h.send(ctx, a.To, HerID, process, transportID, xml); err != nil {
+		if err := h.send(ctx, a.To, HerID, m.Head.Process, transportID, xml); err != nil {
 			return Sent{}, err
 		}
 		if a.NewEnvelope {
@@ -133,10 +156,10 @@ func (h *Helsenorge) Act(ctx context.Context, a Action) (Sent, error) {
 }
 
 // compose makes the message of an action.
-func (h *Helsenorge) compose(ctx context.Context, a *Action) (*helsenorge.Message, string, error) {
+func (h *Helsenorge) compose(ctx context.Context, a *Action) (*helsenorge.Message, error) {
 	content, ok := madeUp[a.Kind]
 	if !ok {
-		return nil, "", apperr.InvalidFields("citizens do not do that", apperr.Field{Path: "kind", Rule: fmt.Sprintf("one of %v", Kinds())})
+		return nil, apperr.InvalidFields("citizens do not do that", apperr.Field{Path: "kind", Rule: fmt.Sprintf("one of %v", Kinds())})
 	}
 	if a.Subject == "" {
 		a.Subject = content[0]
@@ -151,45 +174,71 @@ func (h *Helsenorge) compose(ctx context.Context, a *Action) (*helsenorge.Messag
 	request := func(v string) *helsenorge.Request {
 		return &helsenorge.Request{Type: helsenorge.Code{V: v, S: codes.Requests.OID(), DN: codes.Name(codes.Requests, v)}, Subject: a.Subject, Text: text}
 	}
+	var patient *helsenorge.Patient
+	var err error
 	switch a.Kind {
 	case EConsultation:
-		head.Process, d.Request = codes.EKonsultasjon, request("SB")
+		head.Process, d.Request = codes.EKonsultasjon, request(codes.QuestionToPractitioner)
 	case EContact:
-		head.Process, d.Request = codes.EKontakt, request("HE")
+		head.Process, d.Request = codes.EKontakt, request(codes.Enquiry)
 	case Renewal:
-		head.Process, d.Request = codes.Reseptfornyelse, request("RF")
-		d.Request.Coded = &helsenorge.Code{V: "AP", S: codes.Delivery.OID(), DN: codes.Name(codes.Delivery, "AP")}
+		head.Process, d.Request = codes.Reseptfornyelse, request(codes.RenewalText)
+	case RenewalByItem:
+		head.Process, d.Request = codes.Reseptfornyelse, request(codes.RenewalPrescriptions)
+	case Unread:
+		d.Request = request(codes.UnreadNotice)
+		patient, err = h.join(a, &head)
 	case Reply:
-		first, process, err := h.thread(a.InReplyTo)
-		if err != nil {
-			return nil, "", err
-		}
-		head.Process, head.RefToParent, head.RefToConversation = process, a.InReplyTo, first.MsgID
-		a.Citizen, a.To = first.Citizen, first.To
-		d.Note = &helsenorge.Note{Topic: helsenorge.Code{V: "22", S: codes.Answers.OID(), DN: codes.Name(codes.Answers, "22")}, Subject: a.Subject, Text: text}
+		d.Note = &helsenorge.Note{Topic: helsenorge.Code{V: codes.CitizenAnswer, S: codes.Answers.OID(), DN: codes.Name(codes.Answers, codes.CitizenAnswer)}, Subject: a.Subject, Text: text}
+		patient, err = h.join(a, &head)
 	default:
-		about, err := h.about(a)
-		if err != nil {
-			return nil, "", err
+		var about about
+		if about, err = h.about(a); err != nil {
+			break
 		}
 		head.Process, d.Request, events = about.process, request(about.function), about.events
-		d.Request.Roles = wished(a.HPR)
 		d.Request.Coded = &helsenorge.Code{V: codes.OtherDeclined, S: codes.YesNo.OID()}
 		if a.AcceptsOther {
 			d.Request.Coded.V = codes.OtherAccepted
 		}
 	}
-	m, err := h.message(ctx, head, d, a.Citizen, a.To, a.By)
 	if err != nil {
-		return nil, "", err
+		return nil, err
+	}
+	if head.Process == codes.Reseptfornyelse && d.Request != nil {
+		d.Request.Coded = &helsenorge.Code{V: cmp.Or(a.Delivery, "AP"), S: codes.Delivery.OID()}
+	}
+	if d.Note != nil {
+		d.Note.Roles = wished(a.HPR)
+	} else {
+		d.Request.Roles = wished(a.HPR)
+	}
+	m, err := h.message(ctx, head, d, a.Citizen, a.To, acting{a.By, a.Relation})
+	if err != nil {
+		return nil, err
 	}
 	m.Events = events
-	return m, head.Process, nil
+	if patient != nil {
+		m.Head.Patient = patient
+	}
+	if a.Kind == RenewalByItem {
+		m.Prescriptions = prescriptions(a.Medicines)
+	}
+	for _, f := range a.Files {
+		m.Attachments = append(m.Attachments, helsenorge.NewAttachment(f.Name, f.Content))
+	}
+	return m, nil
+}
+
+// acting is another citizen who acts for one, and by what right; by 0 is nobody.
+type acting struct {
+	by       int
+	relation string
 }
 
 // message completes a citizen's message: ids, parties, who it is about, and who acts
 // for him.
-func (h *Helsenorge) message(ctx context.Context, head helsenorge.Head, d *helsenorge.Dialog, citizen, to, by int) (*helsenorge.Message, error) {
+func (h *Helsenorge) message(ctx context.Context, head helsenorge.Head, d *helsenorge.Dialog, citizen, to int, other acting) (*helsenorge.Message, error) {
 	head.MsgID, head.GenDate = uuid.NewString(), time.Now().UTC().Truncate(time.Second)
 	who := Citizen(citizen)
 	head.Patient = &helsenorge.Patient{GivenName: who.GivenName, FamilyName: who.FamilyName, NationalID: who.NationalID, IDType: codes.Fodselsnummer}
@@ -203,10 +252,10 @@ func (h *Helsenorge) message(ctx context.Context, head helsenorge.Head, d *helse
 	}
 	m := &helsenorge.Message{Head: head, Dialog: d}
 	m.Head.WantsReceipt = !m.Synchronous()
-	if by != 0 {
-		by := Citizen(by)
+	if other.by != 0 {
+		by, relation := Citizen(other.by), cmp.Or(other.relation, "FO")
 		m.Relation = &helsenorge.Relation{
-			Kind:   helsenorge.Code{V: "FO", S: codes.Representation.OID(), DN: codes.Name(codes.Representation, "FO")},
+			Kind:   helsenorge.Code{V: relation, S: codes.Representation.OID(), DN: codes.Name(codes.Representation, relation)},
 			Person: helsenorge.Person{GivenName: by.GivenName, FamilyName: by.FamilyName, NationalID: by.NationalID, IDType: codes.Fodselsnummer, Phone: by.Phone},
 		}
 	}

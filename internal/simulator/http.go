@@ -25,6 +25,7 @@ const maxRequest = 30 << 20
 //	GET  /simulator/book     Book
 //	GET  /simulator/answers/{msgId}  Received: waits until the clinic has answered
 //	GET  /simulator/citizens/{citizen}/appointments  []Appointment
+//	GET  /simulator/citizens/{citizen}/threads  []Thread
 //
 // and, as Helsenorge itself does, the digitally-active check:
 //
@@ -43,15 +44,9 @@ func (h *Helsenorge) Handler() http.Handler {
 		return f, nil
 	}))
 	mux.HandleFunc("POST /simulator/questions", handle(func(ctx context.Context, q Question) (any, error) { return h.Ask(ctx, q) }))
-	mux.HandleFunc("POST /simulator/activity", handle(func(_ context.Context, a Activity) (any, error) { return a, h.SetActivity(a) }))
-	mux.HandleFunc("GET /simulator/citizens/{citizen}/appointments", func(w http.ResponseWriter, r *http.Request) {
-		citizen, err := strconv.Atoi(r.PathValue("citizen"))
-		if err != nil {
-			answer(w, http.StatusNotFound, problem{Kind: apperr.NotFound, Message: "citizens are numbers"})
-			return
-		}
-		answer(w, http.StatusOK, h.Appointments(citizen))
-	})
+	mux.HandleFunc("POST /simulator/activity", handle(func(ctx context.Context, a Activity) (any, error) { return a, h.SetActivity(ctx, a) }))
+	mux.HandleFunc("GET /simulator/citizens/{citizen}/appointments", sees(func(citizen int) any { return h.Appointments(citizen) }))
+	mux.HandleFunc("GET /simulator/citizens/{citizen}/threads", sees(func(citizen int) any { return h.Threads(citizen) }))
 	mux.HandleFunc("POST /digitaltaktiv/helsenorgeaktivsjekken/v1", h.checkActivity)
 	mux.HandleFunc("GET /simulator/answers/{msgId}", func(w http.ResponseWriter, r *http.Request) {
 		if received, err := h.Await(r.Context(), r.PathValue("msgId")); err == nil { // else whoever asked has gone
@@ -61,6 +56,18 @@ func (h *Helsenorge) Handler() http.Handler {
 	mux.HandleFunc("GET /simulator/book", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, h.Book()) })
 	// A page in a browser on the same machine could reach the simulator too.
 	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// sees shows what a citizen sees.
+func sees(what func(citizen int) any) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		citizen, err := strconv.Atoi(r.PathValue("citizen"))
+		if err != nil {
+			answer(w, http.StatusNotFound, problem{Kind: apperr.NotFound, Message: "citizens are numbers"})
+			return
+		}
+		answer(w, http.StatusOK, what(citizen))
+	}
 }
 
 type rawSent struct {
@@ -136,7 +143,7 @@ func (c *Client) Ask(ctx context.Context, q Question) (Answer, error) {
 	return a, c.call(ctx, http.MethodPost, "questions", q, &a)
 }
 
-// SetActivity says from now on how a citizen can be reached.
+// SetActivity says from now on how a citizen can be reached, and tells a party of it.
 func (c *Client) SetActivity(ctx context.Context, a Activity) error {
 	return c.call(ctx, http.MethodPost, "activity", a, &a)
 }
@@ -145,6 +152,12 @@ func (c *Client) SetActivity(ctx context.Context, a Activity) error {
 func (c *Client) Appointments(ctx context.Context, citizen int) ([]Appointment, error) {
 	var all []Appointment
 	return all, c.call(ctx, http.MethodGet, "citizens/"+strconv.Itoa(citizen)+"/appointments", nil, &all)
+}
+
+// Threads returns a citizen's conversations, the one that was last written in first.
+func (c *Client) Threads(ctx context.Context, citizen int) ([]Thread, error) {
+	var all []Thread
+	return all, c.call(ctx, http.MethodGet, "citizens/"+strconv.Itoa(citizen)+"/threads", nil, &all)
 }
 
 // SetFaults changes what goes wrong from now on.

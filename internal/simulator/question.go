@@ -151,7 +151,7 @@ func (h *Helsenorge) question(ctx context.Context, q Question) (*helsenorge.Mess
 			}
 		}
 	}
-	return h.message(ctx, helsenorge.Head{Process: kind[0]}, &helsenorge.Dialog{Request: r}, q.Citizen, q.To, q.By)
+	return h.message(ctx, helsenorge.Head{Process: kind[0]}, &helsenorge.Dialog{Request: r}, q.Citizen, q.To, acting{by: q.By})
 }
 
 func notADate(path string) error {

@@ -5,6 +5,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -84,25 +85,28 @@ type Helsenorge struct {
 
 // Sent is a message of a citizen.
 type Sent struct {
-	MsgID        string `json:"msgId"`
-	TransportID  string `json:"transportId"`
-	Conversation string `json:"conversation"`
-	To           int    `json:"to"`
-	Kind         Kind   `json:"kind"`
-	Citizen      int    `json:"citizen"`
-	XML          []byte `json:"xml"`
+	MsgID        string    `json:"msgId"`
+	TransportID  string    `json:"transportId"`
+	Conversation string    `json:"conversation"`
+	To           int       `json:"to"`
+	Kind         Kind      `json:"kind"`
+	Citizen      int       `json:"citizen"`
+	XML          []byte    `json:"xml"`
+	At           time.Time `json:"at"`
 }
 
 // Received is a message of the clinic, counted once however often it came.
 type Received struct {
-	MsgID        string `json:"msgId"`
-	Process      string `json:"process"`
-	Function     string `json:"function"`
-	Parent       string `json:"parent"`
+	MsgID   string `json:"msgId"`
+	Process string `json:"process"`
+	Parent  string `json:"parent"`
+	// Conversation is empty for a message that begins one.
 	Conversation string `json:"conversation"`
 	From         int    `json:"from"`
-	Text         string `json:"text"`
-	XML          []byte `json:"xml"`
+	// Patient is the national id of who it is about.
+	Patient string `json:"patient,omitempty"`
+	Said
+	XML []byte `json:"xml"`
 	// Deliveries counts how often the queue brought it, Changed how often with
 	// other content under the same MsgId: a retry must repeat its bytes.
 	Deliveries int `json:"deliveries"`
@@ -113,6 +117,9 @@ type Received struct {
 	Refused string    `json:"refused,omitempty"`
 	At      time.Time `json:"at"`
 }
+
+// conversation is the MsgId of the first message of its conversation.
+func (r *Received) conversation() string { return cmp.Or(r.Conversation, r.MsgID) }
 
 // Receipt is the clinic's receipt for a message of a citizen, counted once by its
 // own id.
@@ -330,11 +337,9 @@ func (h *Helsenorge) take(ctx context.Context, m *transport.Message) error {
 		MsgID: message.Head.MsgID, Process: message.Head.Process, Parent: message.Head.RefToParent, Conversation: message.Head.RefToConversation,
 		From: message.Head.Sender.HerID(), XML: xml, Deliveries: 1, At: time.Now().UTC(),
 	}
-	if message.Dialog != nil {
-		r.Function = message.Dialog.Function()
-		if message.Dialog.Note != nil {
-			r.Text = message.Dialog.Note.Text.Plain
-		}
+	r.Said = said(message)
+	if p := message.Head.Patient; p != nil {
+		r.Patient = p.NationalID
 	}
 	for _, p := range problems {
 		r.Problems = append(r.Problems, p.Code+" "+p.Path+": "+p.Rule)
@@ -485,23 +490,4 @@ func (h *Helsenorge) SetFaults(f Faults) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.faults = f
-}
-
-// thread finds the citizen's message that opened the thread of a message of his
-// or of the clinic, and its process.
-func (h *Helsenorge) thread(msgID string) (Sent, string, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	conversation := ""
-	if r := h.byMsgID[msgID]; r != nil {
-		conversation = r.Conversation
-	} else if s := h.sent[msgID]; s != nil {
-		conversation = s.Conversation
-	}
-	first := h.sent[conversation]
-	if first == nil {
-		return Sent{}, "", apperr.New(apperr.NotFound, "no thread that a citizen began has that MsgId")
-	}
-	m, _ := helsenorge.Read(first.XML)
-	return *first, m.Head.Process, nil
 }

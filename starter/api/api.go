@@ -34,12 +34,10 @@ const MaxBodyBytes = 1 << 20
 
 // Service is what the API offers over HTTP; see client.Client.
 type Service interface {
-	Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.InboxItem, error)
 	Dialogue(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (pg.Dialogue, error)
-	Attachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, fileID string) (pg.File, []byte, error)
 	Answer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, a client.Answer) (contract.AnswerAccepted, error)
 	Explain(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (client.Explanation, error)
-	Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error)
+	ExplainMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) (client.MessageExplanation, error)
 	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
 	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error
 	PutClinic(ctx context.Context, by identity.Principal, clinic pg.Clinic) error
@@ -49,9 +47,15 @@ type Service interface {
 	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
 	Quarantine(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
 	DeliveryReported(ctx context.Context, r client.DeliveryReport) error
+	Refused(ctx context.Context, by identity.Principal, what string) error
+	Attachments
+	Lists
+	Dialogues
 	Calendars
 	Patients
 	Appointments
+	PortalDialogues
+	Integrations
 }
 
 var _ Service = (*client.Client)(nil)
@@ -62,6 +66,7 @@ type API struct {
 	mux      *recordingMux
 	huma     huma.API
 	verifier identity.Verifier
+	refused  func(ctx context.Context, by identity.Principal, what string) error
 	logger   *slog.Logger
 	routes   []Route
 }
@@ -88,12 +93,17 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	// served below, once, and nothing links to schemas of their own.
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", "", nil
 	config.RejectUnknownQueryParameters = true
-	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, logger: logger}
+	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, refused: service.Refused, logger: logger}
 	a.huma = humago.New(a.mux, config)
 	a.registerDialogues(service)
+	a.registerDialogueCommands(service)
+	a.registerAttachments(service)
+	a.registerLists(service)
 	a.registerCalendars(service)
 	a.registerPatients(service)
 	a.registerAppointments(service)
+	a.registerPortalDialogues(service)
+	a.registerIntegrations(service)
 	for _, add := range options {
 		add(a, service)
 	}
@@ -132,7 +142,7 @@ func secured[I, O any](a *API, right identity.Right, op huma.Operation, do func(
 	op.Security = []map[string][]string{{"token": {}}}
 	op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the right `" + string(right) + "`.")
 	op.Extensions = map[string]any{"x-helsebro-right": right}
-	op.Middlewares = huma.Middlewares{a.authenticate(right)}
+	op.Middlewares = huma.Middlewares{a.authenticate(right, op.OperationID)}
 	a.routes = append(a.routes, Route{Method: op.Method, Path: op.Path, Right: right})
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		c, ok := ctx.Value(callerKey{}).(caller)
@@ -155,14 +165,19 @@ func (a *API) open(path string, h http.Handler) {
 
 type callerKey struct{}
 
-// authenticate lets who has the right for the clinic in the path through.
-func (a *API) authenticate(right identity.Right) func(huma.Context, func(huma.Context)) {
+// authenticate lets who has the right for the clinic in the path through. Who lacks the
+// right in his own clinic is in the audit: nobody tries doors unseen.
+func (a *API) authenticate(right identity.Right, operation string) func(huma.Context, func(huma.Context)) {
 	return func(hc huma.Context, next func(huma.Context)) {
 		p, err := a.principal(hc.Context(), hc.Header("Authorization"))
-		if err == nil {
-			err = p.Require(right)
-		}
 		clinic := hc.Param("clinic")
+		if err == nil {
+			if err = p.Require(right); err != nil && p.RequireClinic(clinic) == nil {
+				if failed := a.refused(hc.Context(), p, operation); failed != nil {
+					a.failed(hc.Context(), failed) // it is refused all the same
+				}
+			}
+		}
 		if err == nil {
 			err = p.RequireClinic(clinic)
 		}

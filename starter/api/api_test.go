@@ -43,6 +43,11 @@ type service struct {
 	last  any
 	rules map[contract.Process]routing.Rule
 	file  pg.File
+	// next is the cursor of every page, refused who was refused what.
+	next    string
+	refused []string
+	// begun, where set, is closed when the first bytes of a file have come.
+	begun chan struct{}
 }
 
 func (s *service) call(last any) error {
@@ -53,8 +58,24 @@ func (s *service) call(last any) error {
 	return s.err
 }
 
-func (s *service) Inbox(_ context.Context, _ identity.Principal, _ string, limit int) ([]pg.InboxItem, error) {
-	return nil, s.call(limit)
+func (s *service) Inbox(_ context.Context, _ identity.Principal, _ string, q pg.DialogueQuery) (pg.Page[pg.InboxItem], error) {
+	return pg.Page[pg.InboxItem]{Next: s.next}, s.call(q)
+}
+
+func (s *service) Inboxes(context.Context, identity.Principal, string) ([]pg.InboxCount, error) {
+	return nil, s.call(nil)
+}
+
+func (s *service) Dialogues(_ context.Context, _ identity.Principal, _ string, q pg.DialogueQuery) (pg.Page[pg.DialogueItem], error) {
+	return pg.Page[pg.DialogueItem]{Next: s.next}, s.call(q)
+}
+
+// Refused counts what is refused, and not as a call: nothing was asked of the service.
+func (s *service) Refused(_ context.Context, by identity.Principal, what string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = append(s.refused, string(by.Role)+" "+what)
+	return s.err
 }
 
 func (s *service) Dialogue(_ context.Context, _ identity.Principal, _, id string) (pg.Dialogue, error) {
@@ -62,12 +83,6 @@ func (s *service) Dialogue(_ context.Context, _ identity.Principal, _, id string
 		return pg.Dialogue{}, apperr.New(apperr.NotFound, "the clinic has no such dialogue")
 	}
 	return pg.Dialogue{ID: id, Title: "helsenorge.no: Attest", Messages: []pg.Message{{ID: "m", Content: pg.Content{Text: "Hei"}}}}, s.call(id)
-}
-
-func (s *service) Attachment(_ context.Context, _ identity.Principal, _, _, id string) (pg.File, []byte, error) {
-	f := s.file
-	f.ID = id
-	return f, []byte("<script>"), s.call(id)
 }
 
 func (s *service) Answer(_ context.Context, _ identity.Principal, _, _ string, a client.Answer) (contract.AnswerAccepted, error) {
@@ -78,8 +93,8 @@ func (s *service) Explain(_ context.Context, _ identity.Principal, _, id string)
 	return client.Explanation{DialogueID: id, Lifecycle: client.Lifecycle{Status: client.LifecycleUnavailable, Note: "no worker"}}, s.call(id)
 }
 
-func (s *service) Cases(context.Context, identity.Principal, string) ([]pg.Case, error) {
-	return nil, s.call(nil)
+func (s *service) Cases(_ context.Context, _ identity.Principal, _ string, q pg.CaseQuery) (pg.Page[client.Case], error) {
+	return pg.Page[client.Case]{Next: s.next}, s.call(q)
 }
 
 func (s *service) Routing(context.Context, identity.Principal, string) (map[contract.Process]routing.Rule, error) {
@@ -199,7 +214,7 @@ func (f fixture) problem(t *testing.T, r request, status int) api.Problem {
 
 func path(p string) string {
 	return strings.NewReplacer("{clinic}", clinicID, "{dialogue}", dialogueID, "{file}", fileID, "{process}", "e-contact", "{patient}", fileID,
-		"{calendar}", calendarID, "{type}", typeID, "{slot}", slotID, "{appointment}", appointmentID).Replace(p)
+		"{calendar}", calendarID, "{type}", typeID, "{slot}", slotID, "{appointment}", appointmentID, "{message}", sentID).Replace(p)
 }
 
 var roles = []identity.Role{
@@ -264,6 +279,7 @@ func TestNoRouteIsOpenByAccident(t *testing.T) {
 			}
 			require.Positive(t, holders, "somebody can use the route")
 			require.Zero(t, f.service.calls, "none of these came through")
+			require.Len(t, f.service.refused, len(roles)-holders, "who lacked the right is in the audit")
 		})
 	}
 }
@@ -326,9 +342,21 @@ func TestRequests(t *testing.T) {
 		last   any
 		body   string
 	}{
-		"inbox":               {request{method: "GET", path: "/v1/clinics/{clinic}/inbox?limit=7", token: practitioner}, 200, 7, `{"items":[]}`},
-		"inbox without limit": {request{method: "GET", path: "/v1/clinics/{clinic}/inbox", token: practitioner}, 200, 100, `{"items":[]}`},
-		"dialogue":            {request{method: "GET", path: "/v1/clinics/{clinic}/dialogues/{dialogue}", token: practitioner}, 200, dialogueID, `"title":"helsenorge.no: Attest"`},
+		"inbox":               {request{method: "GET", path: "/v1/clinics/{clinic}/inbox?limit=7", token: practitioner}, 200, pg.DialogueQuery{Limit: 7, Sort: pg.SortLatest}, `{"items":[]}`},
+		"inbox without limit": {request{method: "GET", path: "/v1/clinics/{clinic}/inbox", token: practitioner}, 200, pg.DialogueQuery{Limit: 100, Sort: pg.SortLatest}, `{"items":[]}`},
+		"one inbox": {
+			request{method: "GET", path: "/v1/clinics/{clinic}/inbox?process=e-contact&status=awaiting-clinic&unread=true&owner=me&recipient=group:nurses&sort=due&limit=2&cursor=x", token: admin},
+			200, pg.DialogueQuery{
+				Process: contract.ProcessEContact, Status: contract.StatusAwaitingClinic, Unread: true, OwnerID: pg.OwnerMe,
+				Recipient: routing.Recipient{Kind: routing.Group, ID: "nurses"}, Sort: pg.SortDue, Limit: 2, Cursor: "x",
+			}, `{"items":[]}`,
+		},
+		"inboxes": {request{method: "GET", path: "/v1/clinics/{clinic}/inboxes", token: practitioner}, 200, nil, `{"items":[]}`},
+		"dialogues": {
+			request{method: "GET", path: "/v1/clinics/{clinic}/dialogues?patient={patient}&origin=clinic&sort=oldest", token: practitioner},
+			200, pg.DialogueQuery{PatientID: fileID, Origin: "clinic", Sort: pg.SortOldest, Limit: 100}, `{"items":[]}`,
+		},
+		"dialogue": {request{method: "GET", path: "/v1/clinics/{clinic}/dialogues/{dialogue}", token: practitioner}, 200, dialogueID, `"title":"helsenorge.no: Attest"`},
 		"answer": {
 			request{
 				method: "POST", path: "/v1/clinics/{clinic}/dialogues/{dialogue}/answers", token: practitioner,
@@ -339,6 +367,23 @@ func TestRequests(t *testing.T) {
 		"answer without key": {
 			request{method: "POST", path: "/v1/clinics/{clinic}/dialogues/{dialogue}/answers", token: practitioner, body: `{"code":"12","text":"Hei"}`},
 			202, client.Answer{Code: "12", Text: "Hei"}, `"status":"sending"`,
+		},
+		"answer with files": {
+			request{
+				method: "POST", path: "/v1/clinics/{clinic}/dialogues/{dialogue}/answers", token: practitioner,
+				body: `{"code":"12","text":"Hei","attachments":["` + fileID + `"]}`,
+			},
+			202, client.Answer{Code: "12", Text: "Hei", Attachments: []string{fileID}}, `"status":"sending"`,
+		},
+		"prescriptions decided": {
+			request{
+				method: "POST", path: "/v1/clinics/{clinic}/dialogues/{dialogue}/answers", token: practitioner,
+				body: `{"text":"Hei","items":[{"id":"1","decision":"renewed","medicine":{"kind":"pack","name":"Ibux"}},{"id":"2","decision":"cannot","reason":"Bestill time."}]}`,
+			},
+			202, client.Answer{Text: "Hei", Items: []pg.ItemDecision{
+				{ID: "1", Decision: "renewed", Medicine: &pg.Medicine{Kind: pg.MedicinePack, Name: "Ibux"}},
+				{ID: "2", Decision: "cannot", Reason: "Bestill time."},
+			}}, `"status":"sending"`,
 		},
 		"explain":   {request{method: "GET", path: "/v1/clinics/{clinic}/dialogues/{dialogue}/explain", token: practitioner}, 200, dialogueID, `"lines":[]`},
 		"routing":   {request{method: "GET", path: "/v1/clinics/{clinic}/routing/{process}", token: practitioner}, 200, nil, `{"format":"selected","recipients":[{"kind":"unit","id":"clinic"}]}`},
@@ -360,9 +405,13 @@ func TestRequests(t *testing.T) {
 			200, nationalID, `{"patientId":"patient"}`,
 		},
 		"patient erased": {request{method: "DELETE", path: "/v1/clinics/{clinic}/patients/{patient}", token: admin}, 204, fileID, ""},
-		"cases":          {request{method: "GET", path: "/v1/clinics/{clinic}/cases", token: admin}, 200, nil, `{"items":[]}`},
-		"audit":          {request{method: "GET", path: "/v1/clinics/{clinic}/audit", token: "auditor@" + clinicID}, 200, 100, `{"items":[]}`},
-		"quarantine":     {request{method: "GET", path: "/v1/clinics/{clinic}/quarantine", token: "operator@"}, 200, nil, `{"items":[]}`},
+		"cases":          {request{method: "GET", path: "/v1/clinics/{clinic}/cases", token: admin}, 200, pg.CaseQuery{Limit: 100}, `{"items":[]}`},
+		"open cases": {
+			request{method: "GET", path: "/v1/clinics/{clinic}/cases?kind=answer-overdue&open=true&limit=1", token: "operator@"},
+			200, pg.CaseQuery{Kind: contract.CaseAnswerOverdue, Open: true, Limit: 1}, `{"items":[]}`,
+		},
+		"audit":      {request{method: "GET", path: "/v1/clinics/{clinic}/audit", token: "auditor@" + clinicID}, 200, 100, `{"items":[]}`},
+		"quarantine": {request{method: "GET", path: "/v1/clinics/{clinic}/quarantine", token: "operator@"}, 200, nil, `{"items":[]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -439,7 +488,7 @@ func TestTheFrameworksErrorsHaveTheSameShape(t *testing.T) {
 		kind   apperr.Kind
 		fields []api.Invalid
 	}{
-		"missing fields": {request{method: "POST", path: answers, body: `{}`}, 422, apperr.Invalid, []api.Invalid{{Path: "code", Rule: "required"}, {Path: "text", Rule: "required"}}},
+		"missing fields": {request{method: "POST", path: answers, body: `{}`}, 422, apperr.Invalid, []api.Invalid{{Path: "text", Rule: "required"}}},
 		"unknown field":  {request{method: "POST", path: answers, body: `{"code":"12","text":"x","sms":1}`}, 422, apperr.Invalid, []api.Invalid{{Path: "sms", Rule: "unexpected property"}}},
 		"wrong type":     {request{method: "POST", path: answers, body: `{"code":12,"text":"x"}`}, 422, apperr.Invalid, []api.Invalid{{Path: "code", Rule: "expected string"}}},
 		"no JSON":        {request{method: "POST", path: answers, body: `{"nationalId:17858012345`}, 400, apperr.Invalid, []api.Invalid{{Path: "body", Rule: "valid JSON"}}},
@@ -448,6 +497,8 @@ func TestTheFrameworksErrorsHaveTheSameShape(t *testing.T) {
 		"too large":      {request{method: "POST", path: answers, header: json8, body: `{"text":"` + strings.Repeat("x", api.MaxBodyBytes) + `"}`}, 413, apperr.TooLarge, nil},
 		"limit":          {request{method: "GET", path: inbox + "?limit=0"}, 422, apperr.Invalid, []api.Invalid{{Path: "query.limit", Rule: "expected number >= 1"}}},
 		"not a number":   {request{method: "GET", path: inbox + "?limit=x"}, 422, apperr.Invalid, []api.Invalid{{Path: "query.limit", Rule: "invalid integer"}}},
+		"no such sort":   {request{method: "GET", path: inbox + "?sort=random"}, 422, apperr.Invalid, []api.Invalid{{Path: "query.sort", Rule: "expected value to be one of \"latest, oldest, due\""}}},
+		"no such inbox":  {request{method: "GET", path: inbox + "?recipient=planet:mars"}, 422, apperr.Invalid, []api.Invalid{{Path: "query.recipient", Rule: "kind:id, where kind is one of position, group, role, unit, practitioner"}}},
 		"unknown query":  {request{method: "GET", path: inbox + "?nationalId=17858012345"}, 422, apperr.Invalid, []api.Invalid{{Path: "query.nationalId", Rule: "unknown query parameter"}}},
 		"other process":  {request{method: "GET", path: "/v1/clinics/{clinic}/routing/telex"}, 404, apperr.NotFound, nil},
 		"other dialogue": {request{method: "GET", path: "/v1/clinics/{clinic}/dialogues/1"}, 404, apperr.NotFound, nil},
@@ -465,6 +516,32 @@ func TestTheFrameworksErrorsHaveTheSameShape(t *testing.T) {
 			require.NotContains(t, f.logs.String(), nationalID[:6])
 		})
 	}
+}
+
+// A refusal stands whether or not it can be written down.
+func TestARefusalThatCannotBeWrittenDownIsOne(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.service.err = errors.New("the database is away")
+	call := request{method: "PUT", path: path("/v1/clinics/{clinic}/routing/{process}"), token: "staff@" + clinicID, body: `{"format":"practitioner"}`}
+	require.Contains(t, f.problem(t, call, 403).Detail, "routing:write")
+	require.Equal(t, []string{"staff write-routing-rule"}, f.service.refused)
+	call.token = "staff@0198c0de-0000-7000-8000-00000000c112"
+	f.problem(t, call, 403)
+	require.Len(t, f.service.refused, 1, "another clinic's audit is not written to")
+}
+
+func TestPagesSayWhereTheyGoOn(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.service.next = "next"
+	for route, token := range map[string]string{"inbox": "staff@" + clinicID, "dialogues": "staff@" + clinicID, "cases": "operator@"} {
+		res := f.do(t, request{method: "GET", path: path("/v1/clinics/{clinic}/" + route), token: token})
+		require.JSONEq(t, `{"items":[],"nextCursor":"next"}`, res.Body.String(), route)
+	}
+	f.service.err = apperr.InvalidFields("the list cannot go on there", apperr.Field{Path: "cursor", Rule: "the nextCursor of the page before"})
+	p := f.problem(t, request{method: "GET", path: path("/v1/clinics/{clinic}/inbox?cursor=x"), token: "staff@" + clinicID}, 422)
+	require.Equal(t, []api.Invalid{{Path: "query.cursor", Rule: "the nextCursor of the page before"}}, p.Errors)
 }
 
 func TestAcceptHeadersDoNotChangeTheFormat(t *testing.T) {
@@ -486,27 +563,6 @@ func TestAClinicIsWrittenUnderItsOwnPath(t *testing.T) {
 	}, 422)
 	require.Equal(t, []api.Invalid{{Path: "id", Rule: "the clinic of the path"}}, p.Errors)
 	require.Zero(t, f.service.calls)
-}
-
-func TestAttachmentsAreSavedAndNeverRendered(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ stored, contentType, name string }{
-		{"application/pdf", "application/pdf", fileID + ".pdf"},
-		{"text/html; charset=utf-8", "text/html", fileID + ".html"},
-		{"no media type\r\nX: y", "application/octet-stream", fileID},
-	} {
-		f := setup(t)
-		f.service.file = pg.File{MIME: c.stored, Description: "Kari Nordmann.pdf"}
-		res := f.do(t, request{method: "GET", path: path("/v1/clinics/{clinic}/dialogues/{dialogue}/attachments/{file}"), token: "practitioner@" + clinicID})
-		raw := res.Body.Bytes()
-		require.Equal(t, 200, res.Code)
-		require.Equal(t, "<script>", string(raw))
-		require.Equal(t, c.contentType, res.Header().Get("Content-Type"))
-		require.Equal(t, "attachment; filename="+c.name, res.Header().Get("Content-Disposition"))
-		require.Equal(t, []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}, res.Header().Values("Content-Security-Policy"))
-		require.Equal(t, "nosniff", res.Header().Get("X-Content-Type-Options"))
-		require.Equal(t, "no-store", res.Header().Get("Cache-Control"))
-	}
 }
 
 func TestHealthNeedsNoTokenAndSaysWhichDependencyIsDown(t *testing.T) {
@@ -556,7 +612,7 @@ func TestLogsHaveTheRouteAndNotTheURL(t *testing.T) {
 
 type panicking struct{ *service }
 
-func (panicking) Cases(context.Context, identity.Principal, string) ([]pg.Case, error) {
+func (panicking) Cases(context.Context, identity.Principal, string, pg.CaseQuery) (pg.Page[client.Case], error) {
 	panic("Kari Nordmann")
 }
 

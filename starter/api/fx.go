@@ -12,6 +12,8 @@ import (
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/observ"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/scan"
 	"github.com/helsebro/helsebro/internal/temporalx"
 	"github.com/helsebro/helsebro/internal/vault"
 	"github.com/helsebro/helsebro/starter/client"
@@ -29,7 +31,10 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 		vault.Module, temporalx.Module, pg.Module,
 		fx.Provide(
 			verifier,
-			func(s *pg.Store, c sdkclient.Client) *client.Client { return client.New(s, c) },
+			scanner,
+			func(s *pg.Store, c sdkclient.Client, cfg config.Serve, files scan.Scanner) *client.Client {
+				return client.New(s, c, client.WithScanner(files), client.WithActivity(registry.NewActivityClient(cfg.Activity.URL)))
+			},
 			callbacks,
 			func(s *pg.Store, c sdkclient.Client, service *client.Client, v identity.Verifier, logger *slog.Logger, extra []Option) *API {
 				return New(service, v, map[string]health.Check{
@@ -54,6 +59,16 @@ func verifier(lc fx.Lifecycle, cfg config.Identity) (identity.Verifier, error) {
 	}
 	lc.Append(fx.StartHook(v.Load))
 	return v, nil
+}
+
+// scanner judges uploaded files, where there is one.
+func scanner(cfg config.Serve, logger *slog.Logger) scan.Scanner {
+	if cfg.Scan.ClamAVAddr == "" {
+		logger.Warn("uploaded files are not scanned for viruses: HELSEBRO_CLAMAV_ADDR names no clamd")
+		return scan.Off{}
+	}
+	logger.Info("uploaded files are scanned for viruses", "clamd", cfg.Scan.ClamAVAddr)
+	return scan.NewClamd(cfg.Scan.ClamAVAddr)
 }
 
 // callbacks are the routes for providers that report.

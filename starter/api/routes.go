@@ -2,11 +2,9 @@ package api
 
 import (
 	"context"
-	"mime"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/gabriel-vasile/mimetype"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
@@ -19,9 +17,10 @@ import (
 // The shapes of requests and responses. Types of the stored things themselves are
 // the service's.
 type (
-	// List is rows, never null.
+	// List is rows, never null; NextCursor is where a list that is read in pages goes on.
 	List[T any] struct {
-		Items []T `json:"items"`
+		Items      []T    `json:"items"`
+		NextCursor string `json:"nextCursor,omitempty" doc:"Give it as cursor to read on; missing after the last page"`
 	}
 	listOut[T any] struct{ Body List[T] }
 	bodyOut[T any] struct{ Body T }
@@ -37,10 +36,6 @@ type (
 		InClinic
 		Dialogue string `path:"dialogue" doc:"The dialogue's id"`
 	}
-	attachmentIn struct {
-		InDialogue
-		File string `path:"file" doc:"The file's id"`
-	}
 	// InProcess is the input of every operation on the rule of a process.
 	InProcess struct {
 		InClinic
@@ -50,11 +45,15 @@ type (
 
 // AnswerRequest is staff's answer.
 type AnswerRequest struct {
-	Code      string `json:"code" doc:"Code of kodeverk 7602: 12, 13, 15, 19, 26 or 30, as the process allows" example:"12"`
+	Code      string `json:"code,omitempty" doc:"Code of kodeverk 7602, as the process allows; a renewal request's decisions tell it, and an e-dialogue has none" example:"12"`
 	Subject   string `json:"subject,omitempty" doc:"At most 50 characters on one line"`
 	Text      string `json:"text" doc:"What the citizen reads, at most 1000 characters"`
 	InReplyTo string `json:"inReplyTo,omitempty" doc:"The message that was read; without it the latest"`
 	FollowUp  bool   `json:"followUp,omitempty" doc:"Adds to an answer already given"`
+	Close     bool   `json:"close,omitempty" doc:"The dialogue ends with it; the citizen may write again"`
+	// Attachments and Items are of the processes that have them.
+	Attachments []string          `json:"attachments,omitempty" doc:"Ids of uploaded files, in the order in which they are shown"`
+	Items       []pg.ItemDecision `json:"items,omitempty" doc:"What is decided on each prescription of a renewal request; without it the code holds for all"`
 }
 
 // PatientRequest is a patient of the clinic's record system.
@@ -81,13 +80,6 @@ type answerIn struct {
 	Body AnswerRequest
 }
 
-type attachmentOut struct {
-	ContentType string `header:"Content-Type"`
-	Disposition string `header:"Content-Disposition"`
-	Policy      string `header:"Content-Security-Policy"`
-	Body        []byte
-}
-
 // op is an operation below a clinic.
 func op(method, path, id, summary string, status int) huma.Operation {
 	return huma.Operation{OperationID: id, Method: method, Path: "/v1/clinics/{clinic}" + path, Summary: summary, DefaultStatus: status}
@@ -102,27 +94,15 @@ func put(path, id, summary string) huma.Operation {
 }
 
 func (a *API) registerDialogues(s Service) {
-	secured(a, identity.RightInboxRead, get("/inbox", "read-inbox", "Dialogues in the caller's inboxes, latest first"),
-		func(ctx context.Context, c caller, in *listIn) (*listOut[pg.InboxItem], error) {
-			return list(s.Inbox(ctx, c.Principal, c.clinic, in.Limit))
-		})
 	secured(a, identity.RightMessageRead, get("/dialogues/{dialogue}", "read-dialogue", "A dialogue with messages and answers; marks it read"),
 		func(ctx context.Context, c caller, in *InDialogue) (*bodyOut[pg.Dialogue], error) {
 			return body(s.Dialogue(ctx, c.Principal, c.clinic, in.Dialogue))
-		})
-	secured(a, identity.RightMessageRead, get("/dialogues/{dialogue}/attachments/{file}", "read-attachment", "A file of a message"),
-		func(ctx context.Context, c caller, in *attachmentIn) (*attachmentOut, error) {
-			f, content, err := s.Attachment(ctx, c.Principal, c.clinic, in.Dialogue, in.File)
-			if err != nil {
-				return nil, err
-			}
-			return download(f, content), nil
 		})
 	secured(a, identity.RightDialogueAnswer, op(http.MethodPost, "/dialogues/{dialogue}/answers", "answer", "Answer a dialogue; it is durable when accepted, and sent then", http.StatusAccepted),
 		func(ctx context.Context, c caller, in *answerIn) (*bodyOut[contract.AnswerAccepted], error) {
 			accepted, err := s.Answer(ctx, c.Principal, c.clinic, in.Dialogue, client.Answer{
 				ID: in.Key, Code: in.Body.Code, Subject: in.Body.Subject, Text: in.Body.Text,
-				InReplyTo: in.Body.InReplyTo, FollowUp: in.Body.FollowUp,
+				InReplyTo: in.Body.InReplyTo, FollowUp: in.Body.FollowUp, Close: in.Body.Close, Attachments: in.Body.Attachments, Items: in.Body.Items,
 			})
 			return body(accepted, renamed(err, "id", "header.Idempotency-Key"))
 		})
@@ -132,9 +112,12 @@ func (a *API) registerDialogues(s Service) {
 			e.Lines = nonNil(e.Lines)
 			return body(e, err)
 		})
-	secured(a, identity.RightCaseRead, get("/cases", "list-cases", "What operators are asked to look at, open cases first"),
-		func(ctx context.Context, c caller, _ *InClinic) (*listOut[pg.Case], error) {
-			return list(s.Cases(ctx, c.Principal, c.clinic))
+	secured(a, identity.RightLedgerRead, get("/messages/{message}/explain", "explain-message", "What was intended for a message, of a citizen or of the clinic, what became of it and why"),
+		func(ctx context.Context, c caller, in *struct {
+			InClinic
+			Message string `path:"message" doc:"The message's id"`
+		}) (*bodyOut[client.MessageExplanation], error) {
+			return body(s.ExplainMessage(ctx, c.Principal, c.clinic, in.Message))
 		})
 	secured(a, identity.RightRoutingRead, get("/routing", "read-routing", "The routing rule of every process"),
 		func(ctx context.Context, c caller, _ *InClinic) (*bodyOut[Rules], error) {
@@ -208,7 +191,7 @@ func list[T any](items []T, err error) (*listOut[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &listOut[T]{List[T]{nonNil(items)}}, nil
+	return &listOut[T]{List[T]{Items: nonNil(items)}}, nil
 }
 
 func body[T any](v T, err error) (*bodyOut[T], error) {
@@ -223,24 +206,4 @@ func done(err error) (*noContent, error) {
 		return nil, err
 	}
 	return &noContent{}, nil
-}
-
-// download is a citizen's file as a browser may have it: saved, never rendered,
-// and without origin or scripts should it be opened after all.
-func download(f pg.File, content []byte) *attachmentOut {
-	contentType := "application/octet-stream"
-	if parsed, _, err := mime.ParseMediaType(f.MIME); err == nil {
-		contentType = parsed
-	}
-	extension := ""
-	if known := mimetype.Lookup(contentType); known != nil {
-		extension = known.Extension()
-	}
-	return &attachmentOut{
-		ContentType: contentType,
-		// The citizen's own name for the file may name him.
-		Disposition: mime.FormatMediaType("attachment", map[string]string{"filename": f.ID + extension}),
-		Policy:      "sandbox; default-src 'none'; frame-ancestors 'none'",
-		Body:        content,
-	}
 }

@@ -138,8 +138,8 @@ func changes(cmd *cobra.Command, env Environment) *change {
 	return c
 }
 
-// ask sends the change and tells what became of it.
-func (c *change) ask(ctx context.Context, method, path string, in any, what string) error {
+// request sends what is asked for under its key, and says how to repeat it.
+func (c *change) request(ctx context.Context, method, path string, in any) ([]byte, error) {
 	if c.key == "" {
 		c.key = uuid.NewString()
 	}
@@ -148,6 +148,14 @@ func (c *change) ask(ctx context.Context, method, path string, in any, what stri
 		if code := exitCode(ranError{err}); code == ExitUnavailable || code == ExitFailed {
 			fmt.Fprintf(c.env.Err, "It may have been taken: repeat the command with --id %s, and it is done once.\n", c.key)
 		}
+	}
+	return raw, err
+}
+
+// ask sends the change and tells what became of it.
+func (c *change) ask(ctx context.Context, method, path string, in any, what string) error {
+	raw, err := c.request(ctx, method, path, in)
+	if err != nil {
 		return err
 	}
 	var out client.Changed

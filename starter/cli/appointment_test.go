@@ -109,9 +109,11 @@ func TestExplainTellsOfTheReminderToCome(t *testing.T) {
 func TestExplainFindsADialogueWhereThereIsNoAppointment(t *testing.T) {
 	t.Parallel()
 	none := answer{404, api.Problem{Status: 404, Detail: "the clinic has no such thing"}}
-	r := serve(t, map[string]answer{"GET /appointments/" + dialogueID + "/explain": none, "GET /dialogues/" + dialogueID + "/explain": none})
+	r := serve(t, map[string]answer{
+		"GET /appointments/" + dialogueID + "/explain": none, "GET /dialogues/" + dialogueID + "/explain": none, "GET /messages/" + dialogueID + "/explain": none,
+	})
 	require.Equal(t, cli.ExitRefused, run(t, r.env(), "", "explain", dialogueID).code)
-	require.Len(t, r.calls, 2)
+	require.Len(t, r.calls, 3)
 
 	r = serve(t, map[string]answer{"GET /appointments/" + dialogueID + "/explain": {403, api.Problem{Status: 403, Detail: "the right ledger:read is missing"}}})
 	require.Equal(t, cli.ExitRefused, run(t, r.env(), "", "explain", dialogueID).code)
@@ -351,6 +353,11 @@ func TestDemoSeed(t *testing.T) {
 	for _, path := range []string{"", "/settings", "/calendars", "/appointment-types", "/slots"} {
 		answers["PUT /v1/clinics/"+demo.ClinicID+path] = answer{204, nil}
 	}
+	integration := "/v1/clinics/" + demo.ClinicID + "/integration"
+	answers["GET "+integration] = answer{200, api.List[pg.Integration]{Items: []pg.Integration{{Status: contract.StatusNotActivated}}}}
+	for _, command := range []string{"/sign-off", "/activate"} {
+		answers["POST "+integration+command] = answer{200, pg.Integration{Status: contract.StatusActive}}
+	}
 	r := serve(t, answers)
 	got := run(t, r.env(), "", "demo", "seed", dir)
 	require.Equal(t, cli.ExitDone, got.code, got.err)
@@ -358,7 +365,23 @@ func TestDemoSeed(t *testing.T) {
 		require.Contains(t, got.out, "\n  go run ./starter "+command)
 	}
 	require.NotContains(t, got.out, demo.Patient().FamilyName)
-	require.Len(t, r.calls, 6)
+	require.Len(t, r.calls, 11)
+	var activated []string
+	for i, c := range demo.Activation(demo.Clinic()) {
+		require.Equal(t, c.ID, r.calls[6+i].key)
+		activated = append(activated, strings.TrimPrefix(r.calls[6+i].path, integration)+" "+r.calls[6+i].body)
+	}
+	require.Equal(t, []string{
+		`/sign-off {"key":"digital-dialogue-ordered"}`, `/sign-off {"key":"registration-signed-off"}`, "/activate {}", `/activate {"staffId":"` + demo.GPID + `"}`,
+	}, activated)
+
+	// What is active is left as it is.
+	answers["GET "+integration] = answer{200, api.List[pg.Integration]{Items: []pg.Integration{
+		{Status: contract.StatusActive}, {StaffID: demo.GPID, Status: contract.StatusActive},
+	}}}
+	again := serve(t, answers)
+	require.Equal(t, cli.ExitDone, run(t, again.env(), "", "demo", "seed", dir).code)
+	require.Len(t, again.calls, 7)
 	require.NotEqual(t, r.calls[1].token, r.calls[2].token, "the record system writes calendars, the administrator settings")
 	require.NotContains(t, r.calls[0].token, "secret", "it acts by tokens of its own")
 	var slots api.SlotList

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
+	"github.com/helsebro/helsebro/internal/domain/answerclock"
 	"github.com/helsebro/helsebro/internal/domain/oslo"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/starter/api"
@@ -342,7 +343,11 @@ from settings show --json.
   quietFrom: "21:00"
   quietTo: "08:00"
   mergeHours: 12
-  fallbackMinutes: 120`,
+  fallbackMinutes: 120
+  officeOpens: "08:00"
+  officeCloses: "16:00"
+  answerClock:               # working days until each step; overdue 0 switches it off
+    e-consultation: {warn: 3, deputy: 4, administrator: 5, overdue: 5}`,
 		Example: "  helsebro settings put -f settings.yaml",
 		Args:    cobra.NoArgs,
 	}, func(cmd *cobra.Command, r *remote, file string, _ []string) error {
@@ -377,8 +382,29 @@ func printSettings(w io.Writer, s pg.Settings) error {
 		{"nobody is reminded", s.QuietFrom + " to " + s.QuietTo},
 		{"hours between confirmation and reminder", strconv.Itoa(s.MergeHours)},
 		{"minutes for all channels together", strconv.Itoa(s.FallbackMinutes)},
+		{"the office is open", s.OfficeOpens + " to " + s.OfficeCloses},
+	}
+	for _, p := range client.Processes() {
+		rows = append(rows, [2]string{"time to answer, " + string(p), answerLimits(s.AnswerClock[p])})
 	}
 	return table(w, "", len(rows), "SETTING\tVALUE", func(i int) []string { return rows[i][:] })
+}
+
+// answerLimits says in words when an answer is due.
+func answerLimits(l answerclock.Limits) string {
+	if !l.Runs() {
+		return "no limit"
+	}
+	words := fmt.Sprintf("within %d working days", l.Overdue)
+	for _, step := range []struct {
+		what string
+		day  int
+	}{{"a warning", l.Warn}, {"the deputy", l.Deputy}, {"the administrators", l.Administrator}} {
+		if step.day > 0 {
+			words += fmt.Sprintf(", %s on day %d", step.what, step.day)
+		}
+	}
+	return words
 }
 
 func either(yes bool, one, other string) string {

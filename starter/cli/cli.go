@@ -99,9 +99,9 @@ Environment of the commands that call the API:
 		root.AddCommand(c)
 	}
 	for _, c := range []*cobra.Command{
-		inboxCommand(env), dialogueCommand(env), appointmentCommand(env), explainCommand(env), caseCommand(env), routingCommand(env),
+		inboxCommand(env), dialogueCommand(env), prescriptionCommand(env), attachmentCommand(env), appointmentCommand(env), explainCommand(env), caseCommand(env), routingCommand(env),
 		calendarCommand(env), slotCommand(env), typeCommand(env), settingsCommand(env),
-		clinicCommand(env), patientCommand(env), contactCommand(env), auditCommand(env), quarantineCommand(env),
+		clinicCommand(env), patientCommand(env), contactCommand(env), portalCommand(env), auditCommand(env), quarantineCommand(env),
 	} {
 		c.GroupID = groupData
 		root.AddCommand(c)

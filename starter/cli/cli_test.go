@@ -102,6 +102,14 @@ func (r *remote) env() map[string]string {
 	return map[string]string{"HELSEBRO_API_URL": r.URL, "HELSEBRO_TOKEN": "secret", "HELSEBRO_CLINIC": clinicID}
 }
 
+// told are ledger lines as the API explains them.
+func told(lines []pg.LedgerLine) (all []client.ExplainedLine) {
+	for _, l := range lines {
+		all = append(all, client.ExplainedLine{LedgerLine: l, Words: client.Effect(l)})
+	}
+	return all
+}
+
 func TestReadingCommands(t *testing.T) {
 	t.Parallel()
 	later := noon.Add(2 * time.Second)
@@ -114,12 +122,40 @@ func TestReadingCommands(t *testing.T) {
 	}{
 		"inbox": {
 			[]string{"inbox", "--limit", "5"}, "/inbox?limit=5",
-			api.List[pg.InboxItem]{Items: []pg.InboxItem{{
-				DialogueID: dialogueID, Process: contract.ProcessEContact, Title: "helsenorge.no: Attest\x1b[2J\u202e", Patient: "Kari Nordmann",
-				Status: contract.StatusAwaitingClinic, Recipient: "unit:clinic", Unread: true, LatestAt: noon,
+			api.List[pg.InboxItem]{NextCursor: "abc", Items: []pg.InboxItem{{
+				DialogueItem: pg.DialogueItem{
+					DialogueID: dialogueID, Process: contract.ProcessEContact, Title: "helsenorge.no: Attest\x1b[2J\u202e", Patient: "Kari Nordmann",
+					Status: contract.StatusAwaitingClinic, LatestAt: noon,
+					Handling: pg.Handling{Owner: "Ola Lege", AnswerDue: &later, Escalated: contract.StepWarn},
+				},
+				Recipient: "unit:clinic", Unread: true,
 			}}},
-			[]string{"DIALOGUE", dialogueID, "e-contact", "awaiting-clinic", "new", "unit:clinic", "2026-11-23 12:00:01Z", "Kari Nordmann", "helsenorge.no: Attest"},
+			[]string{
+				"DIALOGUE", dialogueID, "e-contact", "awaiting-clinic", "new", "Mon 2026-11-23 13:00 (soon)", "Ola Lege", "unit:clinic", "Kari Nordmann", "helsenorge.no: Attest",
+				"There is more: repeat the command with --cursor abc",
+			},
 			[]string{"\x1b", "\u202e"},
+		},
+		"one inbox": {
+			[]string{"inbox", "--unread", "--recipient", "group:nurses", "--owner", "me", "--sort", "due", "--cursor", "abc"},
+			"/inbox?cursor=abc&limit=100&owner=me&recipient=group%3Anurses&sort=due&unread=true",
+			api.List[pg.InboxItem]{Items: []pg.InboxItem{{DialogueItem: pg.DialogueItem{DialogueID: dialogueID, Participants: []routing.Recipient{{Kind: routing.Role, ID: "staff"}}, LatestAt: noon}}}},
+			[]string{"role:staff"}, []string{"There is more"},
+		},
+		"inboxes": {
+			[]string{"inbox", "counts"}, "/inboxes",
+			api.List[pg.InboxCount]{Items: []pg.InboxCount{{Recipient: "practitioner:gp", Name: "Ola Lege", Covered: true, Total: 12, Unread: 3, Owed: 4}, {Recipient: "unit:clinic"}}},
+			[]string{"practitioner:gp  Ola Lege (away)  3       4            12"}, nil,
+		},
+		"no inboxes": {[]string{"inbox", "counts"}, "/inboxes", api.List[pg.InboxCount]{Items: []pg.InboxCount{}}, []string{"You have no inboxes"}, nil},
+		"dialogues": {
+			[]string{"dialogue", "list", "--patient", patientID, "--origin", "helsenorge", "--status", "closed", "--limit", "2"},
+			"/dialogues?limit=2&origin=helsenorge&patient=" + patientID + "&status=closed",
+			api.List[pg.DialogueItem]{Items: []pg.DialogueItem{{
+				DialogueID: dialogueID, Process: contract.ProcessEConsultation, Status: contract.StatusClosed, Title: "helsenorge.no: Attest", Patient: "Kari Nordmann",
+				Handling: pg.Handling{Origin: "helsenorge"}, Inboxes: []string{"unit:clinic", "group:nurses"}, LatestAt: noon,
+			}}},
+			[]string{"e-consultation  helsenorge  closed", "unit:clinic, group:nurses", "Kari Nordmann"}, nil,
 		},
 		"empty inbox": {[]string{"inbox"}, "/inbox?limit=100", api.List[pg.InboxItem]{Items: []pg.InboxItem{}}, []string{"Nothing is in your inboxes."}, nil},
 		"dialogue": {
@@ -141,13 +177,13 @@ func TestReadingCommands(t *testing.T) {
 			[]string{"explain", dialogueID}, "/dialogues/" + dialogueID + "/explain",
 			client.Explanation{
 				DialogueID: dialogueID,
-				Lines: []pg.LedgerLine{
+				Lines: told([]pg.LedgerLine{
 					{Effect: pg.EffectReceipt, IntendedAt: noon, Outcome: contract.OutcomeSent, OutcomeAt: &noon},
 					{Effect: pg.EffectInbox, IntendedAt: noon, Outcome: contract.OutcomeDone, OutcomeAt: &later, Result: json.RawMessage(
 						`{"rule":{"format":"practitioner"},"fallback":"practitioner-unknown-or-absent","places":[{"kind":"unit","id":"clinic"}]}`)},
 					{Effect: pg.EffectAnswer, IntendedAt: later, Why: json.RawMessage(`{"code":"12"}`), Outcome: contract.OutcomeRejected, OutcomeAt: &later, Result: json.RawMessage(`{"codes":["T02","E10"]}`)},
 					{Effect: pg.EffectJournal, IntendedAt: later.AddDate(0, 0, 1)},
-				},
+				}),
 				Lifecycle: client.Lifecycle{
 					WorkflowID: contract.DialogueWorkflowID(dialogueID), Status: client.LifecycleRunning, Note: "the workflow is running",
 					Dialogue: &contract.DialogueState{Status: contract.StatusAwaitingReceipt, Messages: 1, Open: []contract.Delivery{{Code: "12", SentAt: noon, ReceiptDue: later}}},
@@ -155,8 +191,8 @@ func TestReadingCommands(t *testing.T) {
 			},
 			[]string{
 				"2026-11-23\n", "receipt  intended 12:00:01Z  sent 12:00:01Z",
-				"inbox    intended 12:00:01Z  done 12:00:03Z", "in unit:clinic; by the rule practitioner; left because the practitioner is unknown or absent",
-				"rejected 12:00:03Z", "Helsenorge refused it: see helsebro case list; code 12; codes T02, E10",
+				"inbox    intended 12:00:01Z  done 12:00:03Z", "in unit:clinic; by the rule practitioner; left because the practitioner is unknown or away",
+				"rejected 12:00:03Z", "a message of the clinic, 12 Svar på spørsmål, fra behandler; Helsenorge refused it: see to the reason", "T02 XML validerer ikke; E10 Ugyldig meldingsidentifikator",
 				"2026-11-24\n", "journal  intended 12:00:03Z  open", "it is under way",
 				"running; awaiting-receipt; 1 messages, 0 answers, 0 cases; receipt of message 12 expected before 2026-11-23 12:00:03Z; dialogue/" + dialogueID,
 			}, nil,
@@ -167,9 +203,20 @@ func TestReadingCommands(t *testing.T) {
 			[]string{"Nothing has been intended", "unavailable; no worker has told the state; the ledger stands"}, nil,
 		},
 		"cases": {
-			[]string{"case", "list"}, "/cases",
-			api.List[pg.Case]{Items: []pg.Case{{ID: "c1", Kind: contract.CaseReceiptOverdue, OpenedAt: noon, DialogueID: dialogueID}, {ID: "c2", Kind: contract.CaseNotSent, OpenedAt: noon, ResolvedAt: &later}}},
-			[]string{"c1    receipt-overdue", "open", "c2    not-sent", "2026-11-23 12:00:03Z"}, nil,
+			[]string{"case", "list"}, "/cases?limit=100",
+			api.List[client.Case]{NextCursor: "abc", Items: []client.Case{
+				{Case: pg.Case{ID: "c1", Kind: contract.CaseAnswerOverdue, OpenedAt: noon, DialogueID: dialogueID, Reason: "e-contact"}, What: "the limit has passed", ToDo: "have somebody answer"},
+				{Case: pg.Case{ID: "c2", Kind: contract.CaseNotSent, OpenedAt: noon, ResolvedAt: &later}, What: "it could not be sent", ToDo: "mend it"},
+			}},
+			[]string{
+				"answer-overdue, open since Mon 2026-11-23 13:00, dialogue " + dialogueID + ", reason e-contact\n  the limit has passed\n  To do: have somebody answer\n  case c1\n",
+				"not-sent, resolved Mon 2026-11-23 13:00\n  it could not be sent\n  case c2\n", "--cursor abc",
+			},
+			[]string{"mend it"},
+		},
+		"open cases": {
+			[]string{"case", "list", "--open", "--kind", "answer-overdue"}, "/cases?kind=answer-overdue&limit=100&open=true", api.List[client.Case]{Items: []client.Case{}},
+			[]string{"There are no cases."}, nil,
 		},
 		"routing": {
 			[]string{"routing", "show"}, "/routing",
@@ -293,6 +340,36 @@ parties:
 	}
 }
 
+func TestHandlingCommands(t *testing.T) {
+	t.Parallel()
+	const path = "/dialogues/" + dialogueID + "/changes"
+	key := uuid.NewString()
+	r := serve(t, map[string]answer{"POST " + path: {200, client.DialogueChanged{DialogueID: dialogueID, ChangeID: key, Process: contract.ProcessEContact, Status: contract.StatusAwaitingClinic}}})
+	for _, c := range []struct {
+		args      []string
+		body, out string
+	}{
+		{[]string{"take", dialogueID, "--id", key}, `{"kind":"take"}`, "You have taken dialogue " + dialogueID},
+		{[]string{"assign", dialogueID, patientID, "--note", "Kan du?"}, `{"kind":"assign","staffId":"` + patientID + `","note":"Kan du?"}`, "is given to " + patientID},
+		{[]string{"assign", dialogueID}, `{"kind":"assign"}`, "is given to nobody"},
+		{
+			[]string{"forward", dialogueID, "group:nurses", "practitioner:gp"}, `{"kind":"forward","to":[{"kind":"group","id":"nurses"},{"kind":"practitioner","id":"gp"}]}`,
+			"lies with group:nurses, practitioner:gp from now on",
+		},
+		{[]string{"close", dialogueID}, `{"kind":"close"}`, "is closed"},
+	} {
+		got := run(t, r.env(), "", append([]string{"dialogue"}, c.args...)...)
+		require.Equal(t, cli.ExitDone, got.code, got.err)
+		require.Contains(t, got.out, c.out)
+		require.JSONEq(t, c.body, r.calls[len(r.calls)-1].body)
+	}
+	require.Equal(t, key, r.calls[0].key)
+	require.NoError(t, uuid.Validate(r.calls[1].key))
+	got := run(t, r.env(), "", "dialogue", "forward", dialogueID, "nurses")
+	require.Equal(t, cli.ExitUsage, got.code)
+	require.Contains(t, got.err, "such as group:nurses")
+}
+
 func TestExitCodesAndWords(t *testing.T) {
 	t.Parallel()
 	refused := func(status int, p api.Problem) map[string]answer {
@@ -347,10 +424,10 @@ func TestWrongUse(t *testing.T) {
 	}{
 		"unknown command":    {full, "", []string{"sing"}, "unknown command"},
 		"unknown subcommand": {full, "", []string{"dialogue", "sing"}, "unknown command"},
-		"no subcommand":      {full, "", []string{"dialogue"}, "answer, show"},
+		"no subcommand":      {full, "", []string{"routing"}, "set, show"},
 		"unknown flag":       {full, "", []string{"inbox", "--loud"}, "unknown flag"},
 		"argument missing":   {full, "", []string{"explain"}, "accepts 1 arg"},
-		"flag missing":       {full, "", []string{"dialogue", "answer", dialogueID, "--text", "x"}, "code"},
+		"flag missing":       {full, "", []string{"dialogue", "start", "--patient", patientID, "--text", "x"}, "kind"},
 		"text missing":       {full, "", []string{"dialogue", "answer", dialogueID, "--code", "12"}, "text"},
 		"two texts":          {full, "", []string{"dialogue", "answer", dialogueID, "--code", "12", "--text", "x", "--text-file", "-"}, "text"},
 		"no file":            {full, "", []string{"dialogue", "answer", dialogueID, "--code", "12", "--text-file", "/nonexistent"}, "no such file"},

@@ -17,7 +17,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
@@ -31,37 +30,10 @@ import (
 // maxInputBytes bounds what is read from a file or standard input.
 const maxInputBytes = api.MaxBodyBytes
 
-func inboxCommand(env Environment) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "inbox",
-		Short:   "List the dialogues in your inboxes",
-		Example: "  helsebro inbox\n  helsebro inbox --limit 10 --json",
-		Args:    cobra.NoArgs,
-	}
-	r := callsAPI(cmd, env)
-	limit := cmd.Flags().Int("limit", client.DefaultLimit, "rows at most, up to "+strconv.Itoa(client.MaxLimit))
-	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
-		var l api.List[pg.InboxItem]
-		raw, err := r.get(cmd.Context(), "/inbox?limit="+strconv.Itoa(*limit), &l)
-		if err != nil {
-			return err
-		}
-		return r.show(raw, func(w io.Writer) error {
-			return table(w, "Nothing is in your inboxes.", len(l.Items), "DIALOGUE\tPROCESS\tSTATUS\tNEW\tINBOX\tLATEST\tPATIENT\tTITLE", func(i int) []string {
-				d := l.Items[i]
-				unread := ""
-				if d.Unread {
-					unread = "new"
-				}
-				return []string{d.DialogueID, string(d.Process), string(d.Status), unread, d.Recipient, stamp(d.LatestAt), d.Patient, d.Title}
-			})
-		})
-	})
-	return cmd
-}
-
 func dialogueCommand(env Environment) *cobra.Command {
-	return parent("dialogue", "Read and answer dialogues", dialogueShowCommand(env), dialogueAnswerCommand(env))
+	return parent("dialogue", "Start, read, answer and handle dialogues", dialogueListCommand(env), dialogueShowCommand(env), dialogueStartCommand(env), dialogueAnswerCommand(env),
+		dialogueTakeCommand(env), dialogueAssignCommand(env), dialogueForwardCommand(env), dialogueCloseCommand(env),
+		dialogueConvertCommand(env), dialogueResendCommand(env), dialogueTurnCommand(env))
 }
 
 func dialogueShowCommand(env Environment) *cobra.Command {
@@ -83,75 +55,13 @@ func dialogueShowCommand(env Environment) *cobra.Command {
 	return cmd
 }
 
-func dialogueAnswerCommand(env Environment) *cobra.Command {
-	var (
-		in             api.AnswerRequest
-		textFile, key  string
-		text, fromFile = "text", "text-file"
-	)
-	cmd := &cobra.Command{
-		Use:   "answer DIALOGUE",
-		Short: "Answer a dialogue",
-		Long: `Answer a dialogue. When the command returns, the answer is durable; explain tells
-what becomes of it.
-
-Codes (kodeverk 7602): e-consultation 12 answer, 13 dialogue ended; e-contact 19
-answer; prescription 15 cannot be renewed; all: 26 refused, 30 no access.
-
-A command that ends with exit code 4 may have stored the answer: repeat it with
-the --id that it prints, and there will be one answer.`,
-		Example: `  helsebro dialogue answer 0198c0de-0000-7000-8000-0000000d1a10 --code 12 --text 'Du kan hente resepten i dag.'
-  helsebro dialogue answer 0198c0de-0000-7000-8000-0000000d1a10 --code 12 --text-file - < answer.txt`,
-		Args: cobra.ExactArgs(1),
-	}
-	r := callsAPI(cmd, env)
-	f := cmd.Flags()
-	f.StringVar(&in.Code, "code", "", "code of kodeverk 7602 (required)")
-	f.StringVar(&in.Text, text, "", "what the citizen reads; others on this machine can see arguments, so rather a file")
-	f.StringVar(&textFile, fromFile, "", "file that holds the text; - is standard input")
-	f.StringVar(&in.Subject, "subject", "", "subject, at most 50 characters")
-	f.StringVar(&in.InReplyTo, "in-reply-to", "", "the message you have read: refused when the citizen has written since")
-	f.BoolVar(&in.FollowUp, "follow-up", false, "add to an answer already given")
-	f.StringVar(&key, "id", "", "UUID of the answer, to repeat a command (default a new one)")
-	_ = cmd.MarkFlagRequired("code") // the flag is defined above
-	cmd.MarkFlagsMutuallyExclusive(text, fromFile)
-	cmd.MarkFlagsOneRequired(text, fromFile)
-	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
-		if textFile != "" {
-			b, err := readInput(env, textFile)
-			if err != nil {
-				return err
-			}
-			in.Text = string(b)
-		}
-		if key == "" {
-			key = uuid.NewString()
-		}
-		raw, err := r.call(cmd.Context(), http.MethodPost, "/dialogues/"+url.PathEscape(args[0])+"/answers", in, "Idempotency-Key", key)
-		if err != nil {
-			if code := exitCode(ranError{err}); code == ExitUnavailable || code == ExitFailed {
-				fmt.Fprintf(env.Err, "The answer may be stored: repeat the command with --id %s, and there will be one answer.\n", key)
-			}
-			return err
-		}
-		var out contract.AnswerAccepted
-		if err := r.decode(raw, &out); err != nil {
-			return err
-		}
-		return r.show(raw, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "Answer %s is accepted (%s). What becomes of it: helsebro explain %s\n", out.AnswerID, out.Status, oneLine(args[0]))
-			return err
-		})
-	})
-	return cmd
-}
-
 func explainCommand(env Environment) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "explain (APPOINTMENT | DIALOGUE)",
-		Short: "Tell what was intended for an appointment or a dialogue, what became of it and why",
-		Long: `Tell what was intended for an appointment or a dialogue, what became of it and why.
-Of an appointment: why the patient did or did not get each notice, one line each.`,
+		Use:   "explain (APPOINTMENT | DIALOGUE | MESSAGE)",
+		Short: "Tell what was intended for an appointment, a dialogue or a message, what became of it and why",
+		Long: `Tell what was intended for an appointment, a dialogue or one message, what became
+of it and why. Of an appointment: why the patient did or did not get each notice,
+one line each.`,
 		Example: "  helsebro explain " + anAppointment + " --verbose\n  helsebro explain 0198c0de-0000-7000-8000-0000000d1a10",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -165,40 +75,19 @@ Of an appointment: why the patient did or did not get each notice, one line each
 		}
 		var e client.Explanation
 		raw, err := r.get(cmd.Context(), "/dialogues/"+url.PathEscape(args[0])+"/explain", &e)
+		if errors.As(err, &none) && none.Status == http.StatusNotFound {
+			var m client.MessageExplanation
+			if raw, err = r.get(cmd.Context(), "/messages/"+url.PathEscape(args[0])+"/explain", &m); err != nil {
+				return err
+			}
+			return r.show(raw, func(w io.Writer) error { return printLines(w, "message "+m.MessageID, m.Lines) })
+		}
 		if err != nil {
 			return err
 		}
 		return r.show(raw, func(w io.Writer) error { return printExplanation(w, e) })
 	})
 	return cmd
-}
-
-func caseCommand(env Environment) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List what operators are asked to look at, open cases first",
-		Example: "  helsebro case list",
-		Args:    cobra.NoArgs,
-	}
-	r := callsAPI(cmd, env)
-	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
-		var l api.List[pg.Case]
-		raw, err := r.get(cmd.Context(), "/cases", &l)
-		if err != nil {
-			return err
-		}
-		return r.show(raw, func(w io.Writer) error {
-			return table(w, "There are no cases.", len(l.Items), "CASE\tKIND\tOPENED\tRESOLVED\tDIALOGUE\tREASON", func(i int) []string {
-				c := l.Items[i]
-				resolved := "open"
-				if c.ResolvedAt != nil {
-					resolved = stamp(*c.ResolvedAt)
-				}
-				return []string{c.ID, string(c.Kind), stamp(c.OpenedAt), resolved, c.DialogueID, c.Reason}
-			})
-		})
-	})
-	return parent("case", "Operator cases", cmd)
 }
 
 func routingCommand(env Environment) *cobra.Command {
@@ -287,7 +176,10 @@ file does not name become inactive. The same file again changes nothing.
   organisationNumber: "999888777"
   herId: 8000001
   staff:
-    - {id: 0198c0de-0000-7000-8000-00000000057a, subject: gp-1, name: Ola Lege, role: practitioner, hpr: "1234567"}
+    - {id: 0198c0de-0000-7000-8000-00000000057a, subject: gp-1, name: Ola Lege, role: practitioner, hpr: "1234567",
+       deputyId: 0198c0de-0000-7000-8000-00000000057b, absentFrom: 2026-12-21T07:00:00Z, absentUntil: 2027-01-04T07:00:00Z}
+    - {id: 0198c0de-0000-7000-8000-00000000057b, subject: gp-2, name: Kari Vikar, role: practitioner}
+    - {id: 0198c0de-0000-7000-8000-00000000057b, subject: desk, name: Siri Sekretær, role: staff, herId: 8000011}
   parties:
     - {herId: 8000002, name: Ola Lege, staffId: 0198c0de-0000-7000-8000-00000000057a, processes: [DIALOG_INNBYGGER_EKONSULTASJON]}`,
 		Example: "  helsebro clinic put -f clinic.yaml",
@@ -313,7 +205,7 @@ file does not name become inactive. The same file again changes nothing.
 		}
 		return r.done(c, "Clinic %s is written: %d staff, %d parties.", c.ID, len(c.Staff), len(c.Parties))
 	})
-	return parent("clinic", "Clinics", put)
+	return parent("clinic", "Clinics, and their integration with Helsenorge", append([]*cobra.Command{put}, integrationCommands(env)...)...)
 }
 
 func patientCommand(env Environment) *cobra.Command {
@@ -361,7 +253,7 @@ read from standard input, and finding needs the right patient:read as well.`,
 		}
 		return erased.done(api.PatientID{PatientID: id}, "Patient %s is erased.", id)
 	})
-	return parent("patient", "Find and erase patients", find, erase)
+	return parent("patient", "Find and erase patients, and tell whether they can be reached", find, erase, reachabilityCommand(env), refreshActivityCommand(env))
 }
 
 // noNationalID refuses a national id among the arguments, and as --patient, where every

@@ -15,6 +15,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/helsebro/helsebro/internal/demo"
+	"github.com/helsebro/helsebro/internal/domain/activation"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/simulator"
@@ -128,6 +129,18 @@ What comes next, in the repository:
   export HELSEBRO_CLINIC=%s
   %s
   go run ./starter clinic put -f %s
+
+Nothing is offered on Helsenorge before the operator has activated clinic and GP:
+
+  %s
+  go run ./starter clinic sign-off %s
+  go run ./starter clinic sign-off %s
+  go run ./starter clinic activate
+  go run ./starter clinic activate --gp %s
+  go run ./starter clinic status
+
+A citizen writes:
+
   go run ./starter simulate send --kind %s --to %d
   %s
   go run ./starter inbox
@@ -140,7 +153,8 @@ Appointments; demo seed prints how to book and move them:
 
 Temporal UI         http://127.0.0.1:8233
 Patients' messages  http://127.0.0.1:8238 (SMS and push), http://127.0.0.1:8025 (e-mail)
-`, keys, demo.ClinicID, token(demo.Admin), quoted(d.clinic()), simulator.EContact, demo.GPHerID, token(demo.GP), quoted(d.dir), demo.CalendarID)
+`, keys, demo.ClinicID, token(demo.Admin), quoted(d.clinic()),
+		token(demo.Operator), activation.DigitalDialogueOrdered, activation.RegistrationSignedOff, demo.GPID, simulator.EContact, demo.GPHerID, token(demo.GP), quoted(d.dir), demo.CalendarID)
 	return err
 }
 

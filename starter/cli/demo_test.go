@@ -31,7 +31,7 @@ func TestDemoInit(t *testing.T) {
 	}
 	for _, command := range []string{
 		"make compose-env", "docker compose up", "HELSEBRO_CLINIC=" + demo.ClinicID, "token --key '" + key + "'",
-		"clinic put -f '" + clinic + "'", "simulate send", "starter inbox",
+		"clinic put -f '" + clinic + "'", "--role operator", "clinic activate --gp " + demo.GPID, "simulate send", "starter inbox",
 		"demo seed '" + dir + "'", "calendar list", "http://127.0.0.1:8238 (SMS and push)",
 	} {
 		require.Contains(t, got.out, command)

@@ -20,6 +20,7 @@ func printDialogue(w io.Writer, d pg.Dialogue) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s, %s, %s\n", oneLine(d.Title), oneLine(d.Patient), d.Process, d.Status)
 	fmt.Fprintf(&b, "dialogue %s, patient %s, in %s\n", d.ID, d.PatientID, oneLine(strings.Join(d.Inboxes, ", ")))
+	printFacts(&b, d.DialogueFacts)
 	type entry struct {
 		at   time.Time
 		text string
@@ -32,27 +33,75 @@ func printDialogue(w io.Writer, d pg.Dialogue) error {
 			fmt.Fprintf(&e, "  written by %s (%s)\n", oneLine(m.Actor), oneLine(m.Relation))
 		}
 		paragraph(&e, m.Subject, m.Text)
-		for _, f := range m.Attachments {
-			fmt.Fprintf(&e, "  file %s  %s, %d bytes  %s\n", f.ID, oneLine(f.MIME), f.Size, oneLine(f.Description))
-		}
+		printFiles(&e, m.Attachments)
 		all = append(all, entry{m.ReceivedAt, e.String()})
 	}
 	for _, a := range d.Answers {
 		var e strings.Builder
 		fmt.Fprintf(&e, "\n%s  %s (%s)  answer %s, %s\n", stamp(a.CreatedAt), first(oneLine(a.Author), "the calendar"), oneLine(a.Code), a.ID,
 			strings.Join(append([]string{oneLine(a.State)}, a.Codes...), " "))
+		if a.Opens {
+			e.WriteString("  begins a conversation on Helsenorge\n")
+		}
+		if a.ResentAt != nil {
+			fmt.Fprintf(&e, "  sent again %s\n", stamp(*a.ResentAt))
+		}
+		for _, said := range a.Errors {
+			if said != "" {
+				fmt.Fprintf(&e, "  Helsenorge says: %s\n", oneLine(said))
+			}
+		}
 		paragraph(&e, a.Subject, a.Text)
+		printFiles(&e, a.Attachments)
 		all = append(all, entry{a.CreatedAt, e.String()})
 	}
 	slices.SortStableFunc(all, func(a, b entry) int { return a.at.Compare(b.at) })
 	for _, e := range all {
 		b.WriteString(e.text)
 	}
+	if len(d.Prescriptions) > 0 {
+		b.WriteString("\n")
+		printPrescriptions(&b, d)
+	}
 	if len(d.Journal) > 0 {
 		fmt.Fprintf(&b, "\n%d of these are in the journal.\n", len(d.Journal))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printFiles lists the files of a message.
+func printFiles(b *strings.Builder, all []pg.File) {
+	for _, f := range all {
+		fmt.Fprintf(b, "  file %s  %s, %d bytes  %s\n", f.ID, oneLine(f.MIME), f.Size, oneLine(f.Description))
+	}
+}
+
+// printFacts writes what has happened to a dialogue beside what was written in it.
+func printFacts(b *strings.Builder, f pg.DialogueFacts) {
+	at := func(when *time.Time, format string, args ...any) {
+		if when != nil {
+			fmt.Fprintf(b, format+" %s\n", append(args, stamp(*when))...)
+		}
+	}
+	if f.OwnerID != "" {
+		fmt.Fprintf(b, "taken by %s\n", f.OwnerID)
+	}
+	if f.TurnedFrom != "" {
+		fmt.Fprintf(b, "goes on from the renewal request %s\n", f.TurnedFrom)
+	}
+	for _, id := range f.TurnedInto {
+		fmt.Fprintf(b, "goes on in the dialogue %s\n", id)
+	}
+	at(f.OwedSince, "an answer is owed since")
+	at(f.AnswerDue, "it is due")
+	at(f.ConvertedAt, "became an e-consultation, by %s,", oneLine(f.ConvertedBy))
+	at(f.BillableAt, "the patient knows of the fee since")
+	if f.FeeNoticeID != "" && f.BillableAt == nil {
+		b.WriteString("no fee may be taken: the patient does not know of it yet\n")
+	}
+	at(f.ClosedAt, "closed by %s", oneLine(f.ClosedBy))
+	at(f.UnreadAt, "Helsenorge says that the citizen has not read, since")
 }
 
 // paragraph writes a message indented, so that no line of it can pass for one of
@@ -69,10 +118,19 @@ func paragraph(b *strings.Builder, subject, text string) {
 // printExplanation writes one line per intended effect, and what the workflow
 // waits for.
 func printExplanation(w io.Writer, e client.Explanation) error {
-	fmt.Fprintf(w, "dialogue %s, times in UTC\n", e.DialogueID)
+	if err := printLines(w, "dialogue "+e.DialogueID, e.Lines); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "workflow  %s\n", oneLine(workflow(e.Lifecycle)))
+	return err
+}
+
+// printLines writes one line per intended effect of what is named.
+func printLines(w io.Writer, of string, lines []client.ExplainedLine) error {
+	fmt.Fprintf(w, "%s, times in UTC\n", of)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	day := ""
-	for _, l := range e.Lines {
+	for _, l := range lines {
 		if d := l.IntendedAt.UTC().Format(time.DateOnly); d != day {
 			day = d
 			fmt.Fprintf(t, "%s\n", day)
@@ -83,14 +141,10 @@ func printExplanation(w io.Writer, e client.Explanation) error {
 		}
 		fmt.Fprintf(t, "%s\tintended %s\t%s\t%s\n", oneLine(l.Effect), clock(l.IntendedAt, day), outcome, oneLine(why(l)))
 	}
-	if len(e.Lines) == 0 {
+	if len(lines) == 0 {
 		fmt.Fprintln(t, "Nothing has been intended for it.")
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "workflow  %s\n", oneLine(workflow(e.Lifecycle)))
-	return err
+	return t.Flush()
 }
 
 // clock is the time of an instant, and its date where that is not the day above.
@@ -99,17 +153,6 @@ func clock(at time.Time, day string) string {
 		return stamp(at)
 	}
 	return at.Format("15:04:05Z")
-}
-
-// meaning says what an outcome asks of the reader.
-var meaning = map[contract.Outcome]string{
-	"":                           "it is under way",
-	contract.OutcomeAcknowledged: "Helsenorge has it",
-	contract.OutcomeRejected:     "Helsenorge refused it: see helsebro case list",
-	contract.OutcomeErrorQueue:   "Helsenorge could not read it: see helsebro case list",
-	contract.OutcomeOverdue:      "no receipt came in time: see helsebro case list",
-	contract.OutcomeFailed:       "it could not be done: see helsebro case list",
-	contract.OutcomeSuperseded:   "another effect took its place",
 }
 
 // placed is the result of an inbox line.
@@ -121,55 +164,26 @@ type placed struct {
 
 // left says why a routing rule was left.
 var left = map[routing.Fallback]string{
-	routing.NoPractitioner:  "the practitioner is unknown or absent",
-	routing.EmptyRecipients: "a recipient has no active members",
-	routing.NobodyActive:    "nobody at the clinic is active",
+	routing.NoPractitioner:  "the practitioner is unknown or away",
+	routing.EmptyRecipients: "a recipient has no member at work",
+	routing.WishedAbsent:    "the practitioner whom the citizen wished for is not at work here",
+	routing.NobodyPresent:   "nobody of the clinic is at work",
 }
 
-// why tells an effect's reason and result in words.
-func why(l pg.LedgerLine) string {
-	var parts []string
-	if m := meaning[l.Outcome]; m != "" {
-		parts = append(parts, m)
-	}
+// why tells an effect in words; of a message's place which inboxes, and by which rule.
+func why(l client.ExplainedLine) string {
 	var p placed
-	if l.Effect == pg.EffectInbox && json.Unmarshal(l.Result, &p) == nil && p.Rule.Format != "" {
-		if len(p.Places) > 0 {
-			parts = append(parts, "in "+recipients(p.Places))
-		}
-		parts = append(parts, "by the rule "+string(p.Rule.Format))
-		if reason := left[p.Fallback]; reason != "" {
-			parts = append(parts, "left because "+reason)
-		}
-		return strings.Join(parts, "; ")
+	if l.Effect != pg.EffectInbox || json.Unmarshal(l.Result, &p) != nil || p.Rule.Format == "" {
+		return l.Words
 	}
-	for _, raw := range []json.RawMessage{l.Why, l.Result} {
-		parts = append(parts, pairs(raw)...)
+	parts := []string{"by the rule " + string(p.Rule.Format)}
+	if len(p.Places) > 0 {
+		parts = append([]string{"in " + recipients(p.Places)}, parts...)
+	}
+	if reason := left[p.Fallback]; reason != "" {
+		parts = append(parts, "left because "+reason)
 	}
 	return strings.Join(parts, "; ")
-}
-
-// pairs writes a flat JSON object as words, in a fixed order.
-func pairs(raw json.RawMessage) []string {
-	var all map[string]any
-	if json.Unmarshal(raw, &all) != nil {
-		return nil
-	}
-	var out []string
-	for k, v := range all {
-		if list, ok := v.([]any); ok {
-			words := make([]string, len(list))
-			for i, item := range list {
-				words[i] = fmt.Sprint(item)
-			}
-			v = strings.Join(words, ", ")
-		}
-		if text := fmt.Sprint(v); text != "" && v != nil {
-			out = append(out, k+" "+text)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 // workflow says what Temporal knows.

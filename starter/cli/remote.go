@@ -80,15 +80,6 @@ func first(all ...string) string {
 // call makes one call below the clinic's path. in, where not nil, is sent as JSON;
 // the answer's body is returned as it came.
 func (r *remote) call(ctx context.Context, method, path string, in any, headers ...string) ([]byte, error) {
-	if err := r.complete(); err != nil {
-		return nil, err
-	}
-	if r.clinic == "" {
-		return nil, usage("there is no clinic: set HELSEBRO_CLINIC or --clinic")
-	}
-	caller := ctx
-	ctx, cancel := context.WithTimeout(caller, callTimeout)
-	defer cancel()
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
@@ -96,40 +87,76 @@ func (r *remote) call(ctx context.Context, method, path string, in any, headers 
 			return nil, err
 		}
 		body = bytes.NewReader(b)
+		headers = append([]string{"Content-Type", "application/json"}, headers...)
 	}
+	var raw []byte
+	err := r.send(ctx, callTimeout, method, path, body, func(answer io.Reader) (err error) {
+		raw, err = r.whole(answer)
+		return err
+	}, headers...)
+	return raw, err
+}
+
+// whole reads an answer to its end.
+func (r *remote) whole(answer io.Reader) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(answer, maxAnswerBytes))
+	if err != nil {
+		return nil, noAnswer(r.api, err)
+	}
+	return raw, nil
+}
+
+// send makes one call below the clinic's path with a body as it is, and has take read
+// the answer's unless it is a refusal.
+func (r *remote) send(caller context.Context, timeout time.Duration, method, path string, body io.Reader, take func(io.Reader) error, headers ...string) error {
+	if err := r.complete(); err != nil {
+		return err
+	}
+	if r.clinic == "" {
+		return usage("there is no clinic: set HELSEBRO_CLINIC or --clinic")
+	}
+	ctx, cancel := context.WithTimeout(caller, timeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.api, "/")+"/v1/clinics/"+url.PathEscape(r.clinic)+path, body)
 	if err != nil {
-		return nil, usage("the request cannot be made: check the API's address and the ids")
+		return usage("the request cannot be made: check the API's address and the ids")
+	}
+	if f, ok := body.(*os.File); ok {
+		if info, err := f.Stat(); err == nil {
+			req.ContentLength = info.Size() // what is too large is refused before it is sent
+		}
 	}
 	req.Header.Set("Authorization", "Bearer "+r.token)
 	req.Header.Set("Accept", "application/json")
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil && caller.Err() != nil {
-		return nil, caller.Err()
+		return caller.Err()
 	}
 	if err != nil {
-		return nil, noAnswer(r.api, err)
+		return noAnswer(r.api, err)
 	}
 	defer res.Body.Close() //nolint:errcheck // everything is read, or the connection is given up
-	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
-	if err != nil {
-		return nil, noAnswer(r.api, err)
-	}
 	if res.StatusCode >= http.StatusBadRequest {
-		f := &refusal{}
-		if json.Unmarshal(raw, &f.Problem) != nil || f.Detail == "" {
-			f.Detail = "the API answered " + res.Status + " without saying why: is " + r.api + " a Helsebro API?"
-		}
-		f.Status = res.StatusCode
-		return nil, f
+		return r.refused(res)
 	}
-	return raw, nil
+	return take(res.Body)
+}
+
+// refused reads why the API did not do it.
+func (r *remote) refused(res *http.Response) error {
+	raw, err := r.whole(res.Body)
+	if err != nil {
+		return err
+	}
+	f := &refusal{}
+	if json.Unmarshal(raw, &f.Problem) != nil || f.Detail == "" {
+		f.Detail = "the API answered " + res.Status + " without saying why: is " + r.api + " a Helsebro API?"
+	}
+	f.Status = res.StatusCode
+	return f
 }
 
 // get reads one resource.

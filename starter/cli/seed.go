@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/client"
@@ -32,9 +35,10 @@ func demoSeedCommand(env Environment) *cobra.Command {
 		Short: "Write the demonstration clinic over the API, with calendar, slots and patients",
 		Long: `Write the demonstration clinic over the API: settings, one calendar, three types of
 appointment (one hidden), online slots of the next two weeks, and two patients: one
-who books on Helsenorge, and one whose e-mail bounces and whose phone works. It acts
-as the clinic's administrator and its record system, by tokens of the development
-issuer in DIR, as demo init made it. It prints what to do next, with the ids.
+who books on Helsenorge, and one whose e-mail bounces and whose phone works. It
+activates the clinic and its GP on Helsenorge. It acts as the clinic's administrator,
+its record system and the operator, by tokens of the development issuer in DIR, as
+demo init made it. It prints what to do next, with the ids.
 
 It is safe to repeat; on another day it adds the slots of that day's two weeks.`,
 		Example: `  helsebro demo seed .docker/config`,
@@ -59,13 +63,18 @@ It is safe to repeat; on another day it adds the slots of that day's two weeks.`
 		if err != nil {
 			return err
 		}
-		return seed(cmd.Context(), env.Out, admin, record)
+		operator, err := as(demo.Operator)
+		if err != nil {
+			return err
+		}
+		return seed(cmd.Context(), env.Out, admin, record, operator)
 	})
 	return cmd
 }
 
-// seed writes what the administrator sets up and what the record system knows.
-func seed(ctx context.Context, out io.Writer, admin, record *remote) error {
+// seed writes what the administrator sets up and what the record system knows, and
+// activates the clinic.
+func seed(ctx context.Context, out io.Writer, admin, record, operator *remote) error {
 	slots := demo.Slots(time.Now())
 	patient := demo.Patient()
 	written := []struct {
@@ -85,6 +94,10 @@ func seed(ctx context.Context, out io.Writer, admin, record *remote) error {
 		}
 		fmt.Fprintln(out, "written ", w.what)
 	}
+	if err := activate(ctx, operator, demo.Clinic()); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "activated the clinic and its GP on Helsenorge")
 	citizen := simulator.Citizen(bookingCitizen)
 	raw, err := record.call(ctx, http.MethodPut, "/patients/bulk", api.PatientList{Patients: []client.PatientRecord{
 		{
@@ -123,4 +136,23 @@ arrives. The other one books on Helsenorge, which tells him.
 `, demo.Inactive, ids.PatientIDs[0], slots[len(slots)-2].ID, made, made, slots[len(slots)-1].ID, made,
 		demo.GPHerID, bookingCitizen, bookingCitizen)
 	return err
+}
+
+// activate activates a clinic and its GPs, where that is not done already.
+func activate(ctx context.Context, operator *remote, clinic pg.Clinic) error {
+	var l api.List[pg.Integration]
+	if _, err := operator.get(ctx, "/integration", &l); err != nil {
+		return err
+	}
+	for _, c := range demo.Activation(clinic) {
+		if slices.ContainsFunc(l.Items, func(i pg.Integration) bool { return i.StaffID == c.StaffID && i.Status == contract.StatusActive }) {
+			continue
+		}
+		if _, err := operator.call(ctx, http.MethodPost, "/integration/"+string(c.Kind), api.ActivationRequest{
+			StaffID: c.StaffID, Key: string(c.Key),
+		}, "Idempotency-Key", c.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -31,7 +31,7 @@ const (
 
 func simulateCommand(env Environment) *cobra.Command {
 	return parent("simulate", "Helsenorge as a counterpart, on a development machine",
-		simulateServeCommand(env), simulateSendCommand(env), simulateReceivedCommand(env),
+		simulateServeCommand(env), simulateSendCommand(env), simulateThreadsCommand(env), simulateReceivedCommand(env),
 		simulateSlotsCommand(env), simulateBookCommand(env), simulateCancelCommand(env), simulateWishCommand(env),
 		simulatePractitionersCommand(env), simulateTestCommand(env), simulateAppointmentsCommand(env),
 		simulateActivityCommand(env, "active", "Let a citizen be reached on Helsenorge"),
@@ -178,38 +178,6 @@ func (s *simulated) failed(err error) error {
 		r.Status, r.Detail = http.StatusUnprocessableEntity, e.Error()
 		return r
 	}
-}
-
-func simulateSendCommand(env Environment) *cobra.Command {
-	var a simulator.Action
-	var kind string
-	cmd := &cobra.Command{
-		Use:   "send",
-		Short: "Write to a clinic as an invented citizen",
-		Example: `  helsebro simulate send --kind e-consultation --to 8000002
-  helsebro simulate send --kind e-contact --to 8000003 --citizen 7 --subject Attest --text 'Hei'
-  helsebro simulate send --kind reply --to 8000002 --in-reply-to 6f1c3a52-3a0b-4f5e-9d0e-1f5a7f0c7b11`,
-		Args: cobra.NoArgs,
-	}
-	s := callsSimulator(cmd, env)
-	kinds := []string{string(simulator.EConsultation), string(simulator.EContact), string(simulator.Renewal), string(simulator.Reply)}
-	f := cmd.Flags()
-	f.StringVar(&kind, "kind", "", "one of "+strings.Join(kinds, ", ")+" (required)")
-	f.IntVar(&a.To, "to", 0, "HER-id of the party that is written to (required)")
-	f.IntVar(&a.Citizen, "citizen", 1, "who writes: the same number is the same invented person")
-	f.IntVar(&a.By, "by", 0, "number of another citizen who acts for him, as a parent")
-	f.StringVar(&a.Subject, "subject", "", "subject (default an invented one)")
-	f.StringVar(&a.Text, "text", "", "text (default an invented one)")
-	f.StringVar(&a.InReplyTo, "in-reply-to", "", "MsgId that a reply answers")
-	f.IntVar(&a.Times, "times", 1, "how often the same message is delivered")
-	for _, name := range []string{"kind", "to"} {
-		_ = cmd.MarkFlagRequired(name) // the flag is defined above
-	}
-	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
-		a.Kind = simulator.Kind(kind)
-		return s.act(cmd.Context(), a)
-	})
-	return cmd
 }
 
 // act does what a citizen does and shows what was sent for it.

@@ -269,10 +269,11 @@ func simulateActivityCommand(env Environment, name, short string) *cobra.Command
 	a := simulator.Activity{}
 	cmd := &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
-		Example: "  helsebro simulate " + name + " --citizen 7",
+		Example: "  helsebro simulate " + name + " --citizen 7\n  helsebro simulate " + name + " --citizen 7 --to 8000002",
 	}
 	s := callsSimulator(cmd, env)
 	cmd.Flags().IntVar(&a.Citizen, "citizen", 1, "who it is")
+	cmd.Flags().IntVar(&a.To, "to", 0, "HER-id of a party that is told of it (default none)")
 	if name == "active" {
 		cmd.Flags().BoolVar(&a.ViaOthers, "via-others", false, "through who represents him only, as a child is")
 	}

@@ -28,7 +28,8 @@ type Answer struct {
 	// ID is the caller's idempotency key, a UUID: the same id again is the same
 	// answer. Empty makes a new one, and a retry then makes a second answer.
 	ID string
-	// Code is the answer's code of 7602, one of contract.AnswerCodes.
+	// Code is the answer's code of 7602, one of contract.AnswerCodes. A renewal request's
+	// may be empty: the decisions on its prescriptions tell. An e-dialogue's is.
 	Code string
 	// Subject is optional, at most MaxSubjectRunes on one line.
 	Subject string
@@ -39,6 +40,14 @@ type Answer struct {
 	InReplyTo string
 	// FollowUp adds to an answer already given.
 	FollowUp bool
+	// Close says that the dialogue ends with it: an e-consultation says so on Helsenorge
+	// (13), an e-contact ends here only. The citizen may write again nevertheless.
+	Close bool
+	// Attachments are the ids of uploaded files that go with it, in this order.
+	Attachments []string
+	// Items are the decisions on every prescription of a renewal request, each once;
+	// none where the code says it of all.
+	Items []pg.ItemDecision
 }
 
 // Answer stores the answer's text and asks the dialogue's lifecycle to send it. On
@@ -47,9 +56,9 @@ type Answer struct {
 //
 // Idempotent by Answer.ID: the same id and content return the same result, the
 // same id with other content is a duplicate. Errors: invalid names each field,
-// unsupported is a code that this version cannot send, conflict carries the state
-// that stands in the way. A refused answer leaves nothing behind; after unavailable
-// the same id takes it up again.
+// too-large is files of more than a message holds, conflict carries the state that
+// stands in the way. A refused answer leaves nothing behind; after unavailable the same
+// id takes it up again.
 func (c *Client) Answer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, a Answer) (contract.AnswerAccepted, error) {
 	if err := allow(by, identity.RightDialogueAnswer, clinicID); err != nil {
 		return contract.AnswerAccepted{}, err
@@ -58,7 +67,7 @@ func (c *Client) Answer(ctx context.Context, by identity.Principal, clinicID, di
 		return contract.AnswerAccepted{}, err
 	}
 	drafted, err := c.store.DraftAnswer(ctx, by, clinicID, dialogueID, pg.Draft{
-		ID: a.ID, Code: a.Code, InReplyTo: a.InReplyTo, Subject: a.Subject, Text: a.Text,
+		ID: a.ID, Code: a.Code, InReplyTo: a.InReplyTo, Subject: a.Subject, Text: a.Text, Close: a.Close, Attachments: a.Attachments, Items: a.Items,
 	})
 	if err != nil {
 		return contract.AnswerAccepted{}, err
@@ -67,9 +76,9 @@ func (c *Client) Answer(ctx context.Context, by identity.Principal, clinicID, di
 		return contract.AnswerAccepted{AnswerID: a.ID, Status: drafted.Status}, nil
 	}
 	failpoint.Hit(failpoint.AnswerDrafted)
-	// The command names the message that the draft answers: the lifecycle and the
-	// database must not think of different ones.
-	a.InReplyTo = drafted.InReplyTo
+	// The command names the message that the draft answers, and the code that its
+	// decisions come to: the lifecycle and the database must not think of different ones.
+	a.InReplyTo, a.Code = drafted.InReplyTo, drafted.Code
 	var accepted contract.AnswerAccepted
 	cmd, err := answerTo(clinicID, dialogueID, drafted.Process, a)
 	if err == nil {
@@ -87,13 +96,6 @@ func (c *Client) Answer(ctx context.Context, by identity.Principal, clinicID, di
 // check refuses what no dialogue could take, names every fault at once, and
 // brings the fields to the form that is stored.
 func (a *Answer) check() error {
-	if contract.NeedsM1(a.Code) {
-		const why = "needs M1 documents, which this version does not write"
-		return &apperr.Error{
-			Kind: apperr.Unsupported, Message: "the code " + a.Code + " " + why,
-			Fields: []apperr.Field{{Path: "code", Rule: why}},
-		}
-	}
 	if a.ID == "" {
 		a.ID = uuid.NewString()
 	}
@@ -102,7 +104,6 @@ func (a *Answer) check() error {
 	a.Subject = strings.TrimSpace(a.Subject)
 	var f faults
 	f.check(isID(a.ID), "id", "a UUID: the idempotency key")
-	f.check(a.Code != "", "code", "required: a code of 7602, such as %s", contract.AnswerFromPractitioner)
 	f.check(a.InReplyTo == "" || isID(a.InReplyTo), "inReplyTo", "the id of a message of the dialogue")
 	f.check(a.Text != "", "text", "required")
 	f.text("text", a.Text, MaxTextRunes)
@@ -120,15 +121,8 @@ func answerTo(clinicID, dialogueID string, process contract.Process, a Answer) (
 			Path: "code", Rule: "one of " + strings.Join(allowed, ", ") + " for " + string(process),
 		})
 	}
-	cmd := command{
-		id: a.ID, process: process, about: string(process) + ", dialogue " + dialogueID, update: contract.UpdateAnswer,
-		args:       contract.AnswerCommand{AnswerID: a.ID, Code: a.Code, InReplyTo: a.InReplyTo, FollowUp: a.FollowUp},
-		workflowID: contract.DialogueWorkflowID(dialogueID), workflow: contract.DialogueWorkflow,
-		input: contract.DialogueInput{ClinicID: clinicID, DialogueID: dialogueID, Process: process, Resume: true},
-	}
-	if process == contract.ProcessPrescription {
-		cmd.workflowID, cmd.workflow = contract.PrescriptionWorkflowID(dialogueID), contract.PrescriptionWorkflow
-		cmd.input = contract.PrescriptionInput{ClinicID: clinicID, DialogueID: dialogueID, Resume: true}
-	}
+	cmd := toDialogue(clinicID, dialogueID, process, a.ID)
+	cmd.update = contract.UpdateAnswer
+	cmd.args = contract.AnswerCommand{AnswerID: a.ID, Code: a.Code, InReplyTo: a.InReplyTo, FollowUp: a.FollowUp, Close: a.Close}
 	return cmd, nil
 }

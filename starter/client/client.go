@@ -14,6 +14,7 @@ package client
 
 import (
 	"context"
+	"io"
 	"time"
 
 	sdkclient "go.temporal.io/sdk/client"
@@ -22,17 +23,26 @@ import (
 	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/scan"
 )
 
 // Store is what the client needs of the database.
 type Store interface {
-	Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.InboxItem, error)
+	Inbox(ctx context.Context, by identity.Principal, clinicID string, q pg.DialogueQuery) (pg.Page[pg.InboxItem], error)
+	Inboxes(ctx context.Context, by identity.Principal, clinicID string) ([]pg.InboxCount, error)
+	Dialogues(ctx context.Context, by identity.Principal, clinicID string, q pg.DialogueQuery) (pg.Page[pg.DialogueItem], error)
 	ReadDialogue(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Dialogue, error)
-	ReadAttachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, id string) (pg.File, []byte, error)
+	ReadAttachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, id string) (pg.File, io.Reader, error)
+	StoreFile(ctx context.Context, by identity.Principal, clinicID string, n pg.NewFile, content io.Reader, check func(open func() (io.Reader, error)) error) (pg.File, error)
 	DraftAnswer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, d pg.Draft) (pg.Drafted, error)
 	DropDraft(ctx context.Context, clinicID, id string, attempt int) error
+	DraftDialogue(ctx context.Context, by identity.Principal, clinicID string, n pg.NewDialogue) (pg.DraftedDialogue, error)
+	DraftDialogueChange(ctx context.Context, by identity.Principal, clinicID string, ch pg.DialogueChange) (pg.DraftedDialogueChange, error)
+	DropDialogueChange(ctx context.Context, clinicID, id string, attempt int) error
+	DialogueChanged(ctx context.Context, clinicID, commandID string) (pg.DraftedDialogueChange, error)
 	Ledger(ctx context.Context, by identity.Principal, clinicID, dialogueID string) ([]pg.LedgerLine, error)
-	Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error)
+	LedgerOfMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) ([]pg.LedgerLine, error)
+	Cases(ctx context.Context, by identity.Principal, clinicID string, q pg.CaseQuery) (pg.Page[pg.Case], error)
 	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
 	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error
 	PutClinic(ctx context.Context, by identity.Principal, c pg.Clinic) error
@@ -40,10 +50,13 @@ type Store interface {
 	PatientByNationalID(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error)
 	ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error
 	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
+	Refused(ctx context.Context, by identity.Principal, what string) error
 	Quarantined(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
 	Calendar
 	Appointments
 	Patients
+	PortalDialogues
+	Integrations
 }
 
 // Calendar is what the client needs of the database to set calendars up.
@@ -95,6 +108,7 @@ type Temporal interface {
 	NewWithStartWorkflowOperation(options sdkclient.StartWorkflowOptions, workflow any, args ...any) sdkclient.WithStartWorkflowOperation
 	UpdateWithStartWorkflow(ctx context.Context, options sdkclient.UpdateWithStartWorkflowOptions) (sdkclient.WorkflowUpdateHandle, error)
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
+	SignalWithStartWorkflow(ctx context.Context, workflowID, signalName string, arg any, options sdkclient.StartWorkflowOptions, workflow any, args ...any) (sdkclient.WorkflowRun, error)
 	QueryWorkflowWithOptions(ctx context.Context, request *sdkclient.QueryWorkflowWithOptionsRequest) (*sdkclient.QueryWorkflowWithOptionsResponse, error)
 }
 
@@ -102,11 +116,24 @@ type Temporal interface {
 type Client struct {
 	store    Store
 	temporal Temporal
+	scanner  scan.Scanner
+	activity Activity
 }
 
+// Option adds to a client what not every installation has.
+type Option func(*Client)
+
+// WithActivity has Helsenorge asked who is active there; without it the last known
+// status of a patient counts.
+func WithActivity(a Activity) Option { return func(c *Client) { c.activity = a } }
+
 // New makes a client. It does no I/O.
-func New(store Store, temporal Temporal) *Client {
-	return &Client{store: store, temporal: temporal}
+func New(store Store, temporal Temporal, options ...Option) *Client {
+	c := &Client{store: store, temporal: temporal, scanner: scan.Off{}}
+	for _, add := range options {
+		add(c)
+	}
+	return c
 }
 
 // allow checks the right first and then the clinic: a refusal for a missing right

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -52,7 +54,11 @@ type fakeStore struct {
 	limit   int
 	patient pg.Patient
 	ledger  []pg.LedgerLine
+	kept    []byte
 	fakeCalendar
+	fakeIntegrations
+	fakeEDialogues
+	fakeDialogues
 }
 
 func newStore(process contract.Process) *fakeStore {
@@ -70,11 +76,18 @@ func (s *fakeStore) DraftAnswer(_ context.Context, _ identity.Principal, _, dial
 	if dialogue != dialogueID {
 		return pg.Drafted{}, apperr.New(apperr.NotFound, "the clinic has no such dialogue")
 	}
-	if first, ok := s.drafts[d.ID]; ok && first != d {
+	if first, ok := s.drafts[d.ID]; ok && !reflect.DeepEqual(first, d) {
 		return pg.Drafted{}, apperr.New(apperr.Duplicate, "an answer with this id and other content exists: choose a new id")
 	}
 	s.drafts[d.ID] = d
-	return pg.Drafted{Process: s.process, InReplyTo: messageID}, nil
+	switch {
+	case d.Code != "":
+	case s.process == contract.ProcessPrescription:
+		d.Code = contract.AnswerPartlyRenewed // what the decisions come to
+	case s.process == contract.ProcessEDialogue:
+		d.Code = contract.InHouse
+	}
+	return pg.Drafted{Process: s.process, InReplyTo: messageID, Code: d.Code}, nil
 }
 
 func (s *fakeStore) DropDraft(_ context.Context, _, id string, _ int) error {
@@ -83,10 +96,29 @@ func (s *fakeStore) DropDraft(_ context.Context, _, id string, _ int) error {
 	return nil
 }
 
-func (s *fakeStore) Inbox(_ context.Context, _ identity.Principal, _ string, limit int) ([]pg.InboxItem, error) {
-	s.limit = limit
+func (s *fakeStore) Inbox(_ context.Context, _ identity.Principal, _ string, q pg.DialogueQuery) (pg.Page[pg.InboxItem], error) {
+	s.limit = q.Limit
 	s.called("Inbox")
+	return pg.Page[pg.InboxItem]{Items: []pg.InboxItem{{DialogueItem: secret}}, Next: "next"}, nil
+}
+
+func (s *fakeStore) Inboxes(context.Context, identity.Principal, string) ([]pg.InboxCount, error) {
+	s.called("Inboxes")
 	return nil, nil
+}
+
+func (s *fakeStore) Dialogues(_ context.Context, _ identity.Principal, _ string, q pg.DialogueQuery) (pg.Page[pg.DialogueItem], error) {
+	s.limit = q.Limit
+	s.called("Dialogues")
+	return pg.Page[pg.DialogueItem]{Items: []pg.DialogueItem{secret}, Next: "next"}, nil
+}
+
+// secret is a dialogue whose title and name not everybody may read.
+var secret = pg.DialogueItem{DialogueID: dialogueID, Title: "Prøvesvar", Patient: "Kari Nordmann", PatientID: messageID}
+
+func (s *fakeStore) Refused(_ context.Context, by identity.Principal, what string) error {
+	s.called("Refused " + string(by.Role) + " " + what)
+	return nil
 }
 
 func (s *fakeStore) ReadDialogue(context.Context, identity.Principal, string, string) (pg.Dialogue, error) {
@@ -94,9 +126,25 @@ func (s *fakeStore) ReadDialogue(context.Context, identity.Principal, string, st
 	return pg.Dialogue{}, nil
 }
 
-func (s *fakeStore) ReadAttachment(context.Context, identity.Principal, string, string, string) (pg.File, []byte, error) {
+func (s *fakeStore) ReadAttachment(context.Context, identity.Principal, string, string, string) (pg.File, io.Reader, error) {
 	s.called("ReadAttachment")
 	return pg.File{}, nil, nil
+}
+
+// StoreFile reads the content as the database does: to its end, then again for check.
+func (s *fakeStore) StoreFile(_ context.Context, _ identity.Principal, _ string, n pg.NewFile, content io.Reader,
+	check func(func() (io.Reader, error)) error,
+) (pg.File, error) {
+	s.called("StoreFile")
+	kept, err := io.ReadAll(content)
+	if err == nil {
+		err = check(func() (io.Reader, error) { return bytes.NewReader(kept), nil })
+	}
+	if err != nil {
+		return pg.File{}, err
+	}
+	s.kept = kept
+	return pg.File{ID: fileID, MIME: n.MIME, Description: n.Description, Size: int64(len(kept))}, nil
 }
 
 func (s *fakeStore) Ledger(context.Context, identity.Principal, string, string) ([]pg.LedgerLine, error) {
@@ -104,9 +152,10 @@ func (s *fakeStore) Ledger(context.Context, identity.Principal, string, string) 
 	return s.ledger, nil
 }
 
-func (s *fakeStore) Cases(context.Context, identity.Principal, string) ([]pg.Case, error) {
+func (s *fakeStore) Cases(_ context.Context, _ identity.Principal, _ string, q pg.CaseQuery) (pg.Page[pg.Case], error) {
+	s.limit = q.Limit
 	s.called("Cases")
-	return nil, nil
+	return pg.Page[pg.Case]{Items: []pg.Case{{ID: "c", Kind: contract.CaseAnswerOverdue}}, Next: "next"}, nil
 }
 
 func (s *fakeStore) Routing(context.Context, identity.Principal, string) (map[contract.Process]routing.Rule, error) {
@@ -306,13 +355,12 @@ func TestAnswerNamesEveryInvalidField(t *testing.T) {
 		kind   apperr.Kind
 		paths  []string
 	}{
-		"nothing":         {client.Answer{}, apperr.Invalid, []string{"code", "text"}},
-		"all wrong":       {client.Answer{ID: "1", InReplyTo: "x", Subject: "a\nb", Text: "a\x00"}, apperr.Invalid, []string{"id", "code", "inReplyTo", "text", "subject"}},
+		"nothing":         {client.Answer{}, apperr.Invalid, []string{"text"}},
+		"all wrong":       {client.Answer{ID: "1", InReplyTo: "x", Subject: "a\nb", Text: "a\x00"}, apperr.Invalid, []string{"id", "inReplyTo", "text", "subject"}},
 		"too long":        {client.Answer{Code: "12", Text: strings.Repeat("ø", client.MaxTextRunes+1), Subject: strings.Repeat("å", client.MaxSubjectRunes+1)}, apperr.Invalid, []string{"text", "subject"}},
 		"blank":           {client.Answer{Code: "12", Text: " \n "}, apperr.Invalid, []string{"text"}},
 		"not UTF-8":       {client.Answer{Code: "12", Text: "a\xff"}, apperr.Invalid, []string{"text"}},
-		"renewed":         {client.Answer{Code: "14", Text: "Ja"}, apperr.Unsupported, []string{"code"}},
-		"partly renewed":  {client.Answer{Code: "32", Text: "Ja"}, apperr.Unsupported, []string{"code"}},
+		"renewed":         {client.Answer{Code: "14", Text: "Ja"}, apperr.Invalid, []string{"code"}},
 		"no code of ours": {client.Answer{Code: "19", Text: "Ja"}, apperr.Invalid, []string{"code"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -347,7 +395,7 @@ func TestAnswerThatTheProcessDoesNotTakeNamesTheAllowedCodes(t *testing.T) {
 	_, err := client.New(store, &fakeTemporal{}).Answer(t.Context(), practitioner(), clinicID, dialogueID, client.Answer{Code: "12", Text: "Hei"})
 	var e *apperr.Error
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, []apperr.Field{{Path: "code", Rule: "one of 14, 32, 15, 26, 30 for prescription"}}, e.Fields)
+	require.Equal(t, []apperr.Field{{Path: "code", Rule: "one of 14, 32, 15, 26 for prescription"}}, e.Fields)
 }
 
 func TestRefusedAnswerDropsItsDraft(t *testing.T) {
@@ -420,7 +468,15 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 	t.Parallel()
 	methods := map[string]method{
 		"Inbox": {identity.RightInboxRead, func(c *client.Client, p identity.Principal) error {
-			_, err := c.Inbox(t.Context(), p, clinicID, 0)
+			_, err := c.Inbox(t.Context(), p, clinicID, pg.DialogueQuery{})
+			return err
+		}},
+		"Inboxes": {identity.RightInboxRead, func(c *client.Client, p identity.Principal) error {
+			_, err := c.Inboxes(t.Context(), p, clinicID)
+			return err
+		}},
+		"Dialogues": {identity.RightDialogueRead, func(c *client.Client, p identity.Principal) error {
+			_, err := c.Dialogues(t.Context(), p, clinicID, pg.DialogueQuery{})
 			return err
 		}},
 		"Dialogue": {identity.RightMessageRead, func(c *client.Client, p identity.Principal) error {
@@ -429,6 +485,10 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 		}},
 		"Attachment": {identity.RightMessageRead, func(c *client.Client, p identity.Principal) error {
 			_, _, err := c.Attachment(t.Context(), p, clinicID, dialogueID, messageID)
+			return err
+		}},
+		"Upload": {identity.RightDialogueAnswer, func(c *client.Client, p identity.Principal) error {
+			_, err := c.Upload(t.Context(), p, clinicID, client.Upload{Size: -1}, strings.NewReader("%PDF-1.7"))
 			return err
 		}},
 		"Answer": {identity.RightDialogueAnswer, func(c *client.Client, p identity.Principal) error {
@@ -440,7 +500,7 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 			return err
 		}},
 		"Cases": {identity.RightCaseRead, func(c *client.Client, p identity.Principal) error {
-			_, err := c.Cases(t.Context(), p, clinicID)
+			_, err := c.Cases(t.Context(), p, clinicID, pg.CaseQuery{})
 			return err
 		}},
 		"Routing": {identity.RightRoutingRead, func(c *client.Client, p identity.Principal) error {
@@ -474,6 +534,8 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 		}},
 	}
 	maps.Copy(methods, appointmentMethods(t.Context()))
+	maps.Copy(methods, integrationMethods(t.Context()))
+	maps.Copy(methods, portalMethods(t.Context()))
 	roles := []identity.Role{
 		identity.RoleClinicAdministrator, identity.RolePractitioner, identity.RoleStaff,
 		identity.RolePortal, identity.RoleOperator, identity.RoleAuditor, identity.RoleService, "",
@@ -523,12 +585,15 @@ func TestPutClinicNamesEveryInvalidField(t *testing.T) {
 	bad := clinic()
 	bad.Name, bad.HerID, bad.OrganisationNumber = "", 0, "12"
 	bad.Staff = append(bad.Staff, pg.Staff{ID: staffID, Name: "x", Role: "chief"})
+	bad.Staff[0].DeputyID = staffID
+	bad.Staff[1].DeputyID, bad.Staff[1].AbsentUntil = messageID, time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
 	bad.Parties[0].Processes = []string{"TELEX"}
 	bad.Parties[0].StaffID = "nobody"
 	operator := identity.Principal{Subject: "op", Role: identity.RoleOperator}
 	err := client.New(newStore(""), &fakeTemporal{}).PutClinic(t.Context(), operator, bad)
 	require.ElementsMatch(t, []string{
 		"name", "herId", "organisationNumber", "staff[1].id", "staff[1].subject", "staff[1].role",
+		"staff[0].deputyId", "staff[1].deputyId", "staff[1].absentFrom",
 		"parties[0].staffId", "parties[0].processes[0]",
 	}, paths(t, err))
 }
@@ -563,7 +628,7 @@ func TestListsAreBounded(t *testing.T) {
 	t.Parallel()
 	for asked, given := range map[int]int{0: client.DefaultLimit, -1: client.DefaultLimit, 7: 7, 10_000: client.MaxLimit} {
 		store := newStore("")
-		_, err := client.New(store, &fakeTemporal{}).Inbox(t.Context(), practitioner(), clinicID, asked)
+		_, err := client.New(store, &fakeTemporal{}).Inbox(t.Context(), practitioner(), clinicID, pg.DialogueQuery{Limit: asked})
 		require.NoError(t, err)
 		require.Equal(t, given, store.limit)
 	}
@@ -593,7 +658,7 @@ func TestExplainSaysWhatTemporalKnows(t *testing.T) {
 			store.ledger = []pg.LedgerLine{{Key: "receipt/1", Effect: pg.EffectReceipt}}
 			got, err := client.New(store, &fakeTemporal{queries: c.queries}).Explain(t.Context(), practitioner(), clinicID, dialogueID)
 			require.NoError(t, err)
-			require.Equal(t, store.ledger, got.Lines)
+			require.Equal(t, []client.ExplainedLine{{LedgerLine: store.ledger[0], Words: client.Effect(store.ledger[0])}}, got.Lines)
 			require.Equal(t, c.status, got.Lifecycle.Status)
 			require.Equal(t, c.id, got.Lifecycle.WorkflowID)
 			require.Contains(t, got.Lifecycle.Note, c.note)

@@ -44,18 +44,7 @@ func (c *Client) give(ctx context.Context, clinicID string, cmd command, accepte
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	handle, err := c.temporal.UpdateWithStartWorkflow(ctx, sdkclient.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: c.temporal.NewWithStartWorkflowOperation(sdkclient.StartWorkflowOptions{
-			ID:                       cmd.workflowID,
-			TaskQueue:                contract.QueueLifecycle,
-			WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-			WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-			TypedSearchAttributes: temporal.NewSearchAttributes(
-				contract.AttrClinic.ValueSet(clinicID),
-				contract.AttrProcess.ValueSet(string(cmd.process)),
-				contract.AttrState.ValueSet(string(contract.StatusReceived)),
-			),
-			StaticSummary: cmd.about,
-		}, cmd.workflow, cmd.input),
+		StartWorkflowOperation: c.temporal.NewWithStartWorkflowOperation(cmd.start(clinicID), cmd.workflow, cmd.input),
 		UpdateOptions: sdkclient.UpdateWorkflowOptions{
 			UpdateID:     cmd.id,
 			WorkflowID:   cmd.workflowID,
@@ -71,6 +60,22 @@ func (c *Client) give(ctx context.Context, clinicID string, cmd command, accepte
 		return notTaken(err)
 	}
 	return nil
+}
+
+// start is how the command's lifecycle is started when no run of it is open.
+func (cmd command) start(clinicID string) sdkclient.StartWorkflowOptions {
+	return sdkclient.StartWorkflowOptions{
+		ID:                       cmd.workflowID,
+		TaskQueue:                contract.QueueLifecycle,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			contract.AttrClinic.ValueSet(clinicID),
+			contract.AttrProcess.ValueSet(string(cmd.process)),
+			contract.AttrState.ValueSet(string(contract.StatusReceived)),
+		),
+		StaticSummary: cmd.about,
+	}
 }
 
 // refused drops the draft of a command that was not taken and returns err. A draft

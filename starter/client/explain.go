@@ -12,7 +12,6 @@ import (
 
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/identity"
-	"github.com/helsebro/helsebro/internal/pg"
 )
 
 // queryTimeout bounds the wait for a worker to answer a query: the ledger is the
@@ -23,8 +22,25 @@ const queryTimeout = 3 * time.Second
 type Explanation struct {
 	DialogueID string `json:"dialogueId"`
 	// Lines are the intended effects, oldest first.
-	Lines     []pg.LedgerLine `json:"lines"`
+	Lines     []ExplainedLine `json:"lines"`
 	Lifecycle Lifecycle       `json:"lifecycle"`
+}
+
+// MessageExplanation tells the same of one message, either way.
+type MessageExplanation struct {
+	MessageID string `json:"messageId"`
+	// Lines are the intended effects, oldest first.
+	Lines []ExplainedLine `json:"lines"`
+}
+
+// ExplainMessage reads what was intended for a message, of a citizen or of the clinic,
+// and what became of it. It asks Temporal nothing.
+func (c *Client) ExplainMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) (MessageExplanation, error) {
+	if err := allow(by, identity.RightLedgerRead, clinicID); err != nil {
+		return MessageExplanation{}, err
+	}
+	lines, err := c.store.LedgerOfMessage(ctx, by, clinicID, messageID)
+	return MessageExplanation{MessageID: messageID, Lines: explained(lines)}, err
 }
 
 // LifecycleStatus says how much of a lifecycle can be seen in Temporal.
@@ -68,7 +84,7 @@ func (c *Client) Explain(ctx context.Context, by identity.Principal, clinicID, d
 	// The ledger does not tell the process: a dialogue can have either workflow.
 	var dialogue contract.DialogueState
 	var prescription contract.PrescriptionState
-	return Explanation{DialogueID: dialogueID, Lines: lines, Lifecycle: c.lifecycle(ctx,
+	return Explanation{DialogueID: dialogueID, Lines: explained(lines), Lifecycle: c.lifecycle(ctx,
 		asked{contract.DialogueWorkflowID(dialogueID), &dialogue, func(l *Lifecycle) { l.Dialogue = &dialogue }},
 		asked{contract.PrescriptionWorkflowID(dialogueID), &prescription, func(l *Lifecycle) { l.Prescription = &prescription }},
 	)}, nil

@@ -23,38 +23,12 @@ func bounded(limit int) int {
 	return min(limit, MaxLimit)
 }
 
-// Inbox lists the dialogues in the caller's inboxes, latest first. limit is in
-// rows; 0 means DefaultLimit.
-func (c *Client) Inbox(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.InboxItem, error) {
-	if err := allow(by, identity.RightInboxRead, clinicID); err != nil {
-		return nil, err
-	}
-	return c.store.Inbox(ctx, by, clinicID, bounded(limit))
-}
-
 // Dialogue opens a dialogue with its messages and answers, and marks it read.
 func (c *Client) Dialogue(ctx context.Context, by identity.Principal, clinicID, dialogueID string) (pg.Dialogue, error) {
 	if err := allow(by, identity.RightMessageRead, clinicID); err != nil {
 		return pg.Dialogue{}, err
 	}
 	return c.store.ReadDialogue(ctx, by, clinicID, dialogueID)
-}
-
-// Attachment opens a file of a dialogue. The content is what the citizen sent: it
-// must never be shown as a page of this origin.
-func (c *Client) Attachment(ctx context.Context, by identity.Principal, clinicID, dialogueID, fileID string) (pg.File, []byte, error) {
-	if err := allow(by, identity.RightMessageRead, clinicID); err != nil {
-		return pg.File{}, nil, err
-	}
-	return c.store.ReadAttachment(ctx, by, clinicID, dialogueID, fileID)
-}
-
-// Cases lists what operators are asked to look at, open cases first.
-func (c *Client) Cases(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Case, error) {
-	if err := allow(by, identity.RightCaseRead, clinicID); err != nil {
-		return nil, err
-	}
-	return c.store.Cases(ctx, by, clinicID)
 }
 
 // Audit lists who did what in the clinic, newest first. limit is in rows; 0 means
@@ -64,6 +38,11 @@ func (c *Client) Audit(ctx context.Context, by identity.Principal, clinicID stri
 		return nil, err
 	}
 	return c.store.Audit(ctx, by, clinicID, bounded(limit))
+}
+
+// Refused notes that the caller was refused for want of a right. It needs no right itself.
+func (c *Client) Refused(ctx context.Context, by identity.Principal, what string) error {
+	return c.store.Refused(ctx, by, what)
 }
 
 // Quarantine lists the messages that were kept aside, newest first.

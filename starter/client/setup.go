@@ -90,8 +90,16 @@ func clinicFaults(c pg.Clinic) []apperr.Field {
 		f.check(!subjects[s.Subject], at("subject"), "named twice")
 		f.name(at("name"), s.Name)
 		f.check(slices.Contains(staffRoles, s.Role), at("role"), "one of %v", staffRoles)
+		f.check(s.HerID >= 0, at("herId"), "the person's HER-id in the address registry, or nothing")
 		f.check(s.HPR == "" || (len(s.HPR) <= 9 && isDigits(s.HPR, len(s.HPR))), at("hpr"), "at most nine digits")
+		f.check(s.AbsentUntil.IsZero() || !s.AbsentFrom.IsZero(), at("absentFrom"), "required where absentUntil is there")
+		f.check(s.AbsentUntil.IsZero() || s.AbsentUntil.After(s.AbsentFrom), at("absentUntil"), "after absentFrom")
+		f.check(s.AbsentFrom.IsZero() || s.AbsentFrom.UTC().Year() >= 2000 && s.AbsentFrom.UTC().Year() <= 9999, at("absentFrom"), "an instant of the years 2000 to 9999")
+		f.check(s.AbsentUntil.IsZero() || s.AbsentUntil.UTC().Year() <= 9999, at("absentUntil"), "an instant of the years 2000 to 9999")
 		staff[s.ID], subjects[s.Subject] = true, true
+	}
+	for i, s := range c.Staff {
+		f.check(s.DeputyID == "" || staff[s.DeputyID] && s.DeputyID != s.ID, fmt.Sprintf("staff[%d].deputyId", i), "the id of another of the clinic's staff")
 	}
 	for i, p := range c.Parties {
 		at := func(field string) string { return fmt.Sprintf("parties[%d].%s", i, field) }

@@ -27,6 +27,8 @@ type Store interface {
 	StoreArrival(context.Context, pg.Arrival) (pg.Arrived, error)
 	QuarantineArrival(ctx context.Context, a pg.Arrival, reason string) error
 	HandedOver(ctx context.Context, messageID string) error
+	// Integrations are those whose activations must hear of a change in the registry.
+	Integrations(context.Context) ([]pg.LookedAt, error)
 	// Offers and OfferedPractitioners answer a citizen who waits, and audit it.
 	Offers(ctx context.Context, q pg.OfferQuery) (pg.Offers, error)
 	OfferedPractitioners(ctx context.Context, q pg.OfferQuery) (pg.Offers, error)
@@ -55,12 +57,13 @@ const (
 	attempts = 10
 	// firstPause and longestPause bound the wait between attempts.
 	firstPause, longestPause = 200 * time.Millisecond, 15 * time.Second
-	// partiesEvery is how often new parties are looked for.
+	// partiesEvery is how often new parties, and changes in the registry, are looked for.
 	partiesEvery = 30 * time.Second
 )
 
 // Run listens until ctx ends. A party that is added later is picked up within
-// half a minute; a database that is down is waited for.
+// half a minute, and an activation hears of a change in the registry as soon; a database
+// that is down is waited for.
 func (l *Listener) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	known := map[string]bool{}
@@ -72,7 +75,9 @@ func (l *Listener) Run(ctx context.Context) error {
 		group.Go(func() error { l.queue(ctx, queue, take); return nil })
 	}
 	group.Go(func() error {
+		heard := map[string]told{}
 		for {
+			l.watchRegistry(ctx, heard)
 			ids, err := l.store.Parties(ctx)
 			for _, id := range ids {
 				p, err := l.registry.Party(ctx, id)

@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -163,6 +164,8 @@ func judge(a pg.Arrival, m *helsenorge.Message, problems []helsenorge.Problem) p
 	case m.Head.Process == codes.Test && a.Function == codes.TestRequest:
 		// Every party answers a communication test (HITS 1217 §3.10), wherever it comes.
 		a.Verdict, a.Codes = pg.Refused, []string{codes.TestAnswer}
+	case m.Head.Process == codes.Digitalbruker && tells(a.Function):
+		a.Verdict, a.Activity = pg.Told, activity(m)
 	case !slices.Contains(process.functions, a.Function):
 		// The message was right, the service is not offered, or its code is unknown:
 		// a positive receipt and an answer 26 (HITS 1217 §2.13.3, HIS 80415 §3.3.2).
@@ -195,7 +198,7 @@ var processes = map[string]taken{
 
 // withContent takes over what was read of a message.
 func withContent(a pg.Arrival, m *helsenorge.Message) pg.Arrival {
-	a.WantsReceipt = m.Head.WantsReceipt
+	a.WantsReceipt, a.WrittenAt = m.Head.WantsReceipt, m.Head.GenDate
 	if codes.Known(m.Head.Process) {
 		a.ProcessCode = m.Head.Process
 	}
@@ -221,6 +224,7 @@ func withContent(a pg.Arrival, m *helsenorge.Message) pg.Arrival {
 	for _, f := range m.Attachments {
 		a.Attachments = append(a.Attachments, pg.Attachment{MIME: f.MIME, Description: f.Description, Content: f.Content})
 	}
+	a.Items = medicines(m.Prescriptions)
 	if m.Dialog == nil {
 		return a
 	}
@@ -281,9 +285,23 @@ func readReceipt(a pg.Arrival, r *helsenorge.Receipt) pg.Arrival {
 				code = e.V
 			}
 			a.Settles.Codes = append(a.Settles.Codes, code)
+			a.Settles.Texts = append(a.Settles.Texts, said(e))
 		}
 	}
 	return a
+}
+
+// maxSaid bounds what is kept of an error's own words, in bytes.
+const maxSaid = 1000
+
+// said is what a receipt says beside an error's code: the detail, else its own name of
+// the code. It is free text from outside, for staff alone.
+func said(e helsenorge.ReceiptError) string { return shortened(cmp.Or(e.OT, e.DN)) }
+
+// shortened is a free text that can be kept.
+func shortened(s string) string {
+	s = strings.TrimSpace(s)
+	return strings.ToValidUTF8(s[:min(len(s), maxSaid)], "")
 }
 
 // readReport takes what stands on our error queue. Nothing on it is ever answered.
@@ -306,7 +324,7 @@ func readReport(a pg.Arrival, m *transport.Message) (pg.Arrival, error) {
 		condition = unknownCode
 	}
 	a.Verdict = pg.Settled
-	a.Settles = &pg.Settlement{OriginalTransportID: r.OriginalMessageID, Outcome: contract.OutcomeErrorQueue, Codes: []string{condition}}
+	a.Settles = &pg.Settlement{OriginalTransportID: r.OriginalMessageID, Outcome: contract.OutcomeErrorQueue, Codes: []string{condition}, Texts: []string{shortened(r.Description)}}
 	return a, nil
 }
 

@@ -38,7 +38,7 @@ func (l *Listener) tell(ctx context.Context, m pg.Arrived) error {
 		return l.reply(ctx, contract.TransportErrorActivityID(m.ID), "ReportTransportError", "report a message on its sender's error queue", contract.ReportTransportErrorInput{MessageID: m.ID})
 	case pg.Settled:
 		return l.settled(ctx, m)
-	case pg.Rejected: // its receipt says so
+	case pg.Rejected, pg.Told: // its receipt says so
 	case pg.Noted, pg.Quarantined:
 		return nil
 	}

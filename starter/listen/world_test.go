@@ -37,9 +37,16 @@ type fakeStore struct {
 	mu       sync.Mutex
 	asked    []pg.OfferQuery
 	arrivals []pg.Arrival
+
+	integrations    []pg.LookedAt
+	integrationsErr error
 }
 
 func (s *fakeStore) Parties(context.Context) ([]int, error) { return []int{gp}, nil }
+
+func (s *fakeStore) Integrations(context.Context) ([]pg.LookedAt, error) {
+	return s.integrations, s.integrationsErr
+}
 
 func (s *fakeStore) StoreArrival(_ context.Context, a pg.Arrival) (pg.Arrived, error) {
 	s.mu.Lock()
@@ -89,7 +96,7 @@ func (d *fakeDelivery) Release(context.Context) error { panic("never released") 
 func (d *fakeDelivery) Reject(context.Context) error  { panic("never rejected") }
 
 // fakeTemporal remembers what it was told.
-type fakeTemporal struct{ started, signalled []any }
+type fakeTemporal struct{ started, signalled, activities []any }
 
 func (f *fakeTemporal) SignalWithStartWorkflow(_ context.Context, id, signal string, arg any, _ client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
 	f.started = append(f.started, append([]any{id, signal, arg, workflow}, args...)...)
@@ -101,7 +108,8 @@ func (f *fakeTemporal) SignalWorkflow(_ context.Context, id, _, signal string, a
 	return nil
 }
 
-func (f *fakeTemporal) ExecuteActivity(context.Context, client.StartActivityOptions, any, ...any) (client.ActivityHandle, error) {
+func (f *fakeTemporal) ExecuteActivity(_ context.Context, _ client.StartActivityOptions, activity any, _ ...any) (client.ActivityHandle, error) {
+	f.activities = append(f.activities, activity)
 	return nil, nil
 }
 

@@ -10,11 +10,13 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/helsebro/helsebro/activities/calendar"
+	"github.com/helsebro/helsebro/activities/dialogue"
 	"github.com/helsebro/helsebro/activities/helsenorge"
 	"github.com/helsebro/helsebro/activities/inbox"
 	"github.com/helsebro/helsebro/activities/journal"
 	"github.com/helsebro/helsebro/activities/ledger"
 	"github.com/helsebro/helsebro/activities/notify"
+	preconditions "github.com/helsebro/helsebro/activities/registry"
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/health"
@@ -41,7 +43,7 @@ func Options(cfg config.Worker, logger *slog.Logger) fx.Option {
 		fx.Provide(fx.Annotate(func() fleet.Registration {
 			return fleet.Registration{Queue: contract.QueueLifecycle, Register: func(r worker.Registry) { workflows.Register(r) }}
 		}, fx.ResultTags(fleet.Group))),
-		inbox.Module, journal.Module, ledger.Module, helsenorge.Module, calendar.Module, notify.Module,
+		inbox.Module, journal.Module, ledger.Module, helsenorge.Module, calendar.Module, notify.Module, dialogue.Module, preconditions.Module,
 		fleet.Module,
 	)
 }

@@ -85,25 +85,22 @@ func (r *run) show(ctx workflow.Context) error {
 	return flow.Show(ctx, r.card(), r.state.Status, &r.shown)
 }
 
-// instant is how the card writes an instant.
-const instant = "2006-01-02 15:04 MST"
-
 // card is the status card of the Temporal UI, in Markdown and without a patient.
 func (r *run) card() string {
 	var b strings.Builder
 	f := r.state.Facts
 	fmt.Fprintf(&b, "**%s**\n\n- appointment `%s`, revision %d\n", inWords[r.status()], r.in.AppointmentID, f.Revision)
 	if !f.StartsAt.IsZero() {
-		fmt.Fprintf(&b, "- from %s to %s\n", f.StartsAt.UTC().Format(instant), f.EndsAt.UTC().Format(instant))
+		fmt.Fprintf(&b, "- from %s to %s\n", f.StartsAt.UTC().Format(flow.Instant), f.EndsAt.UTC().Format(flow.Instant))
 	}
 	if r.state.Told < f.Revision {
-		fmt.Fprintf(&b, "- what Helsenorge is told of revision %d is decided at %s, unless it changes again\n", f.Revision, f.TellAt.UTC().Format(instant))
+		fmt.Fprintf(&b, "- what Helsenorge is told of revision %d is decided at %s, unless it changes again\n", f.Revision, f.TellAt.UTC().Format(flow.Instant))
 	}
 	for _, d := range r.state.Open {
 		if d.SentAt.IsZero() {
 			fmt.Fprintf(&b, "- message %s: waits for Helsenorge's queue\n", d.Code)
 		} else {
-			fmt.Fprintf(&b, "- message %s: sent, receipt expected before %s\n", d.Code, d.ReceiptDue.UTC().Format(instant))
+			fmt.Fprintf(&b, "- message %s: sent, receipt expected before %s\n", d.Code, d.ReceiptDue.UTC().Format(flow.Instant))
 		}
 	}
 	for _, n := range r.state.Notices {
@@ -111,7 +108,7 @@ func (r *run) card() string {
 		if n.Asked {
 			what = "not decided yet, asked again at"
 		}
-		fmt.Fprintf(&b, "- %s: %s %s\n", n.Purpose, what, n.At.UTC().Format(instant))
+		fmt.Fprintf(&b, "- %s: %s %s\n", n.Purpose, what, n.At.UTC().Format(flow.Instant))
 	}
 	if r.state.Cases > 0 {
 		fmt.Fprintf(&b, "- operator cases: %d\n", r.state.Cases)

@@ -53,7 +53,6 @@ func (r *run) setup(ctx workflow.Context) error {
 	}
 	r.shown = r.state.Status
 	r.deliveries = delivery.New(ctx, r.in.ClinicID, r.in.AppointmentID, &r.state.Open, r.sent, r.closed)
-	r.deliveries.StopClocks()
 	if err := r.handle(ctx); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/workflows/answerclock"
 	"github.com/helsebro/helsebro/workflows/delivery"
 	"github.com/helsebro/helsebro/workflows/flow"
 )
@@ -26,23 +27,33 @@ type run struct {
 	state contract.DialogueState
 
 	signals *flow.Signals
+	// turn lets a message be placed or a change be applied, one at a time.
+	turn workflow.Mutex
+	// changing is true while a change is being applied: nothing that depends on its
+	// outcome is decided meanwhile.
+	changing bool
 	// loaded is false while a resumed run reads its state: commands wait for it.
 	loaded bool
 	// ending is true once an operator has cancelled: no command is taken any more.
 	ending     bool
 	deliveries *delivery.Deliveries
-	shown      contract.Status
+	clock      *answerclock.Clock
+	// idle is the timer that ends a run in which nothing is owed.
+	idle  flow.Clock
+	shown contract.Status
 }
 
 // setup registers the handlers before anything can block, then restores state.
 func (r *run) setup(ctx workflow.Context) error {
 	r.signals = flow.Listen(ctx)
+	r.turn = workflow.NewMutex(ctx)
 	r.state.Status = contract.StatusReceived
 	if r.in.State != nil {
 		r.state = *r.in.State
 	}
 	r.shown = r.state.Status
 	r.deliveries = delivery.New(ctx, r.in.ClinicID, r.in.DialogueID, &r.state.Open, r.sent, r.closed)
+	r.clock = answerclock.New(r.in.ClinicID, r.in.DialogueID, &r.state.Clock, &r.state.Escalated, r.escalated)
 	if err := r.handle(ctx); err != nil {
 		return err
 	}
@@ -53,6 +64,7 @@ func (r *run) setup(ctx workflow.Context) error {
 	}
 	r.loaded = true
 	r.deliveries.Resume(ctx)
+	r.clock.Run(ctx)
 	return nil
 }
 
@@ -64,8 +76,9 @@ func (r *run) load(ctx workflow.Context) error {
 		return err
 	}
 	r.state = contract.DialogueState{
-		Status: contract.StatusReceived, Seen: out.Seen, LatestMessageID: out.LatestMessageID,
-		LatestAt: out.LatestAt, Messages: out.Messages, Answers: out.Answers, AnswerOwed: out.AnswerOwed, Ended: out.Ended, Open: out.Open,
+		Status: contract.StatusReceived, Process: out.Process, Opened: out.Opened, Seen: out.Seen, Accepted: out.Accepted,
+		LatestMessageID: out.LatestMessageID, LatestAt: out.LatestAt, Messages: out.Messages, Answers: out.Answers,
+		AnswerOwed: out.AnswerOwed, Clock: out.Clock, Ended: out.Ended, Open: out.Open,
 	}
 	r.signals.TakeFirst(out.Unplaced)
 	return nil
@@ -81,32 +94,48 @@ func (r *run) live(ctx workflow.Context) error {
 		if err := r.show(ctx); err != nil {
 			return err
 		}
-		if r.deliveries.MayRenew(ctx) {
+		if r.mayRenew(ctx) {
 			return r.renew(ctx)
 		}
-		happened := func() bool { return r.signals.Waiting() || r.status() != r.shown || r.deliveries.MayRenew(ctx) }
-		if r.owes() {
-			if err := workflow.Await(ctx, func() bool { return happened() || !r.owes() }); err != nil {
-				return r.cancelled(ctx, err)
-			}
-			continue
-		}
-		idle := workflow.Now(ctx).Add(flow.IdleBeforeEnd)
-		woken, err := flow.AwaitUntil(ctx, idle, "end when nobody has written for 30 days", happened)
+		over, err := r.wait(ctx)
 		if err != nil {
 			return r.cancelled(ctx, err)
 		}
-		// Handlers and channels are looked at without blocking in between: whatever
-		// came with the timer is in this workflow task and keeps the run alive.
-		if !woken && !happened() && !r.owes() && workflow.AllHandlersFinished(ctx) {
+		if over {
 			return nil
 		}
 	}
 }
 
+// wait waits for anything to do, and tells whether nobody has written for so long that
+// the run may end.
+func (r *run) wait(ctx workflow.Context) (over bool, err error) {
+	owes := r.owes()
+	happened := func() bool {
+		return r.signals.Waiting() || r.status() != r.shown || r.owes() != owes || r.mayRenew(ctx)
+	}
+	if owes {
+		r.idle.Stop()
+		return false, workflow.Await(ctx, happened)
+	}
+	patience, why := flow.IdleBeforeEnd, "end when nobody has written for 30 days"
+	if len(r.state.Accepted) == 0 && r.state.Messages == 0 && r.state.Answers == 0 {
+		patience, why = flow.EmptyBeforeEnd, "end when nothing comes of the command that was refused"
+	}
+	woken, err := r.idle.AwaitUntil(ctx, workflow.Now(ctx).Add(patience), why, happened)
+	// Handlers and channels are looked at without blocking in between: whatever came
+	// with the timer is in this workflow task and keeps the run alive.
+	return err == nil && !woken && workflow.AllHandlersFinished(ctx), err
+}
+
 // owes tells whether somebody is owed something: then the run must not end.
 func (r *run) owes() bool {
-	return r.state.AnswerOwed || len(r.state.Open) > 0 || r.deliveries.Busy()
+	return r.state.AnswerOwed || len(r.state.Open) > 0 || r.deliveries.Busy() || r.clock.Busy()
+}
+
+// mayRenew tells whether the run should and can continue as new.
+func (r *run) mayRenew(ctx workflow.Context) bool {
+	return r.deliveries.MayRenew(ctx) && !r.clock.Busy()
 }
 
 // renew continues as new with the state. live calls it with empty channels:
@@ -129,6 +158,9 @@ func (r *run) cancelled(ctx workflow.Context, cause error) error {
 	clean, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
 	if err := r.deliveries.WindDown(clean, r.signals, r.take); err != nil {
+		return err
+	}
+	if err := workflow.Await(clean, func() bool { return !r.clock.Busy() }); err != nil {
 		return err
 	}
 	if r.state.AnswerOwed {
@@ -155,64 +187,79 @@ func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 	if r.state.Seen, fresh = flow.Remember(r.state.Seen, m.MsgID); !fresh {
 		return
 	}
+	if err := r.turn.Lock(ctx); err != nil {
+		return // not on a disconnected context
+	}
+	defer r.turn.Unlock()
 	r.state.Messages++
 	// Both are started in one workflow task: one is no reason to wait for the other.
 	placing := flow.Start(ctx, flow.Record, "put the message in the inbox", contract.InboxActivities.DeliverToInbox,
 		contract.DeliverToInboxInput{ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: m.MessageID})
-	if journal := r.journal(ctx, m.MessageID, contract.Inbound); journal != nil {
-		if _, err := journal.Get(ctx); err != nil {
-			r.openCase(ctx, contract.CaseNotJournalled, m.MessageID, string(apperr.KindOf(err)))
-		}
-	}
+	r.journal(ctx, m.MessageID, contract.Inbound)
 	placed, err := placing.Get(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		r.openCase(ctx, contract.CaseNotDelivered, m.MessageID, string(apperr.KindOf(err)))
-	case placed.CaseOpened:
-		r.state.Cases++
 	}
+	r.counted(placed.CaseOpened)
 	if m.Function == contract.FunctionUnread {
 		return
 	}
 	if !m.ReceivedAt.Before(r.state.LatestAt) {
 		r.state.LatestMessageID, r.state.LatestAt = m.MessageID, m.ReceivedAt
 	}
-	r.state.AnswerOwed = true
+	if !r.state.AnswerOwed {
+		r.state.AnswerOwed = true
+		r.clock.Start(m.MessageID, placed.Clock)
+	}
 	r.state.Ended = false
 }
 
-// journal starts the journal entry of an e-consultation's message; other
-// processes are not journalled by themselves (S53).
-func (r *run) journal(ctx workflow.Context, messageID string, d contract.Direction) *flow.Future[contract.WriteJournalEntryOutput] {
-	if r.in.Process != contract.ProcessEConsultation {
-		return nil
+// journal writes an e-consultation's message to the patient's record; other processes
+// are not journalled by themselves (S53).
+func (r *run) journal(ctx workflow.Context, messageID string, d contract.Direction) {
+	if r.process() != contract.ProcessEConsultation {
+		return
 	}
-	f := flow.Start(ctx, flow.Record, "journal the "+string(d)+" message", contract.JournalActivities.WriteJournalEntry,
-		contract.WriteJournalEntryInput{ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: messageID, Direction: d})
-	return &f
+	if _, err := flow.Do(ctx, flow.Record, "journal the "+string(d)+" message", contract.JournalActivities.WriteJournalEntry,
+		contract.WriteJournalEntryInput{ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: messageID, Direction: d}); err != nil {
+		r.openCase(ctx, contract.CaseNotJournalled, messageID, string(apperr.KindOf(err)))
+	}
 }
 
-// sent journals an answer once Helsenorge has it (S50 in both directions).
+// sent journals what Helsenorge now has (S50 in both directions). A conversion that is
+// under way journals only what had left before it.
 func (r *run) sent(ctx workflow.Context, d contract.Delivery) {
 	ctx, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
-	if journal := r.journal(ctx, d.OutboundID, contract.Outbound); journal != nil {
-		if _, err := journal.Get(ctx); err != nil {
-			r.openCase(ctx, contract.CaseNotJournalled, d.OutboundID, string(apperr.KindOf(err)))
-		}
+	r.refresh(ctx)
+	if err := workflow.Await(ctx, func() bool { return !r.changing }); err != nil {
+		return // not on a disconnected context
 	}
+	r.journal(ctx, d.OutboundID, contract.Outbound)
 }
 
 // closed takes note of a delivery's terminal outcome.
 func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome, _ []string) {
-	if outcome != contract.OutcomeAcknowledged {
+	if outcome != contract.OutcomeAcknowledged && outcome != contract.OutcomeDone {
 		r.state.Cases++
 		r.state.Troubled = d.OutboundID
 	}
 }
 
+// escalated shows what a step of the answer clock has done.
+func (r *run) escalated(ctx workflow.Context, caseOpened bool) {
+	r.counted(caseOpened)
+	r.refresh(ctx)
+}
+
+func (r *run) counted(caseOpened bool) {
+	if caseOpened {
+		r.state.Cases++
+	}
+}
+
 func (r *run) openCase(ctx workflow.Context, kind contract.CaseKind, messageID, reason string) {
-	r.state.Cases++
+	r.counted(true)
 	flow.OpenCase(ctx, contract.OpenCaseInput{
 		ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: messageID, Kind: kind, Reason: reason,
 	})

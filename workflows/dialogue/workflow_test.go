@@ -31,6 +31,12 @@ type bench struct {
 func setup(t *testing.T, process contract.Process) *bench {
 	t.Helper()
 	t.Parallel()
+	return newBench(t, process)
+}
+
+// newBench is setup for a further environment in the same test.
+func newBench(t *testing.T, process contract.Process) *bench {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	b := &bench{T: t, env: suite.NewTestWorkflowEnvironment(), do: &fakes.Activities{},
 		in: contract.DialogueInput{ClinicID: "clinic", DialogueID: "dialogue", Process: process}}
@@ -39,6 +45,9 @@ func setup(t *testing.T, process contract.Process) *bench {
 	b.env.SetTestTimeout(time.Minute)
 	return b
 }
+
+// says tells the fakes what the clinic's rules say.
+func (b *bench) says(change func(*fakes.Dialogues)) { fakes.SetDialogues(b.do, change) }
 
 // at runs f after so much of the dialogue's time.
 func (b *bench) at(after time.Duration, f func()) { b.env.RegisterDelayedCallback(f, after) }
@@ -51,25 +60,40 @@ func (b *bench) receipt(id string, outcome contract.Outcome) {
 	b.env.SignalWorkflow(contract.SignalReceiptReceived, contract.ReceiptReceived{OutboundID: id, Outcome: outcome})
 }
 
-// answer gives the command; refused gets the error of a refusal.
-func (b *bench) answer(cmd contract.AnswerCommand, refused func(error)) {
-	b.env.UpdateWorkflow(contract.UpdateAnswer, cmd.AnswerID, &testsuite.TestUpdateCallback{
-		OnAccept: func() {},
-		OnReject: func(err error) {
-			if refused == nil {
-				b.Errorf("answer %s is rejected: %v", cmd.AnswerID, err)
-				return
-			}
+// command gives a command; refused gets the error of a refusal.
+func (b *bench) command(update, id string, arg any, refused func(error)) {
+	took := func(err error) {
+		switch {
+		case err == nil:
+		case refused != nil:
 			refused(err)
-		},
-		OnComplete: func(_ any, err error) {
-			if err != nil && refused != nil {
-				refused(err)
-			} else if err != nil {
-				b.Errorf("answer %s failed: %v", cmd.AnswerID, err)
-			}
-		},
-	}, cmd)
+		default:
+			b.Errorf("%s %s is refused: %v", update, id, err)
+		}
+	}
+	b.env.UpdateWorkflow(update, id, &testsuite.TestUpdateCallback{
+		OnAccept: func() {}, OnReject: took, OnComplete: func(_ any, err error) { took(err) },
+	}, arg)
+}
+
+func (b *bench) answer(cmd contract.AnswerCommand, refused func(error)) {
+	b.command(contract.UpdateAnswer, cmd.AnswerID, cmd, refused)
+}
+
+func (b *bench) open(id, code string, refused func(error)) {
+	b.command(contract.UpdateOpen, id, contract.OpenCommand{MessageID: id, Code: code}, refused)
+}
+
+func (b *bench) change(id string, refused func(error)) {
+	b.command(contract.UpdateChange, id, contract.ChangeCommand{CommandID: id}, refused)
+}
+
+// refusals collects refusals of one kind.
+func (b *bench) refusals(kind apperr.Kind, count *int) func(error) {
+	return func(err error) {
+		require.Truef(b, apperr.Is(err, kind), "%v", err)
+		*count++
+	}
 }
 
 func (b *bench) state() contract.DialogueState {
@@ -310,7 +334,7 @@ func TestContinueAsNewLosesNothing(t *testing.T) {
 	require.Len(t, s.Open, 1, "the receipt is awaited by the next run")
 
 	// The next run.
-	n := setupNext(t, b.in.Process)
+	n := newBench(t, b.in.Process)
 	n.in.State = &s
 	n.at(0, func() { n.message(second, "22") })
 	n.at(time.Hour, func() {
@@ -323,17 +347,6 @@ func TestContinueAsNewLosesNothing(t *testing.T) {
 	require.NoError(t, n.env.GetWorkflowError())
 	require.Equal(t, []string{"SendMessage answer-2"}, fakes.Calls(n.do))
 	require.Equal(t, 3, n.state().Messages)
-}
-
-// setupNext is setup for a second environment in the same test.
-func setupNext(t *testing.T, process contract.Process) *bench {
-	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	b := &bench{T: t, env: suite.NewTestWorkflowEnvironment(), do: &fakes.Activities{},
-		in: contract.DialogueInput{ClinicID: "clinic", DialogueID: "dialogue", Process: process}}
-	workflows.Register(b.env)
-	b.env.RegisterActivity(b.do)
-	return b
 }
 
 func TestCancellationTakesInWhatHasCome(t *testing.T) {

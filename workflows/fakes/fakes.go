@@ -18,8 +18,9 @@ type Activities struct {
 	mu    sync.Mutex
 	calls []string
 	fail  map[string]error
-	// appointments is changed by Set only.
+	// appointments is changed by Set only, dialogues by SetDialogues.
 	appointments Appointments
+	dialogues    Dialogues
 	// Loaded is what LoadDialogue answers.
 	Loaded contract.LoadDialogueOutput
 	// Stands is the outcome that CloseDelivery answers, when not the one asked for.
@@ -63,7 +64,9 @@ func (a *Activities) called(name, about string) error {
 
 // DeliverToInbox implements contract.InboxActivities.
 func (a *Activities) DeliverToInbox(_ context.Context, in contract.DeliverToInboxInput) (contract.DeliverToInboxOutput, error) {
-	return contract.DeliverToInboxOutput{Places: 1, Rule: "selected"}, a.called("DeliverToInbox", in.MessageID)
+	return rule(a, "DeliverToInbox "+in.MessageID, func(d *Dialogues) (contract.DeliverToInboxOutput, error) {
+		return contract.DeliverToInboxOutput{Places: 1, Rule: "selected", Clock: d.Clocks[in.MessageID]}, nil
+	})
 }
 
 // WriteJournalEntry implements contract.JournalActivities.

@@ -102,22 +102,6 @@ func Do[G, I, O any](ctx workflow.Context, p Policy, summary string, method func
 	return Start(ctx, p, summary, method, in).Get(ctx)
 }
 
-// AwaitUntil waits for the condition or the instant, whichever comes first, and
-// tells whether the condition holds. An instant that has passed is an explicit
-// branch: no timer is started for it. The timer is left to fire into nothing when
-// the condition comes first, as the histories of dialogue and prescription have it;
-// a Clock stops it.
-func AwaitUntil(ctx workflow.Context, at time.Time, summary string, condition func() bool) (bool, error) {
-	wait := at.Sub(workflow.Now(ctx))
-	if wait <= 0 {
-		return condition(), nil
-	}
-	return workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-		Timeout:      wait,
-		TimerOptions: workflow.TimerOptions{Summary: summary},
-	}, condition)
-}
-
 // Remember adds id to ids, keeping the newest contract.MaxSeenIDs, and tells
 // whether it is new.
 func Remember(ids []string, id string) ([]string, bool) {

@@ -7,6 +7,9 @@ import (
 	"github.com/helsebro/helsebro/internal/contract"
 )
 
+// Instant is how a status card writes an instant.
+const Instant = "2006-01-02 15:04 MST"
+
 // Show makes a lifecycle visible: the status card of the Temporal UI, in Markdown
 // and without a patient, and the search attribute when it is not the one shown.
 func Show(ctx workflow.Context, card string, status contract.Status, shown *contract.Status) error {

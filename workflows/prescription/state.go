@@ -33,16 +33,22 @@ func (r *run) show(ctx workflow.Context) error {
 	return flow.Show(ctx, r.card(), r.state.Status, &r.shown)
 }
 
+// refresh brings the status card up to date where no status may have changed.
+func (r *run) refresh(ctx workflow.Context) { workflow.SetCurrentDetails(ctx, r.card()) }
+
 // card is the status card of the Temporal UI, in Markdown and without a patient.
 func (r *run) card() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s**\n\n- prescription renewal, request `%s`\n", waitsFor[r.state.Status], r.in.DialogueID)
+	fmt.Fprintf(&b, "**%s**\n\n- prescription renewal, request `%s`\n", waitsFor[r.status()], r.in.DialogueID)
 	if r.state.AnswerCode != "" {
 		fmt.Fprintf(&b, "- answered with %s\n", r.state.AnswerCode)
 	}
+	r.clock.Describe(&b)
 	for _, d := range r.state.Open {
-		if !d.SentAt.IsZero() {
-			fmt.Fprintf(&b, "- sent, receipt expected before %s\n", d.ReceiptDue.Format("2006-01-02 15:04 MST"))
+		if d.SentAt.IsZero() {
+			b.WriteString("- the answer waits for Helsenorge's queue\n")
+		} else {
+			fmt.Fprintf(&b, "- sent, receipt expected before %s\n", d.ReceiptDue.UTC().Format(flow.Instant))
 		}
 	}
 	if r.state.Cases > 0 {

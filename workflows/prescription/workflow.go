@@ -6,6 +6,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/workflows/answerclock"
 	"github.com/helsebro/helsebro/workflows/delivery"
 	"github.com/helsebro/helsebro/workflows/flow"
 )
@@ -26,23 +27,30 @@ type run struct {
 	state contract.PrescriptionState
 
 	signals *flow.Signals
+	// turn lets one change at a time be applied, changing is true while one is: the
+	// answer waits for it.
+	turn     workflow.Mutex
+	changing bool
 	// loaded is false while a resumed run reads its state: commands wait for it.
 	loaded bool
 	// ending is true once an operator has cancelled: no command is taken any more.
 	ending     bool
 	deliveries *delivery.Deliveries
+	clock      *answerclock.Clock
 	shown      contract.Status
 }
 
 // setup registers the handlers before anything can block, then restores state.
 func (r *run) setup(ctx workflow.Context) error {
 	r.signals = flow.Listen(ctx)
+	r.turn = workflow.NewMutex(ctx)
 	r.state.Status = contract.StatusReceived
 	if r.in.State != nil {
 		r.state = *r.in.State
 	}
 	r.shown = r.state.Status
-	r.deliveries = delivery.New(ctx, r.in.ClinicID, r.in.DialogueID, &r.state.Open, nil, r.closed)
+	r.deliveries = delivery.New(ctx, r.in.ClinicID, r.in.DialogueID, &r.state.Open, r.sent, r.closed)
+	r.clock = answerclock.New(r.in.ClinicID, r.in.DialogueID, &r.state.Clock, &r.state.Escalated, r.escalated)
 	if err := r.handle(ctx); err != nil {
 		return err
 	}
@@ -53,6 +61,7 @@ func (r *run) setup(ctx workflow.Context) error {
 	}
 	r.loaded = true
 	r.deliveries.Resume(ctx)
+	r.clock.Run(ctx)
 	return nil
 }
 
@@ -64,8 +73,8 @@ func (r *run) load(ctx workflow.Context) error {
 		return err
 	}
 	r.state = contract.PrescriptionState{
-		Status: contract.StatusReceived, Seen: out.Seen, LatestMessageID: out.LatestMessageID,
-		Messages: out.Messages, AnswerID: out.AnswerID, AnswerCode: out.AnswerCode, Open: out.Open,
+		Status: contract.StatusReceived, Seen: out.Seen, Accepted: out.Accepted, LatestMessageID: out.LatestMessageID,
+		Messages: out.Messages, AnswerID: out.AnswerID, AnswerCode: out.AnswerCode, Open: out.Open, Clock: out.Clock,
 	}
 	r.signals.TakeFirst(out.Unplaced)
 	return nil
@@ -85,11 +94,11 @@ func (r *run) live(ctx workflow.Context) error {
 		if done() {
 			return nil
 		}
-		if r.deliveries.MayRenew(ctx) {
+		if r.mayRenew(ctx) {
 			return r.renew(ctx)
 		}
 		if err := workflow.Await(ctx, func() bool {
-			return r.signals.Waiting() || r.status() != r.shown || done() || r.deliveries.MayRenew(ctx)
+			return r.signals.Waiting() || r.status() != r.shown || done() || r.mayRenew(ctx)
 		}); err != nil {
 			return r.cancelled(ctx, err)
 		}
@@ -98,7 +107,12 @@ func (r *run) live(ctx workflow.Context) error {
 
 // finished tells whether the one answer has its terminal outcome.
 func (r *run) finished() bool {
-	return r.state.AnswerID != "" && len(r.state.Open) == 0 && !r.deliveries.Busy()
+	return r.state.AnswerID != "" && len(r.state.Open) == 0 && !r.deliveries.Busy() && !r.clock.Busy()
+}
+
+// mayRenew tells whether the run should and can continue as new.
+func (r *run) mayRenew(ctx workflow.Context) bool {
+	return r.deliveries.MayRenew(ctx) && !r.clock.Busy()
 }
 
 // renew continues as new with the state. live calls it with empty channels:
@@ -121,6 +135,9 @@ func (r *run) cancelled(ctx workflow.Context, cause error) error {
 	clean, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
 	if err := r.deliveries.WindDown(clean, r.signals, r.take); err != nil {
+		return err
+	}
+	if err := workflow.Await(clean, func() bool { return !r.clock.Busy() }); err != nil {
 		return err
 	}
 	if r.state.AnswerID == "" && r.state.Messages > 0 {
@@ -150,15 +167,26 @@ func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 	r.state.Messages++
 	placed, err := flow.Do(ctx, flow.Record, "put the request in the inbox", contract.InboxActivities.DeliverToInbox,
 		contract.DeliverToInboxInput{ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: m.MessageID})
-	switch {
-	case err != nil:
+	if err != nil {
 		r.openCase(ctx, contract.CaseNotDelivered, m.MessageID, string(apperr.KindOf(err)))
-	case placed.CaseOpened:
-		r.state.Cases++
 	}
-	if m.Function != contract.FunctionUnread {
-		r.state.LatestMessageID = m.MessageID
+	r.counted(placed.CaseOpened)
+	if m.Function == contract.FunctionUnread {
+		return
 	}
+	if r.state.LatestMessageID == "" && r.state.AnswerID == "" {
+		r.clock.Start(m.MessageID, placed.Clock)
+	}
+	r.state.LatestMessageID = m.MessageID
+}
+
+// sent shows that the answer has left.
+func (r *run) sent(ctx workflow.Context, _ contract.Delivery) { r.refresh(ctx) }
+
+// escalated shows what a step of the answer clock has done.
+func (r *run) escalated(ctx workflow.Context, caseOpened bool) {
+	r.counted(caseOpened)
+	r.refresh(ctx)
 }
 
 // closed takes note of the answer's terminal outcome.
@@ -174,8 +202,14 @@ func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.O
 	}
 }
 
+func (r *run) counted(caseOpened bool) {
+	if caseOpened {
+		r.state.Cases++
+	}
+}
+
 func (r *run) openCase(ctx workflow.Context, kind contract.CaseKind, messageID, reason string) {
-	r.state.Cases++
+	r.counted(true)
 	flow.OpenCase(ctx, contract.OpenCaseInput{
 		ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, MessageID: messageID, Kind: kind, Reason: reason,
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/stack"
 	"github.com/helsebro/helsebro/internal/domain/oslo"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
@@ -74,8 +75,8 @@ func (c *clinic) masterData() pg.Clinic {
 		Staff: []pg.Staff{
 			{ID: c.GPID, Subject: c.GP.Subject, Name: "Frida Fastlege", Role: c.GP.Role, Position: "gp", HPR: c.GP.HPR, Groups: []string{"doctors"}},
 			{ID: c.ColleagueID, Subject: c.Colleague.Subject, Name: "Kari Kollega", Role: c.Colleague.Role, Position: "gp", HPR: c.Colleague.HPR, Groups: []string{"doctors"}},
-			{ID: id(13), Subject: c.Desk.Subject, Name: "Solveig Sekretær", Role: c.Desk.Role, Position: "secretary", Groups: []string{"desk"}},
-			{ID: id(14), Subject: c.Admin.Subject, Name: "Anders Administrator", Role: c.Admin.Role},
+			{ID: id(13), Subject: c.Desk.Subject, Name: "Solveig Sekretær", Role: c.Desk.Role, Position: "secretary", Groups: []string{"desk"}, HerID: c.GPHerID + 2},
+			{ID: id(14), Subject: c.Admin.Subject, Name: "Anders Administrator", Role: c.Admin.Role, HerID: c.GPHerID + 3},
 		},
 		Parties: []pg.Party{
 			{HerID: c.GPHerID, Name: "Frida Fastlege", StaffID: c.GPID, Processes: clinicProcesses},
@@ -91,7 +92,7 @@ func clinicParties(n int) []registry.Party {
 	for i := range n {
 		c := newClinic(i)
 		m := c.masterData()
-		parties = append(parties, registry.Party{HerID: m.HerID, Name: m.Name})
+		parties = append(parties, demo.Organisation(m))
 		for _, p := range m.Parties {
 			parties = append(parties, registry.Party{
 				HerID: p.HerID, Name: p.Name, ParentHerID: m.HerID,
@@ -117,9 +118,10 @@ func clinics(t *testing.T, n int, cfg stack.Config) *world {
 	w := newWorld(t, cfg)
 	for i := range n {
 		c := newClinic(i)
-		require.NoError(t, w.store.PutClinic(t.Context(), c.Service, c.masterData()))
+		w.write(c.Service, c.masterData())
 	}
 	require.NoError(t, w.Stack.Run(t.Context()))
+	w.activate()
 	var err error
 	w.temporal, err = w.Client()
 	require.NoError(t, err)

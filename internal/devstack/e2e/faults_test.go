@@ -22,7 +22,8 @@ import (
 // processes are the product's programs as children of the test.
 type processes struct{ worker, listener, api *supervise.Process }
 
-// spawn starts the three programs, built so that they can be told to die.
+// spawn starts the three programs, built so that they can be told to die, and activates
+// the clinics.
 func (w *world) spawn() processes {
 	w.Helper()
 	programs, err := supervise.Build(w.Context(), w.TempDir(), true)
@@ -38,11 +39,13 @@ func (w *world) spawn() processes {
 		})
 		return p
 	}
-	return processes{
+	p := processes{
 		worker:   start("worker", programs.Worker),
 		listener: start("listener", programs.Starter, "listen"),
 		api:      start("api", programs.Starter, "serve"),
 	}
+	w.activate()
+	return p
 }
 
 // owner is the process in which a point is.

@@ -40,7 +40,7 @@ type round struct {
 func TestKilledBetweenEachTwoStepsOfAnAppointment(t *testing.T) {
 	w := newWorld(t, stack.Config{Parties: clinicParties(1)})
 	n := newClinic(0)
-	require.NoError(t, w.store.PutClinic(t.Context(), n.Service, n.masterData()))
+	w.write(n.Service, n.masterData())
 	p := w.spawn()
 	var err error
 	w.temporal, err = w.Client()

@@ -38,6 +38,7 @@ func TestWorkerStopsInOrder(t *testing.T) {
 	before := workerGoroutines()
 	worker, err := w.StartWorker(t.Context())
 	require.NoError(t, err)
+	w.activate()
 	_, subject := w.act(simulator.Action{Kind: simulator.EConsultation})
 	w.dialogue(subject) // it has worked
 	require.Greater(t, workerGoroutines(), before)

@@ -112,22 +112,26 @@ func TestOfficialSamples(t *testing.T) {
 	samples := filepath.Join(shared(t), "samples", "helsenorge")
 	// The parties that the examples name.
 	const service, contact, practitioner, office = 8093248, 8130047, 1234, 91095
-	parties := []registry.Party{{HerID: 971318, Name: "Nanset legekontor"}}
-	for _, id := range []int{service, contact} {
-		parties = append(parties, registry.Party{HerID: id, Name: "Digitale innbyggertjenester", AsyncQueue: "helsenorge_async", ErrorQueue: "helsenorge_error"})
-	}
-	for _, id := range []int{practitioner, office} {
-		parties = append(parties, registry.Party{HerID: id, Name: "Nanset legekontor", ParentHerID: 971318, AsyncQueue: "nanset_async", ErrorQueue: "nanset_error"})
-	}
-	w := newWorld(t, stack.Config{Parties: parties})
 	const clinicID, staffID = "019ab000-0000-7000-8000-000000000002", "019ab000-0000-7000-8000-000000000021"
 	all := demo.Clinic().Parties[0].Processes
-	require.NoError(t, w.store.PutClinic(t.Context(), identity.Principal{Subject: "epj", ClinicID: clinicID, Role: identity.RoleService}, pg.Clinic{
+	nanset := pg.Clinic{
 		ID: clinicID, Name: "Nanset legekontor", HerID: 971318,
 		Staff:   []pg.Staff{{ID: staffID, Subject: "nanset", Name: "August September", Role: identity.RolePractitioner, HPR: "2174976"}},
 		Parties: []pg.Party{{HerID: practitioner, Name: "August September", StaffID: staffID, Processes: all}, {HerID: office, Name: "Nanset legekontor", Processes: all}},
-	}))
+	}
+	parties := []registry.Party{demo.Organisation(nanset)}
+	for _, id := range []int{service, contact} {
+		parties = append(parties, registry.Party{HerID: id, Name: "Digitale innbyggertjenester", AsyncQueue: "helsenorge_async", ErrorQueue: "helsenorge_error"})
+	}
+	for _, p := range nanset.Parties {
+		parties = append(parties, registry.Party{
+			HerID: p.HerID, Name: nanset.Name, ParentHerID: nanset.HerID, AsyncQueue: "nanset_async", ErrorQueue: "nanset_error", Processes: all,
+		})
+	}
+	w := newWorld(t, stack.Config{Parties: parties})
+	w.write(identity.Principal{Subject: "epj", ClinicID: clinicID, Role: identity.RoleService}, nanset)
 	require.NoError(t, w.Stack.Run(t.Context()))
+	w.activate()
 	who := identity.Principal{Subject: "nanset", ClinicID: clinicID, Role: identity.RolePractitioner}
 	for _, c := range []struct {
 		file     string
@@ -186,9 +190,9 @@ func TestOfficialSamples(t *testing.T) {
 
 func (w *world) inbox(who identity.Principal) []pg.InboxItem {
 	w.Helper()
-	items, err := w.store.Inbox(w.Context(), who, who.ClinicID, 5000)
+	found, err := w.store.Inbox(w.Context(), who, who.ClinicID, pg.DialogueQuery{Limit: 5000})
 	require.NoError(w, err)
-	return items
+	return found.Items
 }
 
 // TestWrongMessages: each gets the answer of the standard, and nothing is lost.
@@ -328,8 +332,9 @@ func TestRejectedAnswer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, body, "E35")
-	cases, err := w.store.Cases(t.Context(), demo.Admin, demo.ClinicID)
+	found, err := w.store.Cases(t.Context(), demo.Admin, demo.ClinicID, pg.CaseQuery{Limit: 10})
 	require.NoError(t, err)
+	cases := found.Items
 	require.Len(t, cases, 1)
 	require.Equal(t, contract.CaseDeliveryRejected, cases[0].Kind)
 }

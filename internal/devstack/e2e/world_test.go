@@ -32,6 +32,7 @@ import (
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/internal/vault"
+	"github.com/helsebro/helsebro/starter/client"
 )
 
 // patience bounds every wait for something that must come.
@@ -43,6 +44,8 @@ type world struct {
 	*stack.Stack
 	store *pg.Store
 	log   *lockedBuffer
+	// written are the clinics that are to be activated as soon as there is a worker.
+	written []pg.Clinic
 	// temporal is a client of the server, of a world that has clinics.
 	temporal sdkclient.Client
 }
@@ -67,8 +70,33 @@ func newWorld(t *testing.T, cfg stack.Config) *world {
 	w.store, err = pg.Open(w.Worker().Database, v)
 	require.NoError(t, err)
 	t.Cleanup(w.store.Close)
-	require.NoError(t, w.store.PutClinic(t.Context(), demo.Service, demo.Clinic()))
+	w.write(demo.Service, demo.Clinic())
 	return w
+}
+
+// write writes a clinic as its record system; activate activates it.
+func (w *world) write(service identity.Principal, c pg.Clinic) {
+	w.Helper()
+	require.NoError(w, w.store.PutClinic(w.Context(), service, c))
+	w.written = append(w.written, c)
+}
+
+// activate activates the clinics that were written, as an operator does, as soon as a
+// worker takes his commands on.
+func (w *world) activate() {
+	w.Helper()
+	temporal, err := w.Client()
+	require.NoError(w, err)
+	defer temporal.Close()
+	for _, c := range w.written {
+		for _, change := range demo.Activation(c) {
+			w.eventually(string(change.Kind)+" "+c.Name, func() error {
+				_, err := client.New(w.store, temporal).ChangeActivation(w.Context(), demo.Operator, c.ID, change)
+				return err
+			})
+		}
+	}
+	w.written = nil
 }
 
 // running is newWorld with worker, listener and API inside this process.
@@ -76,6 +104,7 @@ func running(t *testing.T, cfg stack.Config) *world {
 	t.Helper()
 	w := newWorld(t, cfg)
 	require.NoError(t, w.Stack.Run(t.Context()))
+	w.activate()
 	return w
 }
 
@@ -118,12 +147,12 @@ func (w *world) dialogue(subject string) string {
 	w.Helper()
 	var id string
 	w.eventually("dialogue "+subject+" in an inbox", func() error {
-		items, err := w.store.Inbox(w.Context(), demo.Admin, demo.ClinicID, 5000)
+		inbox, err := w.store.Inbox(w.Context(), demo.Admin, demo.ClinicID, pg.DialogueQuery{Limit: 5000})
 		if err != nil {
 			return err
 		}
 		found := 0
-		for _, i := range items {
+		for _, i := range inbox.Items {
 			if i.Title == "helsenorge.no: "+subject {
 				id = i.DialogueID
 				found++
@@ -198,12 +227,12 @@ func (w *world) audit(expected []expectation) error {
 	if err != nil {
 		return err
 	}
-	items, err := w.store.Inbox(w.Context(), demo.Admin, demo.ClinicID, 5000)
+	inbox, err := w.store.Inbox(w.Context(), demo.Admin, demo.ClinicID, pg.DialogueQuery{Limit: 5000})
 	if err != nil {
 		return err
 	}
 	for _, e := range expected {
-		if err := w.auditOne(e, book, items); err != nil {
+		if err := w.auditOne(e, book, inbox.Items); err != nil {
 			return fmt.Errorf("%s %s: %w", e.sent.Kind, e.subject, err)
 		}
 	}

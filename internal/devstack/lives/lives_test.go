@@ -144,6 +144,7 @@ func newTown(t *testing.T, patients int) *town {
 	clinic := demo.Clinic()
 	clinic.Parties[0].Processes = append(slices.Clone(clinic.Parties[0].Processes), codes.Timereservasjon)
 	require.NoError(t, s.PutClinic(ctx, demo.Service, clinic))
+	storetest.Activate(t, s, clinic)
 	require.NoError(t, s.PutSettings(ctx, demo.Admin, demo.ClinicID, pg.Settings{Notify: true, NoticeName: "Demo legesenter", Phone: "22334455"}))
 	require.NoError(t, s.PutAppointmentTypes(ctx, demo.Service, demo.ClinicID, []pg.AppointmentType{
 		{ID: typeID, Name: "Vanlig time", Notify: true}, {ID: hiddenID, Name: "Skjult time", Hidden: true, Notify: true},
@@ -435,7 +436,7 @@ func (l *life) employ(told bool) {
 	}
 	decides := calendar.New(l.store, l, calendar.Config{HelsenorgeHerID: counterpart, Channels: waits})
 	gives := notify.New(l.store, notify.Senders{contract.ChannelEmail: provider{l}, contract.ChannelSMS: provider{l}}, waits)
-	sends := helsenorge.New(l.store, l, transport.Plain{}, parties{}, 4*time.Hour)
+	sends := helsenorge.New(l.store, l, transport.Plain{}, parties{}, helsenorge.Config{ReceiptDue: 4 * time.Hour, HelsenorgeHerID: counterpart})
 	books := ledger.New(l.store)
 	const moment, queue = 20 * time.Second, 25 * time.Minute
 	late(l, "ApplyChange", 0, decides.ApplyChange)

@@ -22,6 +22,11 @@ const callTimeout = time.Minute
 // call calls the API below the demonstration clinic's path, as a record system
 // does. in is sent as JSON unless it is nil; out takes the answer unless it is nil.
 func (p *play) call(ctx context.Context, who identity.Principal, method, path string, in, out any) error {
+	return p.keyed(ctx, who, method, path, "", in, out)
+}
+
+// keyed is call with an idempotency key; "" is none.
+func (p *play) keyed(ctx context.Context, who identity.Principal, method, path, key string, in, out any) error {
 	token, err := p.stack.Token(who)
 	if err != nil {
 		return err
@@ -43,6 +48,9 @@ func (p *play) call(ctx context.Context, who identity.Principal, method, path st
 	req.Header.Set("Authorization", "Bearer "+token)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -115,6 +115,9 @@ func (p *play) seed(ctx context.Context) error {
 	if err := p.call(ctx, demo.Service, http.MethodPut, "", clinic, nil); err != nil {
 		return err
 	}
+	if err := p.activate(ctx, clinic); err != nil {
+		return err
+	}
 	for i := range p.result.Threads {
 		who := simulator.Citizen(i)
 		var written api.PatientID
@@ -129,7 +132,20 @@ func (p *play) seed(ctx context.Context) error {
 		p.tell(began, "%s and its patients are there from an earlier run. The record system writes them once more through the HTTP API, which changes nothing.", clinic.Name)
 		return nil
 	}
-	p.tell(began, "The record system writes the clinic through the HTTP API: %s with %d staff, and %d patients of %s.",
+	p.tell(began, "The record system writes the clinic through the HTTP API: %s with %d staff, and %d patients of %s. The operator activates it on Helsenorge: the address registry has all that it needs.",
 		clinic.Name, len(clinic.Staff), len(p.result.Threads), clinic.Staff[0].Name)
+	return nil
+}
+
+// activate activates clinic and GP as the operator. On the data of an earlier run it
+// changes nothing.
+func (p *play) activate(ctx context.Context, clinic pg.Clinic) error {
+	for _, c := range demo.Activation(clinic) {
+		if err := p.keyed(ctx, demo.Operator, http.MethodPost, "/integration/"+string(c.Kind), c.ID, api.ActivationRequest{
+			StaffID: c.StaffID, Key: string(c.Key),
+		}, nil); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -333,11 +334,19 @@ func (s *Stack) Serve() config.Serve {
 		Database: s.database(), Vault: s.vault(), Temporal: s.temporal(),
 		Codec:    config.Codec{Addr: s.addr(s.Ports.Codec), UIOrigin: s.Temporal.UIURL()},
 		Identity: config.Identity{Issuer: identity.DevIssuerName, Audience: identity.DevAudience, JWKSFile: s.path("jwks.json")},
+		Activity: s.activity(),
 		HTTP:     config.HTTP{Addr: s.addr(s.Ports.API)}, SMSCallback: config.SMSCallback{Keys: s.keys.SMSCallback}, Log: config.Log{Level: "info"},
 	}
 }
 
-func (s *Stack) database() config.Database { return config.Database{URL: s.URL, MaxConns: 16} }
+// database takes the simulator's citizens, whose numbers are of Test-Norge, for people.
+func (s *Stack) database() config.Database {
+	return config.Database{URL: s.URL, MaxConns: 16, Synthetic: []string{"tenor"}}
+}
+
+func (s *Stack) activity() config.Activity {
+	return config.Activity{URL: s.SimulatorURL(), Transport: "loopback"}
+}
 func (s *Stack) vault() config.Vault {
 	return config.Vault{Keys: s.keys.Vault, IndexKey: s.keys.Index}
 }
@@ -348,7 +357,7 @@ func (s *Stack) transport() config.Transport {
 		due = 4 * time.Hour
 	}
 	return config.Transport{Kind: "loopback", LoopbackURL: s.SimulatorURL(), RegistryFile: s.path("registry.yaml"), ReceiptDue: due,
-		ActivityURL: s.SimulatorURL(), HelsenorgeHerID: simulator.HerID}
+		Activity: s.activity(), HelsenorgeHerID: simulator.HerID}
 }
 
 // Environment is what the three processes need, as child processes of this one.
@@ -363,7 +372,8 @@ func (s *Stack) Environment() []string {
 		"HELSEBRO_LOOPBACK_URL="+t.LoopbackURL,
 		"HELSEBRO_REGISTRY_FILE="+t.RegistryFile,
 		"HELSEBRO_RECEIPT_DUE="+t.ReceiptDue.String(),
-		"HELSEBRO_ACTIVITY_URL="+t.ActivityURL,
+		"HELSEBRO_ACTIVITY_URL="+t.Activity.URL,
+		"HELSEBRO_SYNTHETIC_NUMBERS="+strings.Join(s.database().Synthetic, ","),
 		"HELSEBRO_HELSENORGE_HER_ID="+strconv.Itoa(t.HelsenorgeHerID),
 		"HELSEBRO_TOKEN_ISSUER="+i.Issuer,
 		"HELSEBRO_TOKEN_AUDIENCE="+i.Audience,

@@ -16,10 +16,12 @@ import (
 	"go.temporal.io/api/serviceerror"
 	sdkclient "go.temporal.io/sdk/client"
 
+	preconditions "github.com/helsebro/helsebro/activities/registry"
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
+	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/starter/api"
@@ -27,22 +29,29 @@ import (
 	"github.com/helsebro/helsebro/starter/client"
 )
 
-// applies stands in for the appointments' lifecycles: it applies each change at once,
-// as they do, and has no state to tell.
+// applies stands in for the lifecycles of appointments and integrations: it applies each
+// change at once, as they do, and has no state to tell.
 type applies struct {
 	store *pg.Store
-	input contract.AppointmentInput
+	input any
 }
 
 func (a *applies) NewWithStartWorkflowOperation(_ sdkclient.StartWorkflowOptions, _ any, args ...any) sdkclient.WithStartWorkflowOperation {
-	a.input, _ = args[0].(contract.AppointmentInput)
+	a.input = args[0]
 	return nil
 }
 
 func (a *applies) UpdateWithStartWorkflow(ctx context.Context, o sdkclient.UpdateWithStartWorkflowOptions) (sdkclient.WorkflowUpdateHandle, error) {
 	command, _ := o.UpdateOptions.Args[0].(contract.ChangeCommand)
+	if in, ok := a.input.(contract.ActivationInput); ok {
+		out, err := preconditions.New(a.store, storetest.Registered(demo.Clinic())).ApplyActivation(ctx, contract.ApplyActivationInput{
+			ClinicID: in.ClinicID, StaffID: in.StaffID, CommandID: command.CommandID, Now: time.Now(),
+		})
+		return applied{contract.ChangeAccepted{CommandID: command.CommandID, Status: out.Status}}, err
+	}
+	in, _ := a.input.(contract.AppointmentInput)
 	out, err := a.store.ApplyChange(ctx, contract.ApplyChangeInput{
-		ClinicID: a.input.ClinicID, AppointmentID: a.input.AppointmentID, CommandID: command.CommandID, Now: time.Now(),
+		ClinicID: in.ClinicID, AppointmentID: in.AppointmentID, CommandID: command.CommandID, Now: time.Now(),
 	})
 	if err != nil {
 		return nil, apperr.ToTemporal(err)
@@ -55,6 +64,10 @@ func (a *applies) QueryWorkflowWithOptions(context.Context, *sdkclient.QueryWork
 }
 
 func (a *applies) SignalWorkflow(context.Context, string, string, string, any) error { return nil }
+
+func (a *applies) SignalWithStartWorkflow(context.Context, string, string, any, sdkclient.StartWorkflowOptions, any, ...any) (sdkclient.WorkflowRun, error) {
+	return nil, serviceerror.NewUnavailable("no server")
+}
 
 type applied struct{ contract.ChangeAccepted }
 

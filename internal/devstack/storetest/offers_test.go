@@ -12,6 +12,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/demo"
+	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/domain/booking"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
@@ -41,6 +42,7 @@ func twoGPs(t *testing.T, s *pg.Store) pg.Clinic {
 	c.Staff = append(c.Staff, pg.Staff{ID: secondGPID, Subject: "gp2", Name: "Live Lege", Role: identity.RolePractitioner, HPR: secondHPR})
 	c.Parties = append(c.Parties, pg.Party{HerID: secondGPHerID, Name: "Live Lege", StaffID: secondGPID, Processes: []string{codes.Timereservasjon}})
 	require.NoError(t, s.PutClinic(t.Context(), demo.Service, c))
+	storetest.Activate(t, s, c)
 	require.NoError(t, s.PutCalendars(t.Context(), demo.Service, demo.ClinicID, []pg.Calendar{{ID: secondCalID, OwnerID: secondGPID, Name: "Live"}}))
 	hers := slot(now.Add(4 * time.Hour))
 	hers.CalendarID = secondCalID
@@ -259,6 +261,7 @@ func TestOffersAreAnsweredFromIndexes(t *testing.T) {
 		}
 	}
 	require.NoError(t, s.PutClinic(ctx, demo.Service, clinic))
+	storetest.Activate(t, s, clinic)
 	require.NoError(t, s.PutCalendars(ctx, demo.Service, demo.ClinicID, calendars))
 	_, err := s.PutPatients(ctx, demo.Service, demo.ClinicID, records)
 	require.NoError(t, err)

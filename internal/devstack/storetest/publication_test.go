@@ -28,7 +28,7 @@ func (k *desk) publish(id string, revision int) contract.PublishOutput {
 func (k *desk) send(id string) pg.Job {
 	k.Helper()
 	var job pg.Job
-	p, err := k.s.PrepareAnswer(k.Context(), demo.ClinicID, id, capture(&job))
+	p, err := k.s.PrepareAnswer(k.Context(), demo.ClinicID, id, helsenorge, capture(&job))
 	require.NoError(k, err)
 	require.False(k, p.Superseded)
 	_, _, err = k.s.MarkSent(k.Context(), id, time.Hour)
@@ -85,7 +85,7 @@ func TestEachRealChangeIsToldOnce(t *testing.T) { // S77, S79; HITS 1217 §3.4.1
 	k.must(demo.Desk, pg.Change{Kind: pg.ChangeCancel, AppointmentID: id})
 	cancelled := k.publish(id, 5)
 	require.Equal(t, []any{"08", contract.PurposeCancellation}, []any{cancelled.Code, cancelled.Purpose})
-	p, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, changed.OutboundID, build("never"))
+	p, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, changed.OutboundID, helsenorge, build("never"))
 	require.NoError(t, err)
 	require.True(t, p.Superseded)
 	require.Equal(t, "superseded", k.sql("SELECT outcome FROM ledger WHERE key = 'publication/%s'", changed.OutboundID))
@@ -247,7 +247,7 @@ func TestSupersededWhileItLeft(t *testing.T) {
 	k := newDesk(t)
 	id := k.made(now.Add(72 * time.Hour))
 	first := k.publish(id, 1)
-	_, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, first.OutboundID, build("x"))
+	_, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, first.OutboundID, helsenorge, build("x"))
 	require.NoError(t, err)
 	k.must(demo.Desk, pg.Change{Kind: pg.ChangeCancel, AppointmentID: id})
 	require.Equal(t, "08", k.publish(id, 2).Code, "it may have been seen")

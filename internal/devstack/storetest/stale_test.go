@@ -15,7 +15,7 @@ import (
 // never requires that a message does not leave any more.
 func (k *desk) never(id string) {
 	k.Helper()
-	p, err := k.s.PrepareAnswer(k.Context(), demo.ClinicID, id, build("never"))
+	p, err := k.s.PrepareAnswer(k.Context(), demo.ClinicID, id, helsenorge, build("never"))
 	require.NoError(k, err)
 	require.True(k, p.Superseded)
 	require.Equal(k, "superseded", k.sql("SELECT outcome FROM ledger WHERE key = 'publication/%s'", id))
@@ -103,7 +103,7 @@ func TestWhatCannotLeaveInTimeNeverLeaves(t *testing.T) { // F17, D11, S88, D14
 			id := k.made(now.Add(72 * time.Hour))
 			first := k.publish(id, 1)
 			c.meanwhile(k)
-			p, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, first.OutboundID, build("never"))
+			p, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, first.OutboundID, helsenorge, build("never"))
 			require.NoError(t, err)
 			require.True(t, p.Superseded)
 			require.Equal(t, c.outcome, k.sql("SELECT outcome FROM ledger WHERE key = 'publication/%s'", first.OutboundID))

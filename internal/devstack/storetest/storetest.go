@@ -58,7 +58,7 @@ func New(t *testing.T) *Database {
 	require.NoError(t, err)
 	require.NoError(t, pg.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)))
 	d := &Database{
-		Config: config.Database{URL: url, MaxConns: 16},
+		Config: config.Database{URL: url, MaxConns: 16, Synthetic: []string{"tenor"}},
 		Vault:  config.Vault{Keys: "test:" + Key(), IndexKey: Key()},
 	}
 	v, err := vault.Open(d.Vault)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Format is where a message type goes.
@@ -35,11 +36,27 @@ const (
 	clinicAll      = "clinic"
 )
 
+// personal is a staff member's own inbox.
+func personal(id string) Recipient { return Recipient{Kind: Personal, ID: id} }
+
 // Recipient is one inbox.
 type Recipient struct {
 	Kind Kind `json:"kind"`
 	// ID names the position, group, role, unit or staff member within the clinic.
 	ID string `json:"id"`
+}
+
+// String is kind:id, as people write it.
+func (r Recipient) String() string { return string(r.Kind) + ":" + r.ID }
+
+// ParseRecipient reads what String writes, of any kind.
+func ParseRecipient(s string) (Recipient, error) {
+	kind, id, ok := strings.Cut(s, ":")
+	r := Recipient{Kind: Kind(kind), ID: id}
+	if !ok || id == "" || !slices.Contains([]Kind{Position, Group, Role, Unit, Personal}, r.Kind) {
+		return r, fmt.Errorf("kind:id, where kind is one of %s, %s, %s, %s, %s", Position, Group, Role, Unit, Personal)
+	}
+	return r, nil
 }
 
 // WholeClinic is the organisation unit that every staff member belongs to (S41).
@@ -102,58 +119,145 @@ func (r Rule) Validate() error {
 // Fallback says why a rule could not be followed as it stands.
 type Fallback string
 
-// The reasons, in the order in which they are tried.
+// The reasons. Of several, the first that was met is told.
 const (
 	// NoFallback: the rule was followed.
 	NoFallback Fallback = ""
-	// NoPractitioner: the patient has no practitioner here, or he is not active.
+	// WishedAbsent: the practitioner whom the citizen wished for is not at work here.
+	WishedAbsent Fallback = "wished-practitioner-absent"
+	// NoPractitioner: the patient has no practitioner here, or he is not at work.
 	NoPractitioner Fallback = "practitioner-unknown-or-absent"
-	// EmptyRecipients: nobody active stands behind some chosen recipient.
+	// EmptyRecipients: nobody at work stands behind some chosen recipient.
 	EmptyRecipients Fallback = "recipient-without-members"
-	// NobodyActive: the clinic has no active staff at all: an operator must act.
-	NobodyActive Fallback = "nobody-active"
+	// NobodyPresent: nobody of the clinic is at work: an operator must act.
+	NobodyPresent Fallback = "nobody-present"
 )
 
-// Live is who can read at the instant of delivery.
-type Live struct {
-	// PractitionerID is the patient's active practitioner, "" when there is none.
-	PractitionerID string
-	// Active counts the active members behind each recipient that the rule names,
-	// and behind WholeClinic.
-	Active map[Recipient]int
+// Via says by what a dialogue came to lie in an inbox.
+type Via string
+
+// The ways.
+const (
+	ViaRule        Via = "rule"
+	ViaWished      Via = "wished"      // the citizen named the practitioner
+	ViaOwner       Via = "owner"       // he has taken it
+	ViaDeputy      Via = "deputy"      // for somebody who is not at work
+	ViaFallback    Via = "fallback"    // nobody at work stands behind the rule
+	ViaForward     Via = "forward"     // a colleague sent it there
+	ViaAssign      Via = "assign"      // a colleague gave it to him
+	ViaEscalation  Via = "escalation"  // the answer is owed for too long
+	ViaLeaver      Via = "leaver"      // whoever read it has left
+	ViaParticipant Via = "participant" // colleagues talk with each other
+)
+
+// Place is an inbox that shows a dialogue, and why.
+type Place struct {
+	Recipient
+	Via Via `json:"via"`
 }
 
-// Resolve returns the inboxes that show the dialogue, and why the rule was left
-// where it was. Recipients without an active member are dropped; when that leaves
-// nobody, the whole clinic sees the message; when the clinic has no active staff,
-// the result is empty and an operator must act.
-func Resolve(rule Rule, live Live) ([]Recipient, Fallback) {
-	var places []Recipient
-	why := NoFallback
-	if rule.Format != Selected {
-		if live.PractitionerID != "" {
-			places = append(places, Recipient{Kind: Personal, ID: live.PractitionerID})
-		} else {
-			why = NoPractitioner
+// Asked is what a message says about who should read it.
+type Asked struct {
+	// PractitionerID is the patient's own practitioner at the time of receipt, "" for
+	// none.
+	PractitionerID string
+	// Wished says that the citizen named a practitioner (role 23), WishedID who of the
+	// clinic that is, "" for nobody.
+	Wished   bool
+	WishedID string
+	// OwnerID has taken the dialogue, "" for nobody.
+	OwnerID string
+	// Forwarded are where colleagues have sent the dialogue: it lies there from then on,
+	// in place of what the rule says.
+	Forwarded []Recipient
+}
+
+// Placement is where a message goes.
+type Placement struct {
+	Places   []Place
+	Fallback Fallback
+	// Nobody is true when nobody who is at work can read it now: an operator must act.
+	Nobody bool
+}
+
+// Resolve decides whose inboxes show a message. The rule is followed as far as
+// somebody who is at work stands behind it: a wished practitioner takes the place of
+// the patient's own, and is added to selected recipients; whoever has taken the
+// dialogue sees it too. What the rule cannot reach goes to the deputies of those whom
+// it means, and where there are none to the whole clinic, so that no inbox is ever
+// empty of readers (F12).
+func Resolve(rule Rule, asked Asked, roster Roster) Placement {
+	p := Placement{}
+	reason := func(f Fallback) {
+		if p.Fallback == NoFallback {
+			p.Fallback = f
 		}
 	}
-	if rule.Format != Practitioner {
-		for _, r := range rule.Recipients {
-			switch {
-			case live.Active[r] == 0:
-				if why == NoFallback {
-					why = EmptyRecipients
-				}
-			case !slices.Contains(places, r):
-				places = append(places, r)
+	wished := asked.WishedID != "" && roster.Present(asked.WishedID)
+	if asked.Wished && !wished {
+		reason(WishedAbsent)
+	}
+	var missed []Recipient
+	switch {
+	case len(asked.Forwarded) > 0:
+		missed = p.addReached(roster, asked.Forwarded, ViaForward)
+		if wished {
+			p.add(Place{personal(asked.WishedID), ViaWished})
+		}
+	default:
+		switch {
+		case wished:
+			p.add(Place{personal(asked.WishedID), ViaWished})
+		case rule.Format == Selected:
+		case roster.Present(asked.PractitionerID):
+			p.add(Place{personal(asked.PractitionerID), ViaRule})
+		default:
+			reason(NoPractitioner)
+			if deputy := roster.StandIn(asked.PractitionerID); deputy != "" {
+				p.add(Place{personal(deputy), ViaDeputy})
 			}
 		}
+		if rule.Format != Practitioner {
+			missed = p.addReached(roster, rule.Recipients, ViaRule)
+		}
 	}
-	if len(places) > 0 {
-		return places, why
+	if len(missed) > 0 {
+		reason(EmptyRecipients)
 	}
-	if live.Active[WholeClinic] == 0 {
-		return nil, NobodyActive
+	if asked.OwnerID != "" && roster.Present(asked.OwnerID) {
+		p.add(Place{personal(asked.OwnerID), ViaOwner})
 	}
-	return []Recipient{WholeClinic}, why
+	if len(p.Places) == 0 {
+		for _, r := range missed {
+			p.add(roster.deputies(r)...)
+		}
+	}
+	if len(p.Places) == 0 {
+		p.add(Place{WholeClinic, ViaFallback})
+		if p.Nobody = !roster.reaches(WholeClinic); p.Nobody {
+			p.Fallback = NobodyPresent
+		}
+	}
+	return p
+}
+
+// add adds places that are not there yet.
+func (p *Placement) add(places ...Place) {
+	for _, place := range places {
+		if !slices.ContainsFunc(p.Places, func(other Place) bool { return other.Recipient == place.Recipient }) {
+			p.Places = append(p.Places, place)
+		}
+	}
+}
+
+// addReached adds the recipients behind whom somebody is at work, and returns the others.
+func (p *Placement) addReached(roster Roster, all []Recipient, via Via) (missed []Recipient) {
+	for _, r := range all {
+		if roster.reaches(r) {
+			p.add(Place{r, via})
+		} else {
+			missed = append(missed, r)
+		}
+	}
+	return missed
 }

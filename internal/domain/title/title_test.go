@@ -1,6 +1,9 @@
 package title
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestInboundCarriesTheMark(t *testing.T) { // S94
 	t.Parallel()
@@ -10,6 +13,9 @@ func TestInboundCarriesTheMark(t *testing.T) { // S94
 	} {
 		if got := Inbound(c.kind, c.subject); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
+		}
+		if got := Own(c.kind, c.subject); strings.Contains(got, Mark) || Mark+": "+got != c.want {
+			t.Errorf("got %q, want %q without the mark", got, c.want)
 		}
 	}
 }

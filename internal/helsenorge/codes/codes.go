@@ -35,6 +35,8 @@ const (
 	OrganisationID  List = "9051" // Ident/TypeId of organisations
 	NoteRoles       List = "9057" // RolleNotat
 	Professions     List = "9060" // TypeHealthcareProfessional
+	ATC             List = "7180" // what a medicine is; too long a list to be held here
+	PackUnits       List = "7452" // what a pack is counted in; not held here
 )
 
 // Processes that Helsebro names in code (8279).
@@ -62,15 +64,17 @@ const (
 	DialogueWithCitizen    = "DI"   // from the clinic; the citizen may reply
 	OneWayToCitizen        = "EKI"  // from the clinic; the citizen cannot reply
 	UnreadNotice           = "VUS"  // the citizen has not read a message
-	SlotsRequest           = "HLT"  // free slots
-	PlannedRequest         = "HBT"  // appointments made, home-based services only
-	BookingRequest         = "RT"   // books a free slot
-	CancellationRequest    = "ART"  // cancels an appointment
-	AppointmentWish        = "OT"   // for an appointment, in words
-	ChangeWish             = "OET"  // for another time
-	CancellationWish       = "OAT"  // for a cancellation
-	AppointmentNotice      = "MOA"  // from a home-based service
-	PractitionersRequest   = "HB"   // who has a calendar
+	ActivityStatus         = "SDAB" // somebody became active on Helsenorge, or inactive
+	ActivityQuestion       = "SIDAB"
+	SlotsRequest           = "HLT" // free slots
+	PlannedRequest         = "HBT" // appointments made, home-based services only
+	BookingRequest         = "RT"  // books a free slot
+	CancellationRequest    = "ART" // cancels an appointment
+	AppointmentWish        = "OT"  // for an appointment, in words
+	ChangeWish             = "OET" // for another time
+	CancellationWish       = "OAT" // for a cancellation
+	AppointmentNotice      = "MOA" // from a home-based service
+	PractitionersRequest   = "HB"  // who has a calendar
 	TestRequest            = "KT"
 	TestAnswer             = "RKT"
 )
@@ -97,6 +101,8 @@ const (
 	NoPractitioners       = "21"
 	CitizenAnswer         = "22"
 	RequestRefused        = "26"
+	ActivePeople          = "28" // of those who were asked about
+	NobodyActive          = "29"
 	NoAccess              = "30"
 	GeneralError          = "31"
 	PartlyRenewed         = "32"
@@ -125,6 +131,8 @@ const (
 const (
 	OtherAccepted      = "1"    // 1101: another practitioner will do
 	OtherDeclined      = "2"    // 1101
+	BecameActive       = "1"    // 1101, in SDAB
+	BecameInactive     = "2"    // 1101, in SDAB
 	Yes                = "J"    // 7304
 	No                 = "N"    // 7304
 	XMLInstance        = "XML"  // 8114
@@ -135,6 +143,7 @@ const (
 	HER                = "HER"  // 8116 and 9051
 	ENH                = "ENH"  // 9051
 	Fastlege           = "6"    // 9034
+	Locum              = "15"   // 9034: Vikar for fastlege
 	WishedPractitioner = "23"   // 9034: the practitioner the citizen asks for
 	Author             = "1"    // 9057
 	PrimaryReceiver    = "PRIM" // 8112

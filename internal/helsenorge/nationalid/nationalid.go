@@ -37,6 +37,23 @@ const (
 	AllMarks = Tenor | NHN | Dolly
 )
 
+// markNames are the marks as configuration names them.
+var markNames = map[string]Marks{"tenor": Tenor, "nhn": NHN, "dolly": Dolly}
+
+// ParseMarks reads the marks by their names: tenor, nhn and dolly. None is the zero
+// value, and any other name apperr.Invalid.
+func ParseMarks(names []string) (Marks, error) {
+	var all Marks
+	for _, name := range names {
+		m, ok := markNames[name]
+		if !ok {
+			return 0, apperr.New(apperr.Invalid, "%q is no test register: name tenor, nhn or dolly", name)
+		}
+		all |= m
+	}
+	return all, nil
+}
+
 // Options say what Parse accepts. The zero value is for production: real
 // numbers only, and both rules of check digits.
 type Options struct {

@@ -63,7 +63,7 @@ ALTER TABLE patient
     ADD COLUMN active_self  boolean,                      -- on Helsenorge; null: never asked
     ADD COLUMN active_other boolean,                      -- through a representative
     ADD COLUMN active_at    timestamptz,                  -- when that was known
-    ADD COLUMN active_by    text NOT NULL DEFAULT '';     -- check, message, refused (E35), record-system
+    ADD COLUMN active_by    text NOT NULL DEFAULT '';     -- check, message, refused (E35), reported (SDAB), record-system
 
 CREATE TABLE contact (
     id           uuid PRIMARY KEY,

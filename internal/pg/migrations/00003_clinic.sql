@@ -21,6 +21,8 @@ ALTER TABLE dialogue
     ADD COLUMN closed_by     text NOT NULL DEFAULT '',
     ADD COLUMN converted_at  timestamptz,             -- e-contact to e-consultation (F14)
     ADD COLUMN converted_by  text NOT NULL DEFAULT '',
+    ADD COLUMN fee_notice_id uuid,                    -- the message that tells the patient of the fee, or asks him
+    ADD COLUMN fee_asked     boolean NOT NULL DEFAULT false, -- it asks: the fee follows once he writes again
     ADD COLUMN billable_at   timestamptz,             -- since when the patient knows that a fee follows
     ADD COLUMN owed_since    timestamptz,             -- receipt of the citizen's first unanswered message
     ADD COLUMN answer_due    timestamptz,             -- the limit of its answer (F13)
@@ -29,10 +31,11 @@ ALTER TABLE dialogue
 CREATE INDEX dialogue_by_owner ON dialogue (owner_id) WHERE owner_id IS NOT NULL;
 CREATE INDEX dialogue_by_turned_from ON dialogue (turned_from) WHERE turned_from IS NOT NULL;
 CREATE INDEX dialogue_owed ON dialogue (clinic_id, owed_since) WHERE owed_since IS NOT NULL;
+CREATE INDEX dialogue_due ON dialogue (clinic_id, answer_due, id) WHERE answer_due IS NOT NULL;
 
 -- With whom colleagues talk in an e-dialogue of their own.
 CREATE TABLE dialogue_participant (
-    dialogue_id    uuid NOT NULL REFERENCES dialogue,
+    dialogue_id    uuid NOT NULL REFERENCES dialogue ON DELETE CASCADE,
     recipient_kind text NOT NULL,                     -- routing.Kind
     recipient_id   text NOT NULL,
     PRIMARY KEY (dialogue_id, recipient_kind, recipient_id)
@@ -47,9 +50,11 @@ ALTER TABLE inbound_message ADD COLUMN written_at timestamptz;  -- GenDate, neve
 -- A message of a colleague lies in inboxes, too.
 ALTER TABLE inbox_item
     DROP CONSTRAINT inbox_item_message_id_fkey,
-    ADD COLUMN via     text NOT NULL DEFAULT 'rule',  -- rule, owner, wished, deputy, forward, assign, escalation, leaver, participant
+    ADD COLUMN via     text NOT NULL DEFAULT 'rule',  -- routing.Via
     ADD COLUMN left_at timestamptz;                   -- forwarded: it no longer lies here
-CREATE INDEX inbox_item_live ON inbox_item (clinic_id, recipient_kind, recipient_id, dialogue_id) WHERE left_at IS NULL;
+CREATE INDEX inbox_item_live ON inbox_item (clinic_id, recipient_kind, recipient_id, dialogue_id) INCLUDE (read_at) WHERE left_at IS NULL;
+DROP INDEX inbox_item_by_recipient;
+CREATE INDEX operator_case_by_clinic ON operator_case (clinic_id, (resolved_at IS NOT NULL), opened_at, id);
 
 -- One entry per dialogue; every message in it once, in the order in which it was sent (F14, D9).
 ALTER TABLE journal_entry RENAME TO journal_message;
@@ -90,22 +95,40 @@ CREATE TABLE dialogue_command (
 );
 CREATE INDEX dialogue_command_by_dialogue ON dialogue_command (dialogue_id, applied_at);
 
+-- When the patient, or who represents him, first opened a message of the clinic in portal or app.
+ALTER TABLE outbound_message ADD COLUMN read_at timestamptz;
+
 -- What was sent again, and how: the identical message at most once more.
 ALTER TABLE outbound_message
     ADD COLUMN opens     boolean NOT NULL DEFAULT false, -- it began a conversation of its own on the wire
     ADD COLUMN close     boolean NOT NULL DEFAULT false, -- the dialogue ends with it on the clinic's side
-    ADD COLUMN resent_at timestamptz;
+    ADD COLUMN resent_at timestamptz,
+    ADD COLUMN conversation text NOT NULL DEFAULT '', -- the wire's, once it is prepared
+    ADD COLUMN outcome_text bytea;                    -- sealed: the receipt's own words
+UPDATE outbound_message o SET conversation = i.conversation FROM inbound_message i WHERE i.id = o.in_reply_to AND o.kind = 'answer';
+CREATE INDEX outbound_by_conversation ON outbound_message (dialogue_id, conversation) WHERE conversation <> '';
 
 -- A file is uploaded before the message that carries it; a citizen's comes with his.
+-- It is kept in parts, so that none is ever whole in memory.
+CREATE TABLE attachment_part (
+    attachment_id uuid NOT NULL REFERENCES attachment ON DELETE CASCADE,
+    position      integer NOT NULL,
+    content       bytea NOT NULL,                     -- a piece of a sealed stream
+    PRIMARY KEY (attachment_id, position)
+);
+ALTER TABLE attachment_part ALTER COLUMN content SET STORAGE EXTERNAL; -- what is sealed cannot be compressed
+INSERT INTO attachment_part (attachment_id, position, content) SELECT id, 1, content FROM attachment;
 ALTER TABLE attachment
+    DROP COLUMN content,
     ALTER COLUMN message_id DROP NOT NULL,
     ADD COLUMN clinic_id   uuid REFERENCES clinic,
-    ADD COLUMN patient_id  uuid REFERENCES patient,
+    ADD COLUMN patient_id  uuid REFERENCES patient,   -- null with clinic_id: for colleagues
     ADD COLUMN author      text NOT NULL DEFAULT '',
     ADD COLUMN uploaded_at timestamptz,
+    ADD COLUMN ready       boolean NOT NULL DEFAULT true, -- false until all of it is here and was found clean
     ADD COLUMN outbound_id uuid REFERENCES outbound_message ON DELETE SET NULL;
 CREATE INDEX attachment_by_outbound ON attachment (outbound_id) WHERE outbound_id IS NOT NULL;
-CREATE INDEX attachment_unused ON attachment (uploaded_at) WHERE message_id IS NULL AND outbound_id IS NULL;
+CREATE INDEX attachment_unused ON attachment (clinic_id, uploaded_at) WHERE message_id IS NULL AND outbound_id IS NULL;
 
 -- What a renewal request asks for, one row per prescription (F15).
 CREATE TABLE prescription_item (
@@ -130,7 +153,9 @@ CREATE TABLE integration (
     status     text NOT NULL,                         -- not-activated, active, suspended
     since      timestamptz NOT NULL,
     by_subject text NOT NULL,
-    reason     text NOT NULL DEFAULT ''
+    reason     text NOT NULL DEFAULT '',
+    checked_at timestamptz,                           -- the last look at its preconditions
+    seen       bytea                                  -- digest of what was looked at: another asks for a new look (S12)
 );
 CREATE UNIQUE INDEX integration_once ON integration (clinic_id, coalesce(staff_id, '00000000-0000-0000-0000-000000000000'));
 
@@ -164,13 +189,22 @@ CREATE TABLE activation_command (
     output     jsonb
 );
 
--- What the registry last said of a party: another word of it asks for a new look (S12).
-ALTER TABLE party ADD COLUMN registered bytea, ADD COLUMN registered_at timestamptz;
+-- The processes (8279) that the registry last had for a party; null: never asked (S12).
+ALTER TABLE party ADD COLUMN registered text[], ADD COLUMN registered_at timestamptz;
 
 -- Installations from before there was an activation are active.
 INSERT INTO integration (clinic_id, staff_id, status, since, by_subject) SELECT id, NULL, 'active', created_at, 'system' FROM clinic;
 INSERT INTO integration (clinic_id, staff_id, status, since, by_subject)
     SELECT DISTINCT p.clinic_id, p.staff_id, 'active', c.created_at, 'system' FROM party p JOIN clinic c ON c.id = p.clinic_id WHERE p.staff_id IS NOT NULL;
+UPDATE party p SET registered = coalesce((SELECT array_agg(o.process) FROM offered_service o WHERE o.her_id = p.her_id), '{}'), registered_at = now();
+
+-- What is offered on Helsenorge now: wished for by the clinic (offered_service),
+-- registered, and the integration of clinic and GP active.
+CREATE VIEW offering AS
+SELECT o.her_id, o.process, p.clinic_id, p.staff_id
+FROM offered_service o JOIN party p ON p.her_id = o.her_id AND o.process = ANY (p.registered)
+    JOIN integration c ON c.clinic_id = p.clinic_id AND c.staff_id IS NULL AND c.status = 'active'
+WHERE p.staff_id IS NULL OR EXISTS (SELECT FROM integration g WHERE g.clinic_id = p.clinic_id AND g.staff_id = p.staff_id AND g.status = 'active');
 
 -- What a dialogue waits for, derived: contract.Status.
 CREATE OR REPLACE VIEW dialogue_status AS

@@ -19,6 +19,7 @@ import (
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/vault"
+	product "github.com/helsebro/helsebro/starter/client"
 )
 
 const (
@@ -74,6 +75,9 @@ func newBench(ctx context.Context, cfg config, s *stack.Stack) (*bench, error) {
 		return b, err
 	}
 	b.stops = append(b.stops, func(context.Context) error { b.temporal.Close(); return nil })
+	if err := b.activate(ctx); err != nil {
+		return b, err
+	}
 	if b.bare, err = startBare(b.temporal); err != nil {
 		return b, err
 	}
@@ -97,6 +101,19 @@ func (b *bench) clinic(ctx context.Context) error {
 		return errors.New("the database holds the data of an earlier run: give an empty one in HELSEBRO_DATABASE_URL, or none")
 	}
 	return errors.Join(b.store.PutClinic(ctx, demo.Service, demo.Clinic()), b.practice.write(ctx, b.store))
+}
+
+// activate activates both clinics, as an operator does.
+func (b *bench) activate(ctx context.Context) error {
+	service := product.New(b.store, b.temporal)
+	for _, c := range []pg.Clinic{demo.Clinic(), b.practice.clinic()} {
+		for _, change := range demo.Activation(c) {
+			if _, err := service.ChangeActivation(ctx, demo.Operator, c.ID, change); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // close stops what newBench started, in the opposite order. Nil has nothing to stop.

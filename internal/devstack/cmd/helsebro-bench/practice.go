@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/domain/oslo"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/identity"
@@ -81,7 +82,7 @@ func (p *practice) citizen(patient int) int { return firstCitizen + patient }
 // registry are the practice's entries of the address registry. All GPs share its
 // queues.
 func (p *practice) registry() []registry.Party {
-	parties := []registry.Party{{HerID: practiceHerID, Name: "Storby senter"}}
+	parties := []registry.Party{demo.Organisation(p.clinic())}
 	for gp := range p.gps {
 		parties = append(parties, registry.Party{
 			HerID: p.herID(gp), Name: fmt.Sprintf("Fastlege nummer %d", gp), ParentHerID: practiceHerID,

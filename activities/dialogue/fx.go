@@ -1,0 +1,21 @@
+package dialogue
+
+import (
+	"go.temporal.io/sdk/worker"
+	"go.uber.org/fx"
+
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/worker/fleet"
+)
+
+// Module registers the group with the worker of its task queue.
+var Module = fx.Module("activities.dialogue",
+	fx.Provide(
+		fx.Private,
+		func(s *pg.Store) *Activities { return New(s) },
+	),
+	fx.Provide(fx.Annotate(func(a *Activities) fleet.Registration {
+		return fleet.Registration{Queue: contract.QueueLifecycle, Register: func(r worker.Registry) { r.RegisterActivity(a) }}
+	}, fx.ResultTags(fleet.Group))),
+)

@@ -1,0 +1,113 @@
+package pg
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/helsebro/helsebro/internal/contract"
+)
+
+// WriteJournalEntry adds a message to the dialogue's one entry in the patient's
+// journal, once per message (S50, F14), and returns the entry's id.
+func (s *Store) WriteJournalEntry(ctx context.Context, in contract.WriteJournalEntryInput) (string, error) {
+	var entry string
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		var clinicID string
+		err := tx.QueryRow(ctx, "SELECT clinic_id FROM dialogue WHERE id = $1 AND clinic_id = $2", in.DialogueID, in.ClinicID).Scan(&clinicID)
+		if err == nil {
+			entry, err = s.journal(ctx, tx, in.DialogueID, in.DialogueID, in.MessageID, in.Direction)
+		}
+		return notFound(err, "the clinic has no such message")
+	})
+	return entry, err
+}
+
+// sentBy reads a message with when who wrote it sent it: an entry is in that order.
+var sentBy = map[contract.Direction]struct{ column, query string }{
+	contract.Inbound: {"inbound_message.content", `SELECT d.clinic_id, d.patient_id, m.key_id, m.content, coalesce(m.written_at, m.received_at)
+		FROM inbound_message m JOIN dialogue d ON d.id = m.dialogue_id WHERE m.id = $1 AND m.dialogue_id = $2`},
+	contract.Outbound: {"outbound_message.content", `SELECT d.clinic_id, d.patient_id, m.key_id, m.content, coalesce(m.sent_at, m.prepared_at, m.created_at)
+		FROM outbound_message m JOIN dialogue d ON d.id = m.dialogue_id WHERE m.id = $1 AND m.dialogue_id = $2`},
+}
+
+// journal adds a message of one dialogue to the journal entry of another, mostly the
+// same, with the ledger line that says so. Once per message: the entry that has it is
+// returned.
+func (s *Store) journal(ctx context.Context, tx pgx.Tx, entryOf, dialogueID, messageID string, d contract.Direction) (entry string, err error) {
+	var clinicID, patientID, keyID string
+	var sealed []byte
+	var at time.Time
+	if err := tx.QueryRow(ctx, sentBy[d].query, messageID, dialogueID).Scan(&clinicID, &patientID, &keyID, &sealed, &at); err != nil {
+		return "", err
+	}
+	key, err := s.key(ctx, tx, keyID)
+	if err != nil {
+		return "", err
+	}
+	plain, err := key.Open(sealed, sentBy[d].column+"/"+messageID)
+	if err != nil {
+		return "", err
+	}
+	id := newID()
+	content, err := key.Seal(plain, "journal_entry.content/"+id)
+	if err != nil {
+		return "", err
+	}
+	if entry, err = s.journalEntry(ctx, tx, clinicID, patientID, entryOf); err != nil {
+		return "", err
+	}
+	tag, err := tx.Exec(ctx, `INSERT INTO journal_message (id, clinic_id, patient_id, dialogue_id, message_id, direction, key_id, content, written_at, entry_id, sent_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (message_id) DO NOTHING`,
+		id, clinicID, patientID, entryOf, messageID, d, key.id, content, s.now(), entry, at)
+	if err != nil {
+		return "", err
+	}
+	if tag.RowsAffected() == 0 {
+		if err := tx.QueryRow(ctx, "SELECT entry_id FROM journal_message WHERE message_id = $1", messageID).Scan(&entry); err != nil {
+			return "", err
+		}
+	}
+	line := EffectJournal + "/" + messageID
+	if err := s.ledgerLine(ctx, tx, line, clinicID, EffectJournal, entryOf, messageID, nil); err != nil {
+		return "", err
+	}
+	return entry, s.ledgerOutcome(ctx, tx, line, contract.OutcomeDone, map[string]string{"entry": entry})
+}
+
+// journalEntry returns the dialogue's one entry, which the first message makes.
+func (s *Store) journalEntry(ctx context.Context, tx pgx.Tx, clinicID, patientID, dialogueID string) (entry string, err error) {
+	err = tx.QueryRow(ctx, `INSERT INTO journal_entry (id, clinic_id, patient_id, dialogue_id, opened_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (dialogue_id) DO UPDATE SET opened_at = journal_entry.opened_at RETURNING id`,
+		newID(), clinicID, patientID, dialogueID, s.now()).Scan(&entry)
+	return entry, err
+}
+
+// journalThread adds every message of a dialogue, both ways, to the entry of another: what
+// the citizen sent, and what has left for him. What is still to leave is added then.
+func (s *Store) journalThread(ctx context.Context, tx pgx.Tx, entryOf, dialogueID string) error {
+	rows, err := tx.Query(ctx, `SELECT id, 'inbound' FROM inbound_message WHERE dialogue_id = $1 AND verdict = 'taken' AND function <> 'VUS'
+		UNION ALL SELECT id, 'outbound' FROM outbound_message WHERE dialogue_id = $1 AND kind = 'answer' AND sent_at IS NOT NULL`, dialogueID)
+	if err != nil {
+		return err
+	}
+	type message struct {
+		id        string
+		direction contract.Direction
+	}
+	thread, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (message, error) {
+		var m message
+		err := row.Scan(&m.id, &m.direction)
+		return m, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range thread {
+		if _, err := s.journal(ctx, tx, entryOf, dialogueID, m.id, m.direction); err != nil {
+			return err
+		}
+	}
+	return nil
+}

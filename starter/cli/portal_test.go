@@ -1,0 +1,62 @@
+package cli_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/starter/api"
+	"github.com/helsebro/helsebro/starter/cli"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+func TestPortalCommands(t *testing.T) {
+	t.Parallel()
+	const parent = "0198c0de-0000-7000-8000-000000009a72"
+	dialogues := "/portal/patients/" + patientID + "/dialogues"
+	shown := pg.PortalDialogue{ID: dialogueID, Title: "Attest\x1b[2J", Unread: 1, CreatedAt: noon, LatestAt: noon}
+	r := serve(t, map[string]answer{
+		"GET " + dialogues + "?limit=5&viewer=" + patientID: {200, api.List[pg.PortalDialogue]{Items: []pg.PortalDialogue{shown}}},
+		"GET " + dialogues + "/" + dialogueID + "?viewer=" + parent: {200, pg.PortalThread{PortalDialogue: shown, Messages: []pg.PortalMessage{
+			{ID: "m1", From: "patient", Author: "Mor Testperson", Relation: "FO", At: noon, Text: "Hei\nNår?"},
+			{ID: "m2", From: "clinic", Author: "Ola Lege", At: noon.Add(time.Minute), Text: "I morgen", ReadAt: noon.Add(time.Hour)},
+		}}},
+		"POST " + dialogues: {201, client.PortalWritten{DialogueID: dialogueID, MessageID: "m3"}},
+		"POST " + dialogues + "/" + dialogueID + "/messages": {201, client.PortalWritten{DialogueID: dialogueID, MessageID: "m4"}},
+	})
+	got := run(t, r.env(), "", "portal", "dialogues", "--patient", patientID, "--limit", "5")
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	require.Contains(t, got.out, dialogueID+"  1       2026-11-23 12:00:01Z  Attest")
+	require.NotContains(t, got.out, "\x1b")
+
+	got = run(t, r.env(), "", "portal", "read", dialogueID, "--patient", patientID, "--viewer", parent)
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	for _, want := range []string{"patient, Mor Testperson FO  message m1", "  | Hei\n  | Når?", "clinic, Ola Lege  message m2, read 2026-11-23 13:00:01Z", "  | I morgen"} {
+		require.Contains(t, got.out, want)
+	}
+
+	key := uuid.NewString()
+	got = run(t, r.env(), "", "portal", "write", "--patient", patientID, "--subject", "Attest", "--text", "Hei", "--app", "--id", key)
+	require.Equal(t, outcome{cli.ExitDone, "The clinic has message m3 in dialogue " + dialogueID + ".\n", ""}, got)
+	got = run(t, r.env(), "fra inn\n", "portal", "write", dialogueID, "--patient", patientID, "--viewer", parent, "--text-file", "-")
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	require.Equal(t, key, r.calls[2].key)
+	require.JSONEq(t, `{"viewerId":"`+patientID+`","subject":"Attest","text":"Hei","app":true}`, r.calls[2].body)
+	require.JSONEq(t, `{"viewerId":"`+parent+`","text":"fra inn\n"}`, r.calls[3].body)
+
+	got = run(t, r.env(), "", "portal", "dialogues", "--patient", nationalID)
+	require.Equal(t, cli.ExitUsage, got.code)
+	require.NotContains(t, got.err, nationalID)
+}
+
+func TestAPortalMessageOfUnknownFateSaysHowToRepeatIt(t *testing.T) {
+	t.Parallel()
+	key := uuid.NewString()
+	r := serve(t, map[string]answer{"POST /portal/patients/" + patientID + "/dialogues": {503, api.Problem{Status: 503, Detail: "its lifecycle could not be told"}}})
+	got := run(t, r.env(), "", "portal", "write", "--patient", patientID, "--text", "Hei", "--id", key)
+	require.Equal(t, cli.ExitUnavailable, got.code)
+	require.Contains(t, got.err, "--id "+key)
+}

@@ -1,0 +1,80 @@
+package client_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/starter/client"
+)
+
+// An administrator sees whose turn it is to answer, and not what was asked (F13).
+func TestListsShowContentToWhoMayOpenMessages(t *testing.T) {
+	t.Parallel()
+	c := client.New(newStore(""), &fakeTemporal{})
+	for role, reads := range map[identity.Role]bool{identity.RoleStaff: true, identity.RoleService: true, identity.RoleClinicAdministrator: false} {
+		inbox, err := c.Inbox(t.Context(), as(role), clinicID, pg.DialogueQuery{})
+		require.NoError(t, err)
+		all, err := c.Dialogues(t.Context(), as(role), clinicID, pg.DialogueQuery{})
+		require.NoError(t, err)
+		for _, item := range []pg.DialogueItem{inbox.Items[0].DialogueItem, all.Items[0]} {
+			require.Equal(t, dialogueID, item.DialogueID)
+			require.Equal(t, reads, item.Title != "", role)
+			require.Equal(t, reads, item.Patient != "", role)
+		}
+		require.Equal(t, "next", inbox.Next)
+		require.Equal(t, "next", all.Next)
+	}
+}
+
+func TestAListThatCannotBeReadNamesItsFields(t *testing.T) {
+	t.Parallel()
+	store := newStore("")
+	_, err := client.New(store, &fakeTemporal{}).Inbox(t.Context(), practitioner(), clinicID, pg.DialogueQuery{
+		Sort: "random", PatientID: "Kari", OwnerID: "boss", Recipient: routing.Recipient{Kind: "planet", ID: "mars"},
+	})
+	require.Equal(t, []string{"sort", "patient", "owner", "recipient"}, paths(t, err))
+	require.Empty(t, store.calls)
+	for _, owner := range []string{pg.OwnerMe, pg.OwnerNobody, staffID} {
+		_, err := client.New(store, &fakeTemporal{}).Dialogues(t.Context(), practitioner(), clinicID, pg.DialogueQuery{OwnerID: owner, Sort: pg.SortDue})
+		require.NoError(t, err)
+	}
+}
+
+func TestCasesSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	found, err := client.New(newStore(""), &fakeTemporal{}).Cases(t.Context(), as(identity.RoleOperator), clinicID, pg.CaseQuery{})
+	require.NoError(t, err)
+	require.Equal(t, "next", found.Next)
+	require.Contains(t, found.Items[0].What, "limit has passed")
+	require.Contains(t, found.Items[0].ToDo, "helsebro dialogue assign")
+}
+
+// Every kind of case that the source names has its words.
+func TestEveryCaseHasWords(t *testing.T) {
+	t.Parallel()
+	kinds := constants(t, filepath.Join("..", "..", "internal", "contract"), regexp.MustCompile(`^Case[A-Z]`))
+	require.Greater(t, len(kinds), 15)
+	for name, kind := range kinds {
+		what, toDo := client.CaseWords(contract.CaseKind(kind))
+		require.NotEqual(t, kind, what, "%s has no words", name)
+		require.False(t, strings.HasSuffix(what, ".") || strings.HasSuffix(toDo, "."), name)
+	}
+	what, toDo := client.CaseWords("of-tomorrow")
+	require.Equal(t, "of-tomorrow", what)
+	require.NotEmpty(t, toDo)
+}
+
+func TestARefusalIsWrittenDownForWhoeverWasRefused(t *testing.T) {
+	t.Parallel()
+	store := newStore("")
+	require.NoError(t, client.New(store, &fakeTemporal{}).Refused(t.Context(), as(identity.RolePortal), "write-routing-rule"))
+	require.Equal(t, []string{"Refused portal write-routing-rule"}, store.calls)
+}
