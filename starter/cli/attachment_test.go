@@ -16,6 +16,7 @@ import (
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/cli"
+	"github.com/helsebro/helsebro/starter/client"
 )
 
 const (
@@ -170,4 +171,14 @@ func TestARequestIsAnsweredByNumber(t *testing.T) { // F15
 		got = run(t, r.env(), "", append([]string{"prescription", "answer", dialogueID, "--text", "Hei."}, args...)...)
 		require.Equal(t, cli.ExitUsage, got.code, "%v: %s", args, got.err)
 	}
+}
+
+func TestARequestIsSplit(t *testing.T) {
+	t.Parallel()
+	r := serve(t, map[string]answer{"POST /dialogues/" + dialogueID + "/changes": {200, client.DialogueChanged{DialogueID: dialogueID}}})
+	got := run(t, r.env(), "", "prescription", "split", dialogueID, "--item", "Ibux, 400 mg", "--item", "Zyrtec")
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	require.Contains(t, got.out, "lists 2 prescriptions")
+	require.JSONEq(t, `{"kind":"split","items":["Ibux, 400 mg","Zyrtec"]}`, r.calls[0].body)
+	require.NoError(t, uuid.Validate(r.calls[0].key))
 }

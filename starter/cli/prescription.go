@@ -16,10 +16,12 @@ import (
 	"github.com/helsebro/helsebro/internal/domain/prescription"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/starter/api"
+	"github.com/helsebro/helsebro/starter/client"
 )
 
 func prescriptionCommand(env Environment) *cobra.Command {
-	return parent("prescription", "Prescription renewal requests", prescriptionShowCommand(env), prescriptionAnswerCommand(env))
+	return parent("prescription", "Prescription renewal requests", prescriptionShowCommand(env), prescriptionSplitCommand(env), prescriptionAnswerCommand(env))
 }
 
 func prescriptionShowCommand(env Environment) *cobra.Command {
@@ -79,6 +81,29 @@ func printPrescriptions(b *strings.Builder, d pg.Dialogue) {
 		}
 		b.WriteString("\n")
 	}
+}
+
+func prescriptionSplitCommand(env Environment) *cobra.Command {
+	var items []string
+	cmd := &cobra.Command{
+		Use:   "split REQUEST --item NAME --item NAME",
+		Short: "List the prescriptions that a citizen asked for in words",
+		Long: `List the prescriptions that a citizen asked for in words, so that each is answered
+by itself. They take the place of the text, which the message keeps; it may be
+done again until the request is answered. What the citizen chose from a list is
+split already.`,
+		Example: "  helsebro prescription split " + aDialogue + " --item 'Ibux 400 mg' --item Zyrtec",
+		Args:    cobra.ExactArgs(1),
+	}
+	c := changesDialogue(cmd, env)
+	cmd.Flags().StringArrayVar(&items, "item", nil, "what the prescription is of, may be repeated (required)")
+	_ = cmd.MarkFlagRequired("item") // the flag is defined above
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
+		return c.change(cmd, changesOf(args[0]), api.DialogueChangeRequest{Kind: pg.SplitRequest, Items: items}, func(client.DialogueChanged) string {
+			return fmt.Sprintf("The request lists %d prescriptions: helsebro prescription show %s", len(items), args[0])
+		})
+	})
+	return cmd
 }
 
 func prescriptionAnswerCommand(env Environment) *cobra.Command {

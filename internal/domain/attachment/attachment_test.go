@@ -3,11 +3,15 @@ package attachment_test
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/domain/attachment"
 	"github.com/helsebro/helsebro/internal/helsenorge"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
+	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
 )
 
 func TestTheFormatIsWhatTheContentIs(t *testing.T) {
@@ -46,4 +50,27 @@ func TestWhatIsLetThroughCanBeWritten(t *testing.T) {
 	require.NoError(t, err)
 	require.LessOrEqual(t, int64(len(wire)), attachment.SealedBytes(size, size))
 	require.Greater(t, int64(len(wire))+200<<10, attachment.SealedBytes(size, size), "the estimate is near")
+}
+
+// answer is a clinic's answer with the longest text.
+func answer() *helsenorge.Message {
+	code := func(list codes.List, v string) helsenorge.Code {
+		return helsenorge.Code{V: v, S: list.OID(), DN: codes.Name(list, v)}
+	}
+	party := func(name, herID string) helsenorge.Party {
+		o := helsenorge.Organisation{Name: name, Idents: []helsenorge.Ident{{ID: herID, Type: code(codes.OrganisationID, codes.HER)}}}
+		return helsenorge.Party{Organisation: o, Unit: &o}
+	}
+	return &helsenorge.Message{
+		Head: helsenorge.Head{
+			Process: codes.EKonsultasjon, MsgID: uuid.NewString(), GenDate: time.Date(2026, 6, 15, 8, 30, 0, 0, time.UTC), WantsReceipt: true,
+			RefToParent: uuid.NewString(), RefToConversation: uuid.NewString(), Sender: party("Legesenteret", "600200"), Receiver: party("Portalen", "500100"),
+			Patient: &helsenorge.Patient{
+				GivenName: "Fiktiv", FamilyName: "Pasient", IDType: "FNR", NationalID: nationalid.Synthetic(time.Date(1984, 11, 23, 0, 0, 0, 0, time.UTC), 7),
+			},
+		},
+		Dialog: &helsenorge.Dialog{Note: &helsenorge.Note{
+			Topic: code(codes.Answers, "12"), Subject: strings.Repeat("&", helsenorge.MaxSubject), Text: helsenorge.Text{Plain: strings.Repeat("&", helsenorge.MaxText)},
+		}},
+	}
 }
