@@ -488,7 +488,7 @@ func TestTheFrameworksErrorsHaveTheSameShape(t *testing.T) {
 		kind   apperr.Kind
 		fields []api.Invalid
 	}{
-		"missing fields": {request{method: "POST", path: answers, body: `{}`}, 422, apperr.Invalid, []api.Invalid{{Path: "code", Rule: "required"}, {Path: "text", Rule: "required"}}},
+		"missing fields": {request{method: "POST", path: answers, body: `{}`}, 422, apperr.Invalid, []api.Invalid{{Path: "text", Rule: "required"}}},
 		"unknown field":  {request{method: "POST", path: answers, body: `{"code":"12","text":"x","sms":1}`}, 422, apperr.Invalid, []api.Invalid{{Path: "sms", Rule: "unexpected property"}}},
 		"wrong type":     {request{method: "POST", path: answers, body: `{"code":12,"text":"x"}`}, 422, apperr.Invalid, []api.Invalid{{Path: "code", Rule: "expected string"}}},
 		"no JSON":        {request{method: "POST", path: answers, body: `{"nationalId:17858012345`}, 400, apperr.Invalid, []api.Invalid{{Path: "body", Rule: "valid JSON"}}},
