@@ -83,14 +83,9 @@ func (w *ward) rule(p contract.Process, format routing.Format, to ...routing.Rec
 	return w.s.PutRouting(w.Context(), demo.Admin, demo.ClinicID, p, routing.Rule{Format: format, Recipients: to})
 }
 
-func eContact() pg.Arrival {
-	a := arrival(contract.ProcessEContact, "DIALOG_INNBYGGER_EKONTAKT", "HE")
-	a.Attachments = nil
-	return a
-}
-
 func (w *ward) arrive(a pg.Arrival) (pg.Arrived, contract.DeliverToInboxOutput) {
 	w.Helper()
+	a.Attachments = nil
 	m, err := w.s.StoreArrival(w.Context(), a)
 	require.NoError(w, err)
 	return m, w.place(m)
