@@ -48,7 +48,7 @@ func answers(t *testing.T, process, function string, job pg.Job) ([]byte, error)
 	if job.Text == "" {
 		job.Text = "Ja."
 	}
-	return New(nil, nil, nil, known(), time.Hour).build(t.Context(), job)
+	return New(nil, nil, nil, known(), Config{ReceiptDue: time.Hour}).build(t.Context(), job)
 }
 
 func tablets(id string) pg.Medicine {

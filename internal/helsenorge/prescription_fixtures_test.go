@@ -34,7 +34,7 @@ func article(kind PrescriptionKind, number, name string) Prescription {
 	return Prescription{Kind: kind, Goods: Code{V: "N"}, Quantity: "12", Dosage: "Daglig", ItemNumber: number, Name: name}
 }
 
-func person(given, family, id string) Person {
+func somebody(given, family, id string) Person {
 	return Person{GivenName: given, FamilyName: family, NationalID: id, IDType: "FNR"}
 }
 
@@ -51,8 +51,8 @@ func renewalFixtures() map[string]*Message {
 			article(Nutrition, "801", "Næringsdrikk"), article(Appliance, "802", "Sprøytespisser"), article(Prosthesis, "803", "Protese"),
 		}},
 		"active-SDAB":  {Head: fromCitizen(active, firstID), Dialog: request("SDAB", "", "")},
-		"active-SIDAB": {Head: asked, Dialog: request("SIDAB", "", ""), People: []Person{person("Fiktiv", "Pasient", child), person("Forelder", "Pasient", parent)}},
-		"active-28":    {Head: answer, Dialog: note("28", Text{}), People: []Person{person("Forelder", "Pasient", parent)}},
+		"active-SIDAB": {Head: asked, Dialog: request("SIDAB", "", ""), People: []Person{somebody("Fiktiv", "Pasient", child), somebody("Forelder", "Pasient", parent)}},
+		"active-28":    {Head: answer, Dialog: note("28", Text{}), People: []Person{somebody("Forelder", "Pasient", parent)}},
 		"active-29":    {Head: answer, Dialog: note("29", Text{})},
 		"active-26":    {Head: fromClinic(active, secondID), Dialog: note("26", Text{Plain: "Tilbys ikke."})},
 		"active-31":    {Head: answer, Dialog: note("31", Text{Plain: "Prøv igjen senere."})},

@@ -25,7 +25,7 @@ var (
 var (
 	typBoolean = &contentType{name: xml.Name{Space: nsXSD, Local: "boolean"}, simple: isBoolean}
 	typDecimal = &contentType{name: xml.Name{Space: nsXSD, Local: "decimal"}, simple: isDecimal}
-	typPQ      = &contentType{attrs: map[string]simpleType{"V": isDouble, "U": isString}}
+	typPQ      = &contentType{attrs: map[string]simpleType{"V": isFloat, "U": isString}}
 	// typID is an ID or the reference to one. Whether ids meet is not looked at: the
 	// list of medicines that most refer to is not in the message.
 	typID = &contentType{simple: isNCName}
@@ -38,13 +38,10 @@ var (
 
 var (
 	decimal = regexp.MustCompile(`^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$`)
-	double  = regexp.MustCompile(`^([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|-?INF|NaN)$`)
 	ncName  = regexp.MustCompile(`^[\pL_][\pL\p{Nd}\pM._-]*$`)
 )
 
 func isDecimal(s string) bool { return decimal.MatchString(strings.TrimSpace(s)) }
-
-func isDouble(s string) bool { return double.MatchString(strings.TrimSpace(s)) }
 
 func isNCName(s string) bool { return ncName.MatchString(strings.TrimSpace(s)) }
 

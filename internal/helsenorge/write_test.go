@@ -278,7 +278,7 @@ func TestWriteRefuses(t *testing.T) {
 		{"a status of nobody", "active-SDAB", func(m *Message) { m.Head.Patient = nil }, "Head.Patient"},
 		{"a list of nobody", "active-SIDAB", func(m *Message) { m.People = nil }, "People"},
 		{"a list about a patient", "active-28", func(m *Message) { m.Head.Patient = &Patient{} }, "Head.Patient"},
-		{"people in a dialogue", "contact-19", func(m *Message) { m.People = []Person{person("A", "B", parent)} }, "People"},
+		{"people in a dialogue", "contact-19", func(m *Message) { m.People = []Person{somebody("A", "B", parent)} }, "People"},
 		{"role of nobody", "contact-19", func(m *Message) { m.Dialog.Note.Roles[0].Person = nil }, "Dialog.Note.Roles[0]"},
 		{"person without role", "contact-19", func(m *Message) { m.Dialog.Note.Roles[0].RolleNotat = nil }, "Dialog.Note.Roles[0]"},
 		{"attachment of a renewal", "renewal-15", func(m *Message) { m.Attachments = []Attachment{{MIME: MIMEPDF, Content: pdf}} }, "Attachments"},

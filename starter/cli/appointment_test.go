@@ -109,9 +109,11 @@ func TestExplainTellsOfTheReminderToCome(t *testing.T) {
 func TestExplainFindsADialogueWhereThereIsNoAppointment(t *testing.T) {
 	t.Parallel()
 	none := answer{404, api.Problem{Status: 404, Detail: "the clinic has no such thing"}}
-	r := serve(t, map[string]answer{"GET /appointments/" + dialogueID + "/explain": none, "GET /dialogues/" + dialogueID + "/explain": none})
+	r := serve(t, map[string]answer{
+		"GET /appointments/" + dialogueID + "/explain": none, "GET /dialogues/" + dialogueID + "/explain": none, "GET /messages/" + dialogueID + "/explain": none,
+	})
 	require.Equal(t, cli.ExitRefused, run(t, r.env(), "", "explain", dialogueID).code)
-	require.Len(t, r.calls, 2)
+	require.Len(t, r.calls, 3)
 
 	r = serve(t, map[string]answer{"GET /appointments/" + dialogueID + "/explain": {403, api.Problem{Status: 403, Detail: "the right ledger:read is missing"}}})
 	require.Equal(t, cli.ExitRefused, run(t, r.env(), "", "explain", dialogueID).code)

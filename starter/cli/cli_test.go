@@ -102,6 +102,14 @@ func (r *remote) env() map[string]string {
 	return map[string]string{"HELSEBRO_API_URL": r.URL, "HELSEBRO_TOKEN": "secret", "HELSEBRO_CLINIC": clinicID}
 }
 
+// told are ledger lines as the API explains them.
+func told(lines []pg.LedgerLine) (all []client.ExplainedLine) {
+	for _, l := range lines {
+		all = append(all, client.ExplainedLine{LedgerLine: l, Words: client.Effect(l)})
+	}
+	return all
+}
+
 func TestReadingCommands(t *testing.T) {
 	t.Parallel()
 	later := noon.Add(2 * time.Second)
@@ -169,13 +177,13 @@ func TestReadingCommands(t *testing.T) {
 			[]string{"explain", dialogueID}, "/dialogues/" + dialogueID + "/explain",
 			client.Explanation{
 				DialogueID: dialogueID,
-				Lines: []pg.LedgerLine{
+				Lines: told([]pg.LedgerLine{
 					{Effect: pg.EffectReceipt, IntendedAt: noon, Outcome: contract.OutcomeSent, OutcomeAt: &noon},
 					{Effect: pg.EffectInbox, IntendedAt: noon, Outcome: contract.OutcomeDone, OutcomeAt: &later, Result: json.RawMessage(
 						`{"rule":{"format":"practitioner"},"fallback":"practitioner-unknown-or-absent","places":[{"kind":"unit","id":"clinic"}]}`)},
 					{Effect: pg.EffectAnswer, IntendedAt: later, Why: json.RawMessage(`{"code":"12"}`), Outcome: contract.OutcomeRejected, OutcomeAt: &later, Result: json.RawMessage(`{"codes":["T02","E10"]}`)},
 					{Effect: pg.EffectJournal, IntendedAt: later.AddDate(0, 0, 1)},
-				},
+				}),
 				Lifecycle: client.Lifecycle{
 					WorkflowID: contract.DialogueWorkflowID(dialogueID), Status: client.LifecycleRunning, Note: "the workflow is running",
 					Dialogue: &contract.DialogueState{Status: contract.StatusAwaitingReceipt, Messages: 1, Open: []contract.Delivery{{Code: "12", SentAt: noon, ReceiptDue: later}}},
@@ -184,7 +192,7 @@ func TestReadingCommands(t *testing.T) {
 			[]string{
 				"2026-11-23\n", "receipt  intended 12:00:01Z  sent 12:00:01Z",
 				"inbox    intended 12:00:01Z  done 12:00:03Z", "in unit:clinic; by the rule practitioner; left because the practitioner is unknown or away",
-				"rejected 12:00:03Z", "Helsenorge refused it: see helsebro case list; code 12; codes T02, E10",
+				"rejected 12:00:03Z", "a message of the clinic, 12 Svar på spørsmål, fra behandler; Helsenorge refused it: see to the reason", "T02 XML validerer ikke; E10 Ugyldig meldingsidentifikator",
 				"2026-11-24\n", "journal  intended 12:00:03Z  open", "it is under way",
 				"running; awaiting-receipt; 1 messages, 0 answers, 0 cases; receipt of message 12 expected before 2026-11-23 12:00:03Z; dialogue/" + dialogueID,
 			}, nil,
@@ -416,10 +424,10 @@ func TestWrongUse(t *testing.T) {
 	}{
 		"unknown command":    {full, "", []string{"sing"}, "unknown command"},
 		"unknown subcommand": {full, "", []string{"dialogue", "sing"}, "unknown command"},
-		"no subcommand":      {full, "", []string{"dialogue"}, "answer, show"},
+		"no subcommand":      {full, "", []string{"routing"}, "set, show"},
 		"unknown flag":       {full, "", []string{"inbox", "--loud"}, "unknown flag"},
 		"argument missing":   {full, "", []string{"explain"}, "accepts 1 arg"},
-		"flag missing":       {full, "", []string{"dialogue", "answer", dialogueID, "--text", "x"}, "code"},
+		"flag missing":       {full, "", []string{"dialogue", "start", "--patient", patientID, "--text", "x"}, "kind"},
 		"text missing":       {full, "", []string{"dialogue", "answer", dialogueID, "--code", "12"}, "text"},
 		"two texts":          {full, "", []string{"dialogue", "answer", dialogueID, "--code", "12", "--text", "x", "--text-file", "-"}, "text"},
 		"no file":            {full, "", []string{"dialogue", "answer", dialogueID, "--code", "12", "--text-file", "/nonexistent"}, "no such file"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,8 +64,9 @@ func clinicByHand(ctx context.Context, queues *loopback.Client, says map[string]
 	}
 }
 
-func TestSimulateAppointments(t *testing.T) {
-	t.Parallel()
+// simulating is a simulated Helsenorge with a clinic of one party.
+func simulating(t *testing.T) (*httptest.Server, registry.Registry) {
+	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "registry.yaml")
 	require.NoError(t, registry.Write(file, append(simulator.Parties(),
@@ -77,8 +79,89 @@ func TestSimulateAppointments(t *testing.T) {
 	s, err := simulator.Start(filepath.Join(dir, "data"), parties, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	server := httptest.NewServer(s.Handler())
-	defer server.Close()
-	defer func() { require.NoError(t, s.Close(context.Background())) }()
+	t.Cleanup(func() {
+		require.NoError(t, s.Close(context.Background()))
+		server.Close()
+	})
+	return server, parties
+}
+
+func TestSimulateDialogues(t *testing.T) {
+	t.Parallel()
+	server, parties := simulating(t)
+	queues, err := loopback.NewClient(server.URL)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, queues.Close(context.Background())) }()
+	env := map[string]string{"HELSEBRO_LOOPBACK_URL": server.URL}
+	simulate := func(args ...string) string {
+		t.Helper()
+		got := run(t, env, "", append([]string{"simulate"}, args...)...)
+		require.Equal(t, cli.ExitDone, got.code, got.err)
+		return got.out
+	}
+	require.Equal(t, "The citizen sees no conversation.\n", simulate("threads", "--citizen", "7"))
+	picture := filepath.Join(t.TempDir(), "bilde.png")
+	require.NoError(t, os.WriteFile(picture, []byte("\x89PNG\r\n\x1a\n"), 0o600))
+	simulate("send", "--kind", "e-consultation", "--to", "8000002", "--citizen", "7", "--by", "8", "--relation", "FU", "--practitioner", "9144889", "--attach", picture)
+	simulate("send", "--kind", "renewal-items", "--to", "8000002", "--citizen", "7", "--medicine", simulator.Medicines()[1], "--delivery", "HE")
+	out := simulate("threads", "--citizen", "7")
+	for _, want := range []string{"Dialog med innbygger - eKonsultasjon with 8000002 - Vondt i kneet", "(FU)", "bilde.png (image/png, 8 bytes)", "(cannot be answered)", simulator.Medicines()[1]} {
+		require.Contains(t, out, want)
+	}
+
+	// The clinic writes, and the citizen answers.
+	from, err := registry.Address(t.Context(), parties, simulatedParty)
+	require.NoError(t, err)
+	to, err := registry.Address(t.Context(), parties, simulator.HerID)
+	require.NoError(t, err)
+	who := simulator.Citizen(9)
+	m := &helsenorge.Message{
+		Head: helsenorge.Head{
+			Process: codes.EKontakt, MsgID: uuid.NewString(), GenDate: time.Now(), WantsReceipt: true, Sender: from, Receiver: to,
+			Patient: &helsenorge.Patient{GivenName: who.GivenName, FamilyName: who.FamilyName, NationalID: who.NationalID, IDType: codes.Fodselsnummer},
+		},
+		Dialog: &helsenorge.Dialog{Request: &helsenorge.Request{
+			Type: helsenorge.Code{V: codes.DialogueWithCitizen}, Subject: "Attest", Text: helsenorge.Text{Plain: "Den er klar."},
+		}},
+	}
+	xml, err := helsenorge.WriteMessage(m)
+	require.NoError(t, err)
+	require.NoError(t, queues.Send(t.Context(), transport.Message{
+		ID: uuid.NewString(), Subject: codes.EKontakt, To: "helsenorge_async", ReplyTo: "clinic_async", ContentType: transport.ContentTypePlain,
+		FromHerID: simulatedParty, ToHerID: simulator.HerID, SentAt: time.Now(), Body: xml,
+	}))
+	require.Eventually(t, func() bool {
+		return strings.Contains(run(t, env, "", "simulate", "threads", "--citizen", "9").out, "Den er klar.")
+	}, 20*time.Second, 5*time.Millisecond)
+	require.Contains(t, simulate("send", "--kind", "reply", "--in-reply-to", m.Head.MsgID, "--citizen", "9"), "Sent reply to 8000002")
+	require.Contains(t, simulate("send", "--kind", "unread", "--in-reply-to", m.Head.MsgID, "--citizen", "9"), "Sent unread to 8000002")
+	var threads []simulator.Thread
+	require.NoError(t, json.Unmarshal([]byte(simulate("threads", "--citizen", "9", "--json")), &threads))
+	require.Len(t, threads, 1)
+	require.Len(t, threads[0].Messages, 3)
+
+	require.Contains(t, simulate("inactive", "--citizen", "9", "--to", "8000002"), "Citizen 9 is inactive")
+	book, err := simulator.NewClient(server.URL).Book(t.Context())
+	require.NoError(t, err)
+	var functions []string
+	for _, sent := range book.Sent {
+		m, problems := helsenorge.Read(sent.XML)
+		require.Empty(t, problems)
+		functions = append(functions, m.Dialog.Function())
+	}
+	require.ElementsMatch(t, []string{"SB", "RFER", "22", "VUS", "SDAB"}, functions)
+
+	for _, args := range [][]string{
+		{"--kind", "e-contact"}, {"--kind", "reply", "--to", "8000002"}, {"--kind", "e-contact", "--to", "8000002", "--attach", picture + "x"},
+	} {
+		require.Equal(t, cli.ExitUsage, run(t, env, "", append([]string{"simulate", "send"}, args...)...).code, args)
+	}
+	require.Equal(t, cli.ExitRefused, run(t, env, "", "simulate", "send", "--kind", "renewal", "--to", "8000002", "--attach", picture).code)
+}
+
+func TestSimulateAppointments(t *testing.T) {
+	t.Parallel()
+	server, _ := simulating(t)
 	queues, err := loopback.NewClient(server.URL)
 	require.NoError(t, err)
 

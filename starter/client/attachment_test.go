@@ -21,8 +21,7 @@ import (
 )
 
 const (
-	fileID    = "0198c0de-0000-7000-8000-00000000f11e"
-	patientID = "0198c0de-0000-7000-8000-000000009a71"
+	fileID = "0198c0de-0000-7000-8000-00000000f11e"
 )
 
 // zeros are as many bytes as are read: a file that is nowhere whole. read counts them.

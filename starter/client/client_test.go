@@ -658,7 +658,7 @@ func TestExplainSaysWhatTemporalKnows(t *testing.T) {
 			store.ledger = []pg.LedgerLine{{Key: "receipt/1", Effect: pg.EffectReceipt}}
 			got, err := client.New(store, &fakeTemporal{queries: c.queries}).Explain(t.Context(), practitioner(), clinicID, dialogueID)
 			require.NoError(t, err)
-			require.Equal(t, store.ledger, got.Lines)
+			require.Equal(t, []client.ExplainedLine{{LedgerLine: store.ledger[0], Words: client.Effect(store.ledger[0])}}, got.Lines)
 			require.Equal(t, c.status, got.Lifecycle.Status)
 			require.Equal(t, c.id, got.Lifecycle.WorkflowID)
 			require.Contains(t, got.Lifecycle.Note, c.note)

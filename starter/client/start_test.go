@@ -20,17 +20,10 @@ import (
 
 // fakeDialogues keeps what was started and asked as the database does.
 type fakeDialogues struct {
-	started  map[string]pg.NewDialogue
-	commands map[string]pg.DialogueChange
-	// closed are the gates of every patient.
-	closed []reachability.Gate
+	started map[string]pg.NewDialogue
+	asked   map[string]pg.DialogueChange
 	// output is what a command came to.
 	output contract.ApplyDialogueChangeOutput
-}
-
-func (s *fakeStore) Reachability(context.Context, identity.Principal, string, string, contract.Process) (pg.Reachability, error) {
-	s.called("Reachability")
-	return pg.Reachability{Reachable: len(s.closed) == 0, Reasons: s.closed}, nil
 }
 
 func (s *fakeStore) DraftDialogue(_ context.Context, _ identity.Principal, _ string, n pg.NewDialogue) (pg.DraftedDialogue, error) {
@@ -49,17 +42,17 @@ func (s *fakeStore) DraftDialogue(_ context.Context, _ identity.Principal, _ str
 
 func (s *fakeStore) DraftDialogueChange(_ context.Context, _ identity.Principal, _ string, c pg.DialogueChange) (pg.DraftedDialogueChange, error) {
 	s.called("DraftDialogueChange")
-	if s.commands == nil {
-		s.commands = map[string]pg.DialogueChange{}
+	if s.asked == nil {
+		s.asked = map[string]pg.DialogueChange{}
 	}
-	_, again := s.commands[c.ID]
-	s.commands[c.ID] = c
+	_, again := s.asked[c.ID]
+	s.asked[c.ID] = c
 	return pg.DraftedDialogueChange{Process: s.process, Applied: again, Attempt: 1}, nil
 }
 
 func (s *fakeStore) DropDialogueChange(_ context.Context, _, id string, _ int) error {
 	s.called("DropDialogueChange")
-	delete(s.commands, id)
+	delete(s.asked, id)
 	return nil
 }
 
@@ -94,7 +87,7 @@ func TestADialogueIsStoredThenOpened(t *testing.T) {
 func TestWhoCannotBeContactedIsSaidBeforeAnythingIsWritten(t *testing.T) { // S28
 	t.Parallel()
 	store, temporal := newStore(contract.ProcessEContact), &fakeTemporal{}
-	store.closed = []reachability.Gate{reachability.NoConsent, reachability.NotActive}
+	store.reach.Reasons = []reachability.Gate{reachability.NoConsent, reachability.NotActive}
 	_, err := client.New(store, temporal).StartDialogue(t.Context(), practitioner(), clinicID, client.StartDialogue{
 		Kind: contract.ProcessEContact, PatientID: patientID, Subject: "Hei", Text: "Hei",
 	})
@@ -194,7 +187,7 @@ func TestAChangeIsStoredThenApplied(t *testing.T) {
 			}, got)
 		}
 		require.Equal(t, 1, temporal.updates, "what is applied is not asked for again")
-		require.Equal(t, c.change, store.commands[c.change.ID])
+		require.Equal(t, c.change, store.asked[c.change.ID])
 		require.Equal(t, contract.UpdateChange, temporal.update.UpdateName)
 		require.Equal(t, []any{contract.ChangeCommand{CommandID: c.change.ID}}, temporal.update.Args)
 		require.Equal(t, c.workflow, workflowOf(temporal))
@@ -207,7 +200,7 @@ func TestARefusedChangeIsDropped(t *testing.T) {
 	temporal := &fakeTemporal{outcome: apperr.ToTemporal(apperr.InState("converted", "the dialogue is converted already"))}
 	_, err := client.New(store, temporal).ChangeDialogue(t.Context(), practitioner(), clinicID, pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: dialogueID})
 	require.True(t, apperr.Is(err, apperr.Conflict), "%v", err)
-	require.Empty(t, store.commands)
+	require.Empty(t, store.asked)
 }
 
 func TestWhoMayChange(t *testing.T) {

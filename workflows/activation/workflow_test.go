@@ -92,6 +92,13 @@ func (b *bench) state() contract.ActivationState {
 	return s
 }
 
+// slow makes a look wait until it is let go.
+func (b *bench) slow() {
+	fakes.Fail(b.do, "CheckPreconditions", apperr.ToTemporal(apperr.New(apperr.Unavailable, "the registry is down")))
+}
+
+func (b *bench) letGo() { fakes.Fail(b.do, "CheckPreconditions", nil) }
+
 // card is the status card that the Temporal UI shows.
 func (b *bench) card() string {
 	v, err := b.env.QueryWorkflow("__temporal_workflow_metadata")
@@ -192,32 +199,33 @@ func TestLostPreconditionIsShownAndSuspendsNothing(t *testing.T) { // S12
 		require.Contains(t, b.card(), "every precondition holds")
 		b.finds(contract.StatusActive, "her-ids")
 		for range 5 {
-			b.registryChanged() // however many, they are one look
+			b.registryChanged() // what comes while it is looked is one further look, however many
 		}
 	})
 	b.at(2*time.Hour, func() {
 		s := b.state()
 		require.Equal(t, contract.StatusActive, s.Status)
 		require.Equal(t, []string{"her-ids"}, s.Failing)
-		require.Equal(t, 1, s.Cases)
+		require.Equal(t, 2, s.Cases)
 		require.Contains(t, b.card(), "  - her-ids\n")
 		require.Contains(t, b.card(), "again at "+s.CheckedAt.Add(contract.RecheckEvery).UTC().Format("2006-01-02 15:04 MST"))
 		b.env.CancelWorkflow()
 	})
 	b.run()
-	require.Equal(t, 2, b.looks())
+	require.Equal(t, 3, b.looks())
 }
 
 func TestCommandWaitsForTheLookThatIsUnderWay(t *testing.T) { // the last to be done says how it stands
 	b := setup(t)
 	b.makes("activate", contract.StatusActive)
-	b.at(0, func() {
-		fakes.Fail(b.do, "CheckPreconditions", apperr.ToTemporal(apperr.New(apperr.Unavailable, "the registry is down")))
-		b.change("activate", nil)
-	})
 	b.at(time.Minute, func() {
+		b.slow()
+		b.registryChanged()
+	})
+	b.at(time.Minute+time.Second, func() { b.change("activate", nil) })
+	b.at(2*time.Minute, func() {
 		require.NotContains(t, fakes.Calls(b.do), "ApplyActivation activate")
-		fakes.Fail(b.do, "CheckPreconditions", nil)
+		b.letGo()
 	})
 	b.at(time.Hour, func() {
 		require.Equal(t, contract.StatusActive, b.state().Status)
@@ -243,15 +251,24 @@ func TestLookThatCannotBeDoneIsACase(t *testing.T) {
 func TestContinueAsNewLosesNothing(t *testing.T) {
 	b := setup(t)
 	b.makes("activate", contract.StatusActive)
-	b.at(time.Hour, func() {
+	b.at(time.Hour, func() { b.change("activate", nil) })
+	before := 0
+	b.at(2*time.Hour, func() {
+		b.slow()
+		b.registryChanged()
+	})
+	b.at(2*time.Hour+5*time.Second, func() {
 		b.env.SetContinueAsNewSuggested(true)
 		b.registryChanged()
-		b.change("activate", nil)
+	})
+	b.at(2*time.Hour+time.Minute, func() {
+		before = b.looks()
+		b.letGo()
 	})
 	b.run()
 	var again *workflow.ContinueAsNewError
 	require.ErrorAs(t, b.env.GetWorkflowError(), &again)
-	require.Equal(t, 2, b.looks(), "the change of the registry is taken before")
+	require.Equal(t, before+2, b.looks(), "what the registry said while it was looked is taken before")
 	s := b.state()
 	require.Equal(t, []string{"activate"}, s.Accepted)
 

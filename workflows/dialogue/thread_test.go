@@ -33,13 +33,12 @@ func TestThreeThousandMessages(t *testing.T) {
 		})
 		for batch := sent; batch < until; batch += 10 { // in bursts
 			b.at(time.Duration(batch-sent)*time.Second, func() {
-				for n := batch; n < min(batch+10, until); n++ {
+				for n := batch; n < batch+10; n++ {
 					b.message(id(n), "22")
 				}
 			})
 		}
-		// The suggestion comes in the middle of the last burst.
-		b.at(time.Duration(until-sent-10)*time.Second, func() { b.env.SetContinueAsNewSuggested(true) })
+		b.at(time.Duration(until-sent-10)*time.Second+time.Millisecond, func() { b.env.SetContinueAsNewSuggested(true) })
 		b.run()
 		var again *workflow.ContinueAsNewError
 		require.ErrorAs(t, b.env.GetWorkflowError(), &again)

@@ -208,6 +208,7 @@ func TestAnswerClockIsStoppedByTheAnswerOnly(t *testing.T) { // F13
 func TestRequestWithoutAnAnswerIsOverdueAndStaysOpen(t *testing.T) {
 	b := setup(t)
 	b.clocked()
+	b.do.ReceiptIn = 100 * day
 	b.at(0, b.message)
 	b.at(60*day, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerRenewed}, nil) })
 	b.at(61*day, func() { b.receipt(contract.OutcomeAcknowledged) })

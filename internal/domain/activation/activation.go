@@ -261,10 +261,12 @@ func (f Facts) employees() Item {
 				id = p.HerID // a GP's party is his HER-id
 			}
 		}
+		at, ok := f.Registry[id]
+		here := ok && at.Parent == f.HerID || slices.Contains(f.Registry[f.HerID].Employees, id)
 		switch {
 		case id == 0:
 			without = append(without, e.ID)
-		case f.Registry[id].Parent != f.HerID && !slices.Contains(f.Registry[f.HerID].Employees, id):
+		case !here:
 			elsewhere = append(elsewhere, e.ID)
 		}
 	}
