@@ -16,6 +16,7 @@ import (
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
+	"github.com/helsebro/helsebro/internal/domain/answerclock"
 	"github.com/helsebro/helsebro/internal/domain/booking"
 	"github.com/helsebro/helsebro/internal/domain/reminder"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
@@ -101,6 +102,10 @@ func TestSettingsHaveDefaultsAndBounds(t *testing.T) {
 	require.Equal(t, pg.Settings{
 		Language: "nb", VisibleDays: 28, DeadlineMinutes: 60, MaxFutureBookings: 3, GraceMinutes: 5, MinLeadMinutes: 45,
 		CancelHours: 24, QuietFrom: "21:00", QuietTo: "08:00", MergeHours: 12, FallbackMinutes: 120,
+		OfficeOpens: "08:00", OfficeCloses: "16:00", Conversion: "tell", ActivityHours: 24,
+		AnswerClock: map[contract.Process]answerclock.Limits{
+			contract.ProcessEConsultation: answerclock.DefaultLimits(), contract.ProcessEContact: answerclock.DefaultLimits(), contract.ProcessPrescription: answerclock.DefaultLimits(),
+		},
 	}, v)
 	require.Equal(t, booking.DefaultLimits(), v.BookingLimits())
 	require.Equal(t, reminder.DefaultRules(), v.ReminderRules())
