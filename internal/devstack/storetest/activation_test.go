@@ -78,9 +78,7 @@ func audited(t *testing.T, s *pg.Store, subject, action string) int {
 // lost are the open cases of preconditions that were lost.
 func lost(t *testing.T, s *pg.Store) []pg.Case {
 	t.Helper()
-	cases, err := s.Cases(t.Context(), demo.Admin, demo.ClinicID)
-	require.NoError(t, err)
-	return slices.DeleteFunc(cases, func(c pg.Case) bool { return c.Kind != contract.CasePreconditionLost || c.ResolvedAt != nil })
+	return slices.DeleteFunc(casesOf(t, s), func(c pg.Case) bool { return c.Kind != contract.CasePreconditionLost || c.ResolvedAt != nil })
 }
 
 // TestActivationIsRefusedWithEveryReason (S9-S13): step by step until it holds.
@@ -450,7 +448,7 @@ func TestSuspendedAppointmentsAreTheClinicsOwn(t *testing.T) {
 	queued := k.publish(waiting, 1).OutboundID
 	require.NotEmpty(t, queued)
 	require.NoError(t, storetest.Change(t, k.s, storetest.Registered(demo.Clinic()), demo.ClinicID, asks(pg.SuspendIntegration, demo.GPID)))
-	prepared, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, queued, build("<Avtale/>"))
+	prepared, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, queued, helsenorge, build("<Avtale/>"))
 	require.NoError(t, err)
 	require.True(t, prepared.Superseded)
 	require.Equal(t, string(contract.OutcomeSuppressed), k.sql("SELECT outcome FROM outbound_message WHERE id = '%s'", queued))

@@ -82,7 +82,7 @@ func TestWhoAnswersInAGPsPlaceIsSaid(t *testing.T) { // HITS 1217 §2.3.4
 		draft := pg.Draft{ID: uuid.NewString(), Code: "12", Text: "Hvil kneet."}
 		_, err := s.DraftAnswer(ctx, demo.GP, demo.ClinicID, m.DialogueID, draft)
 		require.NoError(t, err)
-		_, err = s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, func(_ context.Context, j pg.Job) ([]byte, error) {
+		_, err = s.PrepareAnswer(ctx, demo.ClinicID, draft.ID, helsenorge, func(_ context.Context, j pg.Job) ([]byte, error) {
 			author = j.Author
 			return []byte("wire"), nil
 		})

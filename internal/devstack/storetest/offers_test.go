@@ -12,6 +12,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/demo"
+	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/domain/booking"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
