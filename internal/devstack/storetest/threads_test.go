@@ -286,8 +286,12 @@ func TestConversionJournalsTheThreadOnce(t *testing.T) { // S54, F14
 	require.Equal(t, out, again)
 	k.conflict(pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: first.DialogueID}, "converted")
 
-	// The patient is told once, by a message that opens the e-consultation.
+	// The patient is told once, by a message that opens the e-consultation, whatever
+	// becomes of the run that was to send it.
 	require.Equal(t, contract.OpenDialogue, out.Code)
+	loaded, err := k.s.LoadDialogue(t.Context(), demo.ClinicID, first.DialogueID)
+	require.NoError(t, err)
+	require.Equal(t, []contract.Delivery{{OutboundID: out.OutboundID, Code: contract.OpenDialogue}}, loaded.Open)
 	notice := k.sends(out.OutboundID)
 	require.True(t, notice.Opens)
 	require.Equal(t, []any{contract.OpenDialogue, eConsultationCode, demo.GPHerID, helsenorge}, []any{notice.Code, notice.ProcessCode, notice.FromHerID, notice.ToHerID})
