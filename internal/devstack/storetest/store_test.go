@@ -141,7 +141,7 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 	for range 2 {
 		placed, err := s.Place(ctx, in)
 		require.NoError(t, err)
-		placed.Clock = nil // another test has the answer clock
+		placed.Clock = nil                                                                       // another test has the answer clock
 		require.Equal(t, contract.DeliverToInboxOutput{Places: 1, Rule: "practitioner"}, placed) // S44, by the GP's HER-id
 		_, err = s.WriteJournalEntry(ctx, contract.WriteJournalEntryInput{ClinicID: demo.ClinicID, DialogueID: m.DialogueID, MessageID: m.ID, Direction: contract.Inbound})
 		require.NoError(t, err)
