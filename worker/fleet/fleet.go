@@ -39,6 +39,13 @@ type Fleet struct {
 // gone is noticed by the server much earlier.
 const stickyPatience = 30 * time.Second
 
+// How workflow tasks are fetched. What is fetched must be done within 10 s, or it is
+// done twice: so no more is fetched than a busy worker does in that time.
+const (
+	pollersAtStart, pollersAtLeast, pollersAtMost = 4, 2, 16
+	workflowTasks                                 = 64
+)
+
 // New builds the workers. onFatal runs once when a worker cannot go on: the
 // process must then end, so that whoever supervises it sees.
 func New(c client.Client, registrations []Registration, logger *slog.Logger, onFatal func(error)) (*Fleet, error) {
@@ -57,6 +64,13 @@ func New(c client.Client, registrations []Registration, logger *slog.Logger, onF
 				DisableRegistrationAliasing:  true,
 				TaskQueueActivitiesPerSecond: limits[r.Queue],
 				StickyScheduleToStartTimeout: stickyPatience,
+				// The default pollers take from the sticky queue for as long as anything waits
+				// there: under load a new lifecycle, and a person's command to it, would wait
+				// behind every old one. These poll both queues, always.
+				WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+					InitialNumberOfPollers: pollersAtStart, MinimumNumberOfPollers: pollersAtLeast, MaximumNumberOfPollers: pollersAtMost,
+				}),
+				MaxConcurrentWorkflowTaskExecutionSize: workflowTasks,
 				OnFatalError: func(err error) {
 					logger.Error("a worker cannot go on", "queue", r.Queue, "error", err)
 					onFatal(err)

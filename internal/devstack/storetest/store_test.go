@@ -32,14 +32,14 @@ func setup(t *testing.T) (*storetest.Database, *pg.Store) {
 	t.Parallel()
 	d := storetest.New(t)
 	withClinic(t, d.Store)
-	storetest.Activate(t, d.Store, demo.Clinic())
 	return d, d.Store
 }
 
-// withClinic writes the demonstration clinic.
+// withClinic writes the demonstration clinic and activates it.
 func withClinic(t *testing.T, s *pg.Store) {
 	t.Helper()
 	require.NoError(t, s.PutClinic(t.Context(), demo.Service, demo.Clinic()))
+	storetest.Activate(t, s, demo.Clinic())
 }
 
 // alone is setup for a test beside which no other runs.

@@ -91,7 +91,7 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	log    *logger
-	lock   *os.File
+	lock   *fileLock
 	server temporal.Server
 	ui     *uiserver.Server
 	uiDone chan struct{}
@@ -220,19 +220,27 @@ func complete(cfg *Config) ([]int, error) {
 		ports.Port{Number: cfg.UIPort, Purpose: "the Temporal UI", Variable: UIPortVariable})
 }
 
+// fileLock is a lock on a file. It is a bare descriptor: an os.File that nobody refers
+// to any more closes itself, and the lock would end before the server.
+type fileLock int
+
 // lockFile keeps a second server away from the file: with other ports nothing else
 // would, and two servers on one file corrupt it. The lock ends with the process.
-func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+func lockFile(path string) (*fileLock, error) {
+	fd, err := syscall.Open(path, syscall.O_CREAT|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("the Temporal server: %w", err)
+		return nil, fmt.Errorf("the Temporal server: %w", &os.PathError{Op: "open", Path: path, Err: err})
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
+	lock := fileLock(fd)
+	if err := syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close()
 		return nil, fmt.Errorf("another Temporal server uses %s: stop it, or choose another directory", strings.TrimSuffix(path, ".lock"))
 	}
-	return f, nil
+	return &lock, nil
 }
+
+// Close gives the lock back.
+func (l fileLock) Close() error { return syscall.Close(int(l)) }
 
 func sqliteStore(file string) *config.SQL {
 	return &config.SQL{
