@@ -87,7 +87,7 @@ func (s *Store) journalEntry(ctx context.Context, tx pgx.Tx, clinicID, patientID
 // journalThread adds every message of a dialogue, both ways, to the entry of another: what
 // the citizen sent, and what has left for him. What is still to leave is added then.
 func (s *Store) journalThread(ctx context.Context, tx pgx.Tx, entryOf, dialogueID string) error {
-	rows, err := tx.Query(ctx, `SELECT id, 'inbound' FROM inbound_message WHERE dialogue_id = $1 AND verdict = 'taken' AND function <> 'VUS'
+	rows, err := tx.Query(ctx, `SELECT id, 'inbound' FROM inbound_message WHERE dialogue_id = $1 AND verdict = 'taken'
 		UNION ALL SELECT id, 'outbound' FROM outbound_message WHERE dialogue_id = $1 AND kind = 'answer' AND sent_at IS NOT NULL`, dialogueID)
 	if err != nil {
 		return err

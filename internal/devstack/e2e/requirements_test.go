@@ -20,7 +20,7 @@ type requirement struct {
 // the portal, what the patient got on the clinic's channels, and the explanation. S91
 // is a question that S92 to S94 answer.
 func TestRequirements(t *testing.T) {
-	requirements := slices.Concat(starting, appointments)
+	requirements := slices.Concat(starting, renewals, appointments)
 	w := clinics(t, len(requirements), stack.Config{})
 	for i, r := range requirements {
 		t.Run(r.name, func(t *testing.T) {

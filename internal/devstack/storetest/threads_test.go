@@ -432,6 +432,9 @@ func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
 	_, err := k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{ClinicID: demo.ClinicID, DialogueID: m.DialogueID, OutboundID: id, Outcome: contract.OutcomeOverdue})
 	require.NoError(t, err)
 	before := k.sql("SELECT transport_id FROM outbound_message WHERE id = '%s'", id)
+	k.active(false) // another message came back with E35
+	k.conflict(resend(id), "not-active")
+	k.active(true)
 
 	out, err := k.change(resend(id))
 	require.NoError(t, err)
