@@ -213,7 +213,7 @@ func (c *clinic) option(letters, option string, renewed int) {
 			require.Contains(c, got.Medicines, item.Name())
 		}
 	}
-	require.Equal(c, contract.StatusClosed, d.Status)
+	c.ends(r.ID)
 
 	// All alike needs no decision on each.
 	if option != prescription.OptionPartly {
@@ -221,6 +221,17 @@ func (c *clinic) option(letters, option string, renewed int) {
 		c.answers(c.Desk, alike.ID, api.AnswerRequest{Code: option, Text: "Hei."})
 		require.Equal(c, option, c.answerTo(alike.sent).Function)
 	}
+}
+
+// ends demands that a request is over: nothing is owed, nothing more is sent in it, and
+// its lifecycle has ended.
+func (c *clinic) ends(id string) {
+	c.Helper()
+	c.eventually("the request's lifecycle ends", func() error { return c.ended(c.temporal, contract.PrescriptionWorkflowID(id)) })
+	d := c.readDialogue(c.GP, id)
+	require.Contains(c, []contract.Status{contract.StatusAnswered, contract.StatusClosed}, d.Status)
+	require.Nil(c, d.OwedSince)
+	c.refused(http.StatusConflict, c.GP, http.MethodPost, answersOf(id), api.AnswerRequest{Code: prescription.OptionCannot, Text: "Enda et svar"})
 }
 
 // requestRejected is the first option (S62).
@@ -345,7 +356,7 @@ func answerBecomesADialogue(c *clinic) {
 		c.inboxItem(c.GP, d.ID, true)
 	}
 	request, _ := c.settledDialogue(r.ID)
-	require.Equal(c, contract.StatusClosed, request.Status)
+	c.ends(r.ID)
 	require.Len(c, request.TurnedInto, 2)
 	require.Empty(c, request.Journal, "a request is not journalled; the e-consultation that goes on from it is")
 }

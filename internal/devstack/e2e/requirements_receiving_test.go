@@ -495,9 +495,9 @@ func eConsultationsAreJournalled(c *clinic) {
 func repliesOnHelsenorge(c *clinic) {
 	p := c.patient(nil)
 	for _, who := range []struct {
-		by   identity.Principal
-		name string
-	}{{c.GP, "Frida Fastlege"}, {c.Desk, "Solveig Sekretær"}} {
+		by           identity.Principal
+		name, onWire string
+	}{{c.GP, "Frida Fastlege", "Frida Fastlege"}, {c.Desk, "Solveig Sekretær", ""}} { // only practitioners are named there
 		for process, kind := range kindOf {
 			subject, text := string(process)+" "+who.by.Subject, "Svar fra "+who.name
 			sent := c.writes(p, simulator.Action{Kind: kind, Subject: subject})
@@ -506,8 +506,8 @@ func repliesOnHelsenorge(c *clinic) {
 			got := c.answerTo(sent)
 			require.Equal(c, answerCodes[kind], got.Function)
 			require.True(c, strings.HasPrefix(got.Text, text))
-			require.Equal(c, who.name, got.Author)
-			require.Equal(c, who.by.Subject, d.Answers[0].Author)
+			require.Equal(c, who.onWire, got.Author)
+			require.Equal(c, who.name, d.Answers[0].Author)
 			t := c.thread(p, subject)
 			require.Equal(c, sent.MsgID, t.Conversation)
 			require.Len(c, t.Messages, 2)
