@@ -16,13 +16,14 @@ import (
 	"github.com/helsebro/helsebro/workflows"
 )
 
-// kinds are the histories that each lifecycle must have on file: one that still
-// waits, one that has ended, and, unless it never does, one that continued as new.
+// kinds are the histories that each lifecycle must have on file: one that still waits,
+// one that has ended and one that continued as new, unless it never does.
 var kinds = map[string][]string{
 	"dialogue":     {"open", "completed", "continued"},
 	"prescription": {"open", "completed", "continued"},
 	"appointment":  {"open", "completed", "continued"},
 	"notice":       {"open", "completed"},
+	"activation":   {"open", "continued"},
 }
 
 // TestReplay carries recorded histories on with today's code. They are recorded by

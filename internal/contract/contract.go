@@ -106,6 +106,9 @@ const (
 	MaxSeenIDs = 500
 	// MaxOpenDeliveries bounds the answers of one dialogue without an outcome.
 	MaxOpenDeliveries = 100
+	// MaxUntaken bounds the messages that a run hands to the next one instead of taking
+	// them: under a steady stream there is always one that waits.
+	MaxUntaken = 25
 	// MaxSummaryBytes and MaxDetailsBytes are what the Temporal UI is meant for.
 	MaxSummaryBytes = 200
 	MaxDetailsBytes = 20_000
@@ -121,8 +124,10 @@ type DialogueInput struct {
 	// Resume is set when the dialogue existed before this run: its state is then
 	// read from PostgreSQL first (the last run ended when nothing was owed).
 	Resume bool `json:"resume,omitempty"`
-	// State is carried by continue-as-new only.
-	State *DialogueState `json:"state,omitempty"`
+	// State is carried by continue-as-new only, as is Untaken: messages that had come and
+	// wait for their turn, oldest first, at most MaxUntaken.
+	State   *DialogueState    `json:"state,omitempty"`
+	Untaken []MessageReceived `json:"untaken,omitempty"`
 }
 
 // PrescriptionInput starts a prescription renewal request.

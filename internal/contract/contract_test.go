@@ -79,7 +79,7 @@ func samples() map[string]any {
 		"check-preconditions-output":   CheckPreconditionsOutput{Status: StatusActive, Failing: []string{"her-ids"}, CaseOpened: true},
 		"apply-activation-input":       ApplyActivationInput{ClinicID: id(1), StaffID: id(6), CommandID: id(4), Now: at},
 		"apply-activation-output":      ApplyActivationOutput{Status: StatusSuspended, Failing: []string{"her-ids"}},
-		"dialogue-input":               DialogueInput{ClinicID: id(1), DialogueID: id(5), Process: ProcessEContact, Resume: true, State: &dialogue},
+		"dialogue-input":               DialogueInput{ClinicID: id(1), DialogueID: id(5), Process: ProcessEContact, Resume: true, State: &dialogue, Untaken: []MessageReceived{{MessageID: id(2), MsgID: id(3), Function: "HE", ReceivedAt: at}}},
 		"prescription-input":           PrescriptionInput{ClinicID: id(1), DialogueID: id(5), Resume: true, State: &prescription},
 		"message-received":             MessageReceived{MessageID: id(2), MsgID: id(3), Function: "HE", ReceivedAt: at},
 		"receipt-received":             ReceiptReceived{OutboundID: id(4), Outcome: OutcomeRejected, Codes: []string{"E35"}, At: at},
@@ -154,18 +154,25 @@ func requireSet(t *testing.T, path string, v reflect.Value) {
 func TestPayloadsStaySmall(t *testing.T) {
 	t.Parallel()
 	uuid := "019ab000-0000-7000-8000-000000000000"
-	s := DialogueState{Status: StatusAwaitingReceipt, LatestMessageID: uuid}
+	now := time.Now().UTC()
+	s := DialogueState{
+		Status: StatusAwaitingReceipt, LatestMessageID: uuid, LatestAt: now, Process: ProcessEConsultation, Escalated: StepAdministrator, Troubled: uuid,
+		Clock: &AnswerClock{MessageID: uuid, Steps: []Escalation{{StepWarn, now}, {StepDeputy, now}, {StepAdministrator, now}, {StepOverdue, now}}},
+	}
 	for range MaxSeenIDs {
 		s.Seen, s.Accepted = append(s.Seen, uuid), append(s.Accepted, uuid)
 	}
 	for range MaxOpenDeliveries {
-		s.Open = append(s.Open, Delivery{OutboundID: uuid, Code: "12", SentAt: time.Now().UTC(), ReceiptDue: time.Now().UTC()})
+		s.Open = append(s.Open, Delivery{OutboundID: uuid, Code: "12", SentAt: now, ReceiptDue: now})
 	}
-	b, err := json.Marshal(DialogueInput{ClinicID: uuid, DialogueID: uuid, Process: ProcessEConsultation, State: &s})
+	in := DialogueInput{ClinicID: uuid, DialogueID: uuid, Process: ProcessEContact, State: &s}
+	for range MaxUntaken {
+		in.Untaken = append(in.Untaken, MessageReceived{MessageID: uuid, MsgID: uuid, Function: FunctionUnread, ReceivedAt: now})
+	}
+	b, err := json.Marshal(in)
 	require.NoError(t, err)
 	require.Less(t, len(b), MaxPayloadBytes)
 
-	now := time.Now().UTC()
 	a := AppointmentState{Seen: s.Seen, Accepted: s.Accepted}
 	for _, d := range s.Open {
 		d.Revision, d.Purpose = 1000, PurposeCancellation

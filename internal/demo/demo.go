@@ -66,7 +66,7 @@ func Registry() []registry.Party {
 	return []registry.Party{
 		Organisation(Clinic()),
 		{
-			HerID: GPHerID, Name: "Frida Fastlege", ParentHerID: ClinicHerID,
+			HerID: GPHerID, Name: "Frida Fastlege", ParentHerID: ClinicHerID, HPR: GP.HPR,
 			AsyncQueue: "demo_gp_async", SyncQueue: "demo_gp_sync", ErrorQueue: "demo_gp_error", Processes: slices.Clone(offered),
 		},
 		{

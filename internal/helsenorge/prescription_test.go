@@ -32,7 +32,7 @@ func TestReadSampleOfAPrescription(t *testing.T) {
 		require.Equal(t, "397604", p.ItemNumber)
 		require.Equal(t, "3 x 1", p.PackSize)
 		require.Equal(t, Code{V: "stk", S: codes.PackUnits.OID(), DN: "stykk"}, p.PackUnit)
-		require.Equal(t, 3, len(strings.Split(p.Dosage, "\n")))
+		require.Len(t, strings.Split(p.Dosage, "\n"), 3)
 		require.False(t, p.Reserved)
 	}
 }

@@ -113,8 +113,8 @@ func (s *Store) amongColleagues(ctx context.Context, tx pgx.Tx, by identity.Prin
 }
 
 // readIn marks a dialogue read where the caller has opened it: in all inboxes, since it is
-// one dialogue (A3), but one between colleagues in his own ones only: another has not read
-// what is written to him.
+// one dialogue (A3), but one between colleagues in his own ones only, and not what he wrote
+// himself: another has not read what is written to him.
 func (s *Store) readIn(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID, dialogueID, patientID string) error {
 	if patientID != "" {
 		_, err := tx.Exec(ctx, "UPDATE inbox_item SET read_at = $2 WHERE dialogue_id = $1 AND read_at IS NULL", dialogueID, s.now())
@@ -126,7 +126,8 @@ func (s *Store) readIn(ctx context.Context, tx pgx.Tx, by identity.Principal, cl
 	}
 	kinds, ids := columns(box.own)
 	_, err = tx.Exec(ctx, `UPDATE inbox_item SET read_at = $2 WHERE dialogue_id = $1 AND read_at IS NULL
-		AND (recipient_kind, recipient_id) IN (SELECT * FROM unnest($3::text[], $4::text[]))`, dialogueID, s.now(), kinds, ids)
+		AND (recipient_kind, recipient_id) IN (SELECT * FROM unnest($3::text[], $4::text[]))
+		AND message_id NOT IN (SELECT id FROM outbound_message WHERE dialogue_id = $1 AND author = $5)`, dialogueID, s.now(), kinds, ids, by.Subject)
 	return err
 }
 

@@ -104,7 +104,8 @@ type DialogueItem struct {
 // InboxItem is a dialogue as an inbox shows it.
 type InboxItem struct {
 	DialogueItem
-	// Recipient is the inbox that shows it to the caller, Via why it lies there.
+	// Recipient is the inbox that shows it to the caller, a person's own before others, and
+	// Via why it lies there.
 	Recipient string      `json:"recipient"`
 	Via       routing.Via `json:"via,omitempty"`
 	// Unread is true until anybody opens it: it is one dialogue, wherever it lies (A3).
@@ -305,8 +306,8 @@ func (q DialogueQuery) statement(clinicID string, box mailbox, inbox bool, from 
 	}
 	lies := ""
 	if inbox {
-		lies = `JOIN LATERAL (SELECT (array_agg(i.recipient_kind || ':' || i.recipient_id ORDER BY i.placed_at DESC, i.id))[1] AS recipient,
-				(array_agg(i.via ORDER BY i.placed_at DESC, i.id))[1] AS via, bool_or(i.read_at IS NULL) AS unread
+		lies = `JOIN LATERAL (SELECT (array_agg(i.recipient_kind || ':' || i.recipient_id ORDER BY i.recipient_kind = 'practitioner' DESC, i.placed_at DESC, i.id))[1] AS recipient,
+				(array_agg(i.via ORDER BY i.recipient_kind = 'practitioner' DESC, i.placed_at DESC, i.id))[1] AS via, bool_or(i.read_at IS NULL) AS unread
 			FROM inbox_item i WHERE i.dialogue_id = d.id AND i.left_at IS NULL AND (` + box.shows(arg) + ")"
 		if q.Recipient != (routing.Recipient{}) {
 			lies += " AND i.recipient_kind = " + arg(q.Recipient.Kind) + " AND i.recipient_id = " + arg(q.Recipient.ID)

@@ -81,12 +81,15 @@ func (m Medicine) Fields(path string) []apperr.Field {
 	f.refuse(!isCount(m.Repeats), path+"repeats", "a whole number, such as 3")
 	f.refuse(!isDay(m.PrescribedOn), path+"prescribedOn", dayRule)
 	f.refuse(!isDay(m.ExpiresOn), path+"expiresOn", dayRule)
-	for _, s := range []string{m.Name, m.ATC, m.Group, m.Goods, m.ItemNumber, m.TradeName, m.PackSize, m.PackUnit, m.Use} {
-		f.refuse(!oneLine(s, maxMedicineText), path+"name", "one line of text, at most 500 characters")
+	for _, text := range [][2]string{
+		{"name", m.Name}, {"atc", m.ATC}, {"group", m.Group}, {"goods", m.Goods}, {"itemNumber", m.ItemNumber}, {"tradeName", m.TradeName},
+		{"packSize", m.PackSize}, {"packUnit", m.PackUnit}, {"use", m.Use},
+	} {
+		f.refuse(!oneLine(text[1], maxMedicineText), path+text[0], "one line of text, at most 500 characters")
 	}
-	for _, s := range []string{m.Dosage, m.Indication} {
-		f.refuse(!oneLine(strings.NewReplacer("\n", " ", "\t", " ").Replace(s), maxMedicineText), path+"dosage", "text, at most 500 characters")
-	}
+	lines := strings.NewReplacer("\n", " ", "\t", " ")
+	f.refuse(!oneLine(lines.Replace(m.Dosage), maxMedicineText), path+"dosage", "text, at most 500 characters")
+	f.refuse(!oneLine(lines.Replace(m.Indication), maxMedicineText), path+"indication", "text, at most 500 characters")
 	return f
 }
 

@@ -139,14 +139,15 @@ func (s *Store) decideItems(ctx context.Context, tx pgx.Tx, key sealingKey, dial
 	f.refuse(d.Subject != "", "subject", "must be empty: the citizen reads the option there")
 	f.refuse(d.Code != "" && !slices.Contains(prescription.Options(), d.Code), "code",
 		"one of the four options: 14 renewed, 32 partly renewed, 15 cannot be renewed, 26 rejected; without it the decisions tell")
-	if len(d.Items) == 0 && len(f) == 0 {
+	switch {
+	case len(d.Items) > 0:
+		d.checkItems(&f, items)
+	case len(f) == 0:
 		all := prescription.Expand(d.Code, len(items))
 		f.refuse(all == nil, "items", fmt.Sprintf("a decision on each of the %d prescriptions: the code alone does not say which are renewed", len(items)))
 		for i, decision := range all {
 			d.Items = append(d.Items, ItemDecision{ID: items[i].ID, Decision: decision})
 		}
-	} else {
-		d.checkItems(&f, items)
 	}
 	if len(f) > 0 {
 		return f.err(message)

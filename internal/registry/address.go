@@ -9,8 +9,9 @@ import (
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 )
 
-// Address is a party as a message names it: the organisation and in it the service,
-// each with its HER-id (HITS 1217 §2.3.4). Errors are those of Registry.Party.
+// Address is a party as a message names it: the organisation, and in it the service or
+// the GP whose own party it is, each with its HER-id (HITS 1217 §2.3.4). Errors are those
+// of Registry.Party.
 func Address(ctx context.Context, r Registry, herID int) (helsenorge.Party, error) {
 	service, err := r.Party(ctx, herID)
 	if err != nil {
@@ -22,8 +23,16 @@ func Address(ctx context.Context, r Registry, herID int) (helsenorge.Party, erro
 			return helsenorge.Party{}, err
 		}
 	}
+	out := helsenorge.Party{Organisation: named(organisation)}
+	if person, ok := helsenorge.Named(service.Name, service.HPR); ok {
+		person.RoleToPatient = helsenorge.Code{V: codes.Fastlege, S: codes.PatientRoles.OID(), DN: codes.Name(codes.PatientRoles, codes.Fastlege)}
+		person.Idents = append(person.Idents, numbered(service.HerID, codes.PersonIDs))
+		out.Person = &person
+		return out, nil
+	}
 	unit := named(service)
-	return helsenorge.Party{Organisation: named(organisation), Unit: &unit}, nil
+	out.Unit = &unit
+	return out, nil
 }
 
 // ReplyHead is the head of an answer to a message: its parties swapped. A received
@@ -48,7 +57,10 @@ func ReplyHead(ctx context.Context, r Registry, to *helsenorge.Message, msgID st
 }
 
 func named(p Party) helsenorge.Organisation {
-	return helsenorge.Organisation{Name: p.Name, Idents: []helsenorge.Ident{{
-		ID: strconv.Itoa(p.HerID), Type: helsenorge.Code{V: codes.HER, S: codes.OrganisationID.OID(), DN: codes.Name(codes.OrganisationID, codes.HER)},
-	}}}
+	return helsenorge.Organisation{Name: p.Name, Idents: []helsenorge.Ident{numbered(p.HerID, codes.OrganisationID)}}
+}
+
+// numbered is a HER-id as the list has it that its place wants.
+func numbered(herID int, list codes.List) helsenorge.Ident {
+	return helsenorge.Ident{ID: strconv.Itoa(herID), Type: helsenorge.Code{V: codes.HER, S: list.OID(), DN: codes.Name(list, codes.HER)}}
 }

@@ -43,6 +43,14 @@ import (
 //	    asyncQueue: 8143548_async
 //	    errorQueue: 8143548_error
 //	    processes: [DIALOG_INNBYGGER_EKONSULTASJON]
+//	  - herId: 8143549
+//	    name: Live Lege
+//	    parentHerId: 8143547
+//	    hpr: 9144889
+//	    asyncQueue: 8143548_async
+//	    errorQueue: 8143548_error
+//
+// A party with an hpr is that practitioner's own, as every GP on a list has one.
 //
 // A queue may be written as the registry's whole address
 // (host/exchange/queue); what follows the last slash is its name.
@@ -144,6 +152,7 @@ type entry struct {
 	SyncReplyQueue string            `yaml:"syncReplyQueue,omitempty"`
 	ErrorQueue     string            `yaml:"errorQueue,omitempty"`
 	Processes      []string          `yaml:"processes,omitempty,flow"`
+	HPR            string            `yaml:"hpr,omitempty"`
 	Member         bool              `yaml:"member,omitempty"`
 	Employees      []int             `yaml:"employees,omitempty,flow"`
 	Certificates   []certificateLine `yaml:"certificates,omitempty"`
@@ -160,7 +169,7 @@ type certificateLine struct {
 func line(p Party) entry {
 	e := entry{
 		HerID: p.HerID, Name: p.Name, ParentHerID: p.ParentHerID, AsyncQueue: p.AsyncQueue, SyncQueue: p.SyncQueue, SyncReplyQueue: p.SyncReplyQueue,
-		ErrorQueue: p.ErrorQueue, Processes: p.Processes, Member: p.Member, Employees: p.Employees,
+		ErrorQueue: p.ErrorQueue, Processes: p.Processes, HPR: p.HPR, Member: p.Member, Employees: p.Employees,
 	}
 	for _, c := range p.Certificates {
 		e.Certificates = append(e.Certificates, certificateLine(c))
@@ -203,6 +212,9 @@ func Write(path string, parties []Party) error {
 
 // queueName is what a broker accepts everywhere without quoting.
 var queueName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$`)
+
+// hprNumber is how practitioners are numbered.
+var hprNumber = regexp.MustCompile(`^[0-9]{7,9}$`)
 
 // deadLetters is the suffix of the dead-letter queues of the loopback transport.
 const deadLetters = ".dead"
@@ -303,9 +315,14 @@ func (p *parser) party(n *yaml.Node) (out Party) {
 		"syncReplyQueue": func(v *yaml.Node) { out.SyncReplyQueue = p.queue(v, "syncReplyQueue") },
 		"errorQueue":     func(v *yaml.Node) { out.ErrorQueue = p.queue(v, "errorQueue") },
 		"processes":      func(v *yaml.Node) { out.Processes = p.processes(v) },
-		"member":         func(v *yaml.Node) { p.member(v, &out.Member) },
-		"employees":      func(v *yaml.Node) { out.Employees = p.employees(v) },
-		"certificates":   func(v *yaml.Node) { out.Certificates = p.certificates(v) },
+		"hpr": func(v *yaml.Node) {
+			if out.HPR = v.Value; v.Kind != yaml.ScalarNode || !hprNumber.MatchString(v.Value) {
+				p.add(v, "hpr is a practitioner's number of 7 to 9 digits")
+			}
+		},
+		"member":       func(v *yaml.Node) { p.member(v, &out.Member) },
+		"employees":    func(v *yaml.Node) { out.Employees = p.employees(v) },
+		"certificates": func(v *yaml.Node) { out.Certificates = p.certificates(v) },
 	}, "herId", "name")
 	if n.Kind == yaml.MappingNode {
 		if out.HerID != 0 && out.ParentHerID == out.HerID {
@@ -313,6 +330,9 @@ func (p *parser) party(n *yaml.Node) (out Party) {
 		}
 		if (out.AsyncQueue == "") != (out.ErrorQueue == "") || (out.SyncQueue+out.SyncReplyQueue != "") && out.AsyncQueue == "" {
 			p.add(n, "a party that receives has both asyncQueue and errorQueue; an organisation that does not has no queue at all")
+		}
+		if out.ParentHerID == 0 && out.HPR != "" {
+			p.add(n, "hpr is of a practitioner's own party, which has a parentHerId")
 		}
 		if out.ParentHerID != 0 && (out.Member || len(out.Employees)+len(out.Certificates) > 0) {
 			p.add(n, "member, employees and certificates are an organisation's, which has no parentHerId")

@@ -100,6 +100,8 @@ func TestFaultsAreNamedByLine(t *testing.T) {
 			"  - {use: signing, validFrom: 2026-01-02, validUntil: 2026-01-01}\n  - {use: signing}\n- {herId: 2, name: b, certificates: 3}\n",
 			[]string{":5: use is signing or encryption", ":5: validUntil is an instant such as", ":6: validUntil is after validFrom",
 				":7: validFrom is missing", ":7: validUntil is missing", ":8: certificates is a list of"}},
+		"hpr": {"parties:\n- {herId: 1, name: a, hpr: 9144889}\n- {herId: 2, name: b, parentHerId: 1, hpr: x}\n",
+			[]string{":2: hpr is of a practitioner's own party", ":3: hpr is a practitioner's number"}},
 		"not an organisation": {"parties:\n- {herId: 1, name: a, parentHerId: 2, member: true}\n- {herId: 3, name: b, parentHerId: 2, employees: [4]}\n",
 			[]string{":2: member, employees and certificates are an organisation's", ":3: member, employees"}},
 	} {

@@ -33,6 +33,8 @@ type Party struct {
 	ErrorQueue     string
 	// Processes are the codes of kodeverk 8279 that it takes part in.
 	Processes []string
+	// HPR is the number of the GP whose own party it is, "" for a service.
+	HPR string
 	// Member tells whether an organisation is a member of Norsk helsenett (S10).
 	Member bool
 	// Employees are the HER-ids of an organisation's people who are no parties (S11).

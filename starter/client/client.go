@@ -8,8 +8,9 @@
 // which ids exist), unavailable when PostgreSQL or Temporal does not answer.
 //
 // Reads come from PostgreSQL alone, so they work while Temporal is down. The commands
-// to a lifecycle are Answer and Change with its variants: what is said is stored, then
-// given to the lifecycle, which accepts or refuses it while the caller waits.
+// to a lifecycle are StartDialogue, Turn, Answer, ChangeDialogue, and Change with its
+// variants: what is said is stored, then given to the lifecycle, which accepts or refuses
+// it while the caller waits.
 package client
 
 import (

@@ -8,6 +8,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/failpoint"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 )
@@ -54,6 +55,7 @@ func (c *Client) ChangeDialogue(ctx context.Context, by identity.Principal, clin
 	if err != nil {
 		return DialogueChanged{}, err
 	}
+	failpoint.Hit(failpoint.ChangeDrafted)
 	if !drafted.Applied {
 		cmd := toDialogue(clinicID, ch.DialogueID, drafted.Process, ch.ID)
 		cmd.update, cmd.args = contract.UpdateChange, contract.ChangeCommand{CommandID: ch.ID}
@@ -63,6 +65,7 @@ func (c *Client) ChangeDialogue(ctx context.Context, by identity.Principal, clin
 			})
 		}
 	}
+	failpoint.Hit(failpoint.ChangeAccepted)
 	done, err := c.store.DialogueChanged(ctx, clinicID, ch.ID)
 	return DialogueChanged{DialogueID: ch.DialogueID, ChangeID: ch.ID, Process: done.Output.Process, Status: done.Status, MessageID: done.Output.OutboundID}, err
 }

@@ -6,55 +6,81 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/workflows/fakes"
 )
 
+// next is the input of the run that a dialogue continues as.
+func (b *bench) next() (in contract.DialogueInput) {
+	var again *workflow.ContinueAsNewError
+	require.ErrorAs(b, b.env.GetWorkflowError(), &again)
+	require.NoError(b, converter.GetDefaultDataConverter().FromPayloads(again.Input, &in))
+	return in
+}
+
 // TestThreeThousandMessages: a dialogue of so many messages continues as new again and
-// again, without losing or repeating one. Each run begins with messages that the one
-// before it has had.
+// again, in the middle of a burst, without losing or repeating one. Each run hears again
+// of messages that the one before it has had, or has handed over.
 func TestThreeThousandMessages(t *testing.T) {
 	t.Parallel()
-	const messages, perRun = 3000, 150
+	const messages, perRun, burst = 3000, 150, 10
 	id := func(n int) string { return fmt.Sprintf("message-%04d", n) }
 	times := map[string]int{}
-	var state *contract.DialogueState
+	in := newBench(t, contract.ProcessEConsultation).in
 	runs := 0
 	for sent := 0; sent < messages; runs++ {
 		b := newBench(t, contract.ProcessEConsultation)
-		b.in.State = state
-		until := min(sent+perRun, messages)
-		b.at(0, func() {
-			for n := max(0, sent-perRun); n < sent; n++ {
+		b.in = in
+		until := sent + perRun
+		send := func(from, to int) {
+			for n := max(0, from); n < to; n++ {
 				b.message(id(n), "22")
 			}
-		})
-		for batch := sent; batch < until; batch += 10 { // in bursts
-			b.at(time.Duration(batch-sent)*time.Second, func() {
-				for n := batch; n < batch+10; n++ {
-					b.message(id(n), "22")
-				}
-			})
 		}
-		b.at(time.Duration(until-sent-10)*time.Second+time.Millisecond, func() { b.env.SetContinueAsNewSuggested(true) })
+		b.at(0, func() { send(sent-perRun, sent) })
+		for from := sent; from < until-burst; from += burst {
+			b.at(time.Duration(from-sent)*time.Second, func() { send(from, from+burst) })
+		}
+		// The suggestion comes while the first message of the last burst is being placed.
+		b.at(perRun*time.Second, func() {
+			b.slow("DeliverToInbox")
+			send(until-burst, until)
+		})
+		b.at(perRun*time.Second+2*time.Second, func() {
+			b.env.SetContinueAsNewSuggested(true)
+			b.letGo("DeliverToInbox")
+		})
 		b.run()
-		var again *workflow.ContinueAsNewError
-		require.ErrorAs(t, b.env.GetWorkflowError(), &again)
-		s := b.state()
-		require.Equal(t, until, s.Messages)
-		require.Equal(t, id(until-1), s.LatestMessageID)
-		require.LessOrEqual(t, len(s.Seen), contract.MaxSeenIDs)
+		if in = b.next(); until < messages {
+			require.Len(t, in.Untaken, burst-1)
+		}
+		require.Equal(t, until, in.State.Messages+len(in.Untaken))
+		require.LessOrEqual(t, len(in.State.Seen), contract.MaxSeenIDs)
 		for _, call := range fakes.Calls(b.do) {
 			times[call]++
 		}
-		state, sent = &s, until
+		sent = until
 	}
 	require.Equal(t, messages/perRun, runs)
-	require.Len(t, times, 2*messages)
+
+	last := newBench(t, contract.ProcessEConsultation)
+	last.in = in
+	last.at(time.Minute, func() {
+		require.Equal(t, messages, last.state().Messages)
+		require.Equal(t, id(messages-1), last.state().LatestMessageID)
+		last.env.CancelWorkflow()
+	})
+	last.run()
+	for _, call := range fakes.Calls(last.do) {
+		times[call]++
+	}
 	for n := range messages {
-		require.Equal(t, 1, times["DeliverToInbox "+id(n)], id(n))
 		require.Equal(t, 1, times["WriteJournalEntry "+id(n)+" inbound"], id(n))
+		if n%perRun != perRun-burst { // which was slow, and is tried again
+			require.Equal(t, 1, times["DeliverToInbox "+id(n)], id(n))
+		}
 	}
 }

@@ -50,6 +50,7 @@ func (r *run) setup(ctx workflow.Context) error {
 	r.state.Status = contract.StatusReceived
 	if r.in.State != nil {
 		r.state = *r.in.State
+		r.signals.TakeFirst(r.in.Untaken)
 	}
 	r.shown = r.state.Status
 	r.deliveries = delivery.New(ctx, r.in.ClinicID, r.in.DialogueID, &r.state.Open, r.sent, r.closed)
@@ -87,15 +88,17 @@ func (r *run) load(ctx workflow.Context) error {
 // live is the dialogue: do what has come, show it, wait for more.
 func (r *run) live(ctx workflow.Context) error {
 	for {
-		r.take(ctx)
-		if r.signals.Waiting() {
+		took := r.takeOne(ctx)
+		if r.mayRenew(ctx) {
+			if untaken, ok := r.signals.Hand(contract.MaxUntaken); ok {
+				return r.renew(ctx, untaken)
+			}
+		}
+		if took || r.signals.Waiting() {
 			continue
 		}
 		if err := r.show(ctx); err != nil {
 			return err
-		}
-		if r.mayRenew(ctx) {
-			return r.renew(ctx)
 		}
 		over, err := r.wait(ctx)
 		if err != nil {
@@ -138,12 +141,15 @@ func (r *run) mayRenew(ctx workflow.Context) bool {
 	return r.deliveries.MayRenew(ctx) && !r.clock.Busy()
 }
 
-// renew continues as new with the state. live calls it with empty channels:
-// the server would not hand an untaken signal over.
-func (r *run) renew(ctx workflow.Context) error {
+// renew continues as new with the state and the messages that wait. Nothing blocks
+// between the last look at the channels and it: no signal is lost.
+func (r *run) renew(ctx workflow.Context, untaken []contract.MessageReceived) error {
+	if err := r.show(ctx); err != nil {
+		return err
+	}
 	state := r.state
 	return workflow.NewContinueAsNewError(ctx, contract.DialogueWorkflow, contract.DialogueInput{
-		ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, Process: r.in.Process, State: &state,
+		ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, Process: r.in.Process, State: &state, Untaken: untaken,
 	})
 }
 
@@ -171,10 +177,19 @@ func (r *run) cancelled(ctx workflow.Context, cause error) error {
 
 // take handles the messages and receipts that have come.
 func (r *run) take(ctx workflow.Context) {
-	for m, ok := r.signals.Message(); ok; m, ok = r.signals.Message() {
+	for r.takeOne(ctx) {
+	}
+}
+
+// takeOne handles the next message and the receipts that have come, and tells whether
+// there was a message.
+func (r *run) takeOne(ctx workflow.Context) bool {
+	m, ok := r.signals.Message()
+	if ok {
 		r.takeMessage(ctx, m)
 	}
 	r.deliveries.TakeReceipts(ctx, r.signals, &r.state.Troubled)
+	return ok
 }
 
 // takeMessage handles one message of the citizen.

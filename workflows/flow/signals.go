@@ -8,7 +8,7 @@ import (
 
 // Signals is what the listener tells a lifecycle: messages and receipts (S8).
 // Untaken signals are lost by a run that ends or continues as new, so a run does
-// neither while Waiting.
+// neither while Waiting, unless it hands them over.
 type Signals struct {
 	messages, receipts workflow.ReceiveChannel
 	left               []contract.MessageReceived
@@ -38,6 +38,19 @@ func (s *Signals) Message() (m contract.MessageReceived, ok bool) {
 	}
 	ok = s.messages.ReceiveAsync(&m)
 	return m, ok
+}
+
+// Hand takes the messages that wait, for the next run to take first: the server does not
+// hand a signal over that has reached this one. Nothing is taken when more than limit
+// wait. Receipts are taken before.
+func (s *Signals) Hand(limit int) (waiting []contract.MessageReceived, ok bool) {
+	if len(s.left)+s.messages.Len() > limit {
+		return nil, false
+	}
+	for m, ok := s.Message(); ok; m, ok = s.Message() {
+		waiting = append(waiting, m)
+	}
+	return waiting, true
 }
 
 // Receipt takes the next receipt, if there is one.

@@ -2,6 +2,8 @@ package storetest_test
 
 import (
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -151,7 +153,7 @@ func TestEDialogueWithAPatient(t *testing.T) { // S19, S94, A7
 
 	thread, err := k.s.PortalDialogue(ctx, portal, demo.ClinicID, k.patientID, k.patientID, id)
 	require.NoError(t, err)
-	require.Equal(t, []pg.PortalMessage{{ID: e.ID, From: "clinic", At: now, Author: "Frida Fastlege", Subject: "Prøvesvaret", Text: "Alt er i orden."}}, thread.Messages)
+	require.Equal(t, []pg.PortalMessage{{ID: e.ID, From: "clinic", At: now, Author: "Frida Fastlege", Subject: "Prøvesvaret", Text: "Alt er i orden.", Attachments: []pg.File{}}}, thread.Messages)
 	require.Zero(t, k.portalDialogues()[0].Unread)
 	require.Equal(t, now, k.read(demo.Desk, id).Answers[0].ReadAt.UTC())
 
@@ -172,11 +174,13 @@ func TestEDialogueWithAPatient(t *testing.T) { // S19, S94, A7
 	require.True(t, item.Unread)
 	require.Equal(t, contract.StatusAwaitingClinic, item.Status)
 
-	k.answers(demo.Desk, id, "Bare hyggelig.")
+	answer := k.answers(demo.Desk, id, "Bare hyggelig.")
 	d = k.read(demo.GP, id)
 	require.Equal(t, contract.StatusAnswered, d.Status)
 	require.Equal(t, "Så fint!", d.Messages[0].Text)
-	require.Equal(t, m.ID, d.Answers[1].InReplyTo)
+	for _, a := range d.Answers {
+		require.Equal(t, map[string]string{e.ID: "", answer: m.ID}[a.ID], a.InReplyTo)
+	}
 	require.Empty(t, d.Journal, "an e-dialogue is not journalled (S53)")
 	lines, err := k.s.Ledger(ctx, demo.GP, demo.ClinicID, id)
 	require.NoError(t, err)
@@ -222,14 +226,26 @@ func TestEDialogueBetweenColleagues(t *testing.T) { // S20
 		{routing.Recipient{Kind: routing.Personal, ID: otherGPID}, otherGP},
 	} {
 		id := k.start(demo.GP, pg.NewDialogue{Participants: []routing.Recipient{c.to}, Subject: "Vaktliste", Text: "Kan du ta fredag?"})
-		require.Equal(t, id, k.inbox(c.reader)[0].DialogueID, c.to)
+		require.True(t, slices.ContainsFunc(k.inbox(c.reader), func(i pg.InboxItem) bool { return i.DialogueID == id && i.Unread }), c.to)
+		k.read(demo.GP, id)
+		require.True(t, slices.ContainsFunc(k.inbox(c.reader), func(i pg.InboxItem) bool { return i.DialogueID == id && i.Unread }), "another has not read for him")
 		require.Equal(t, "Kan du ta fredag?", k.read(c.reader, id).Answers[0].Text)
 	}
 
 	id := k.start(demo.GP, pg.NewDialogue{Text: "Hvem tar fredag?", Participants: []routing.Recipient{
 		{Kind: routing.Personal, ID: demo.DeskID}, {Kind: routing.Group, ID: "doctors"},
 	}})
-	item := k.inbox(demo.Desk)[0]
+	of := func(who identity.Principal) pg.InboxItem {
+		t.Helper()
+		for _, i := range k.inbox(who) {
+			if i.DialogueID == id {
+				return i
+			}
+		}
+		require.Fail(t, "it is not in the inbox")
+		return pg.InboxItem{}
+	}
+	item := of(demo.Desk)
 	require.Equal(t, "e-dialogue", item.Title)
 	require.Empty(t, item.Patient)
 	require.Contains(t, item.Participants, routing.Recipient{Kind: routing.Personal, ID: demo.GPID})
@@ -241,11 +257,10 @@ func TestEDialogueBetweenColleagues(t *testing.T) { // S20
 
 	k.read(demo.Desk, id)
 	k.answers(demo.Desk, id, "Jeg.")
-	item = k.inbox(demo.GP)[0]
-	require.Equal(t, id, item.DialogueID)
+	item = of(demo.GP)
 	require.True(t, item.Unread)
-	require.Equal(t, "practitioner:"+demo.GPID, item.Recipient, "the author is answered in his own inbox")
 	d := k.read(demo.GP, id)
+	require.Contains(t, d.Inboxes, "practitioner:"+demo.GPID, "the author is answered in his own inbox")
 	require.Equal(t, contract.StatusAnswered, d.Status)
 	require.Empty(t, d.PatientID)
 	require.Len(t, d.Answers, 2)
@@ -343,7 +358,7 @@ func TestPatientsBeginAndRepresentativesWrite(t *testing.T) { // S19, S81, D14
 	require.Equal(t, "FO", d.Messages[0].Relation)
 	thread, err := k.s.PortalDialogue(ctx, portal, demo.ClinicID, id, parent, m.DialogueID)
 	require.NoError(t, err)
-	require.Equal(t, []pg.PortalMessage{{ID: m.ID, From: "patient", At: now, Author: mother.Name(), Relation: "FO", Subject: "Attest", Text: "Kan vi få en attest?"}}, thread.Messages)
+	require.Equal(t, []pg.PortalMessage{{ID: m.ID, From: "patient", At: now, Author: mother.Name(), Relation: "FO", Subject: "Attest", Text: "Kan vi få en attest?", Attachments: []pg.File{}}}, thread.Messages)
 
 	forbidden(write(parent, birthday), "sixteen-or-older")
 	require.NoError(t, write(id, birthday))
@@ -438,4 +453,92 @@ func TestWhatIsWrittenAtOnceMeets(t *testing.T) {
 	wg.Wait()
 	require.Len(t, written, 1)
 	require.Len(t, started, 1)
+}
+
+// TestFilesOfEDialogues: they go both ways, each with the message of whoever uploaded it.
+func TestFilesOfEDialogues(t *testing.T) {
+	k := newTalk(t)
+	ctx := t.Context()
+	stranger, err := k.s.PutPatient(ctx, demo.Service, demo.ClinicID, mother, demo.GPID, false)
+	require.NoError(t, err)
+	file := func(by identity.Principal, viewer, content string) (string, error) {
+		f, err := k.s.StoreFile(ctx, by, demo.ClinicID, pg.NewFile{PatientID: k.patientID, ViewerID: viewer, MIME: "image/png", Description: "kne.png"},
+			strings.NewReader(content), func(func() (io.Reader, error)) error { return nil })
+		return f.ID, err
+	}
+	unsent, err := file(demo.GP, "", "not to be sent yet")
+	require.NoError(t, err)
+	sent, err := file(demo.GP, "", "from the clinic")
+	require.NoError(t, err)
+	_, err = file(portal, stranger, "from a stranger")
+	require.True(t, apperr.Is(err, apperr.Forbidden), "%v", err)
+	own, err := file(portal, k.patientID, "from the patient")
+	require.NoError(t, err)
+
+	n := pg.NewDialogue{ID: uuid.NewString(), PatientID: k.patientID, Text: "Se her", Attachments: []string{sent}}
+	started, err := k.drafts(demo.GP, n)
+	require.NoError(t, err)
+	id := started.DialogueID
+	open := func(viewer, file string) (string, error) {
+		_, content, err := k.s.PortalAttachment(ctx, portal, demo.ClinicID, k.patientID, viewer, id, file)
+		if err != nil {
+			return "", err
+		}
+		b, err := io.ReadAll(content)
+		return string(b), err
+	}
+	_, err = open(k.patientID, sent)
+	require.True(t, apperr.Is(err, apperr.NotFound), "it is not shown yet: %v", err)
+	k.publish(id, n.ID)
+	got, err := open(k.patientID, sent)
+	require.NoError(t, err)
+	require.Equal(t, "from the clinic", got)
+	_, err = open(stranger, sent)
+	require.True(t, apperr.Is(err, apperr.Forbidden), "%v", err)
+
+	w := pg.WrittenInPortal{ID: uuid.NewString(), PatientID: k.patientID, ViewerID: k.patientID, DialogueID: id, Source: "portal", Text: "Og her", Attachments: []string{unsent}}
+	_, err = k.s.StorePortalMessage(ctx, portal, demo.ClinicID, w)
+	require.Equal(t, []string{"attachments[0]"}, paths(t, err), "what staff uploaded is not the portal's to send")
+	w.Attachments = []string{own}
+	m := k.writes(w)
+	require.Equal(t, m.ID, k.writes(w).ID)
+	thread, err := k.s.PortalDialogue(ctx, portal, demo.ClinicID, k.patientID, k.patientID, id)
+	require.NoError(t, err)
+	for _, shown := range thread.Messages {
+		require.Equal(t, map[string]string{"clinic": sent, "patient": own}[shown.From], shown.Attachments[0].ID)
+	}
+	f, content, err := k.s.ReadAttachment(ctx, demo.Desk, demo.ClinicID, id, own)
+	require.NoError(t, err)
+	require.Equal(t, "kne.png", f.Description)
+	b, err := io.ReadAll(content)
+	require.NoError(t, err)
+	require.Equal(t, "from the patient", string(b))
+	_, err = k.s.StorePortalMessage(ctx, portal, demo.ClinicID, pg.WrittenInPortal{
+		ID: uuid.NewString(), PatientID: k.patientID, ViewerID: k.patientID, DialogueID: id, Source: "portal", Text: "Igjen", Attachments: []string{own},
+	})
+	require.True(t, apperr.Is(err, apperr.Conflict), "a file goes with one message: %v", err)
+}
+
+// TestEDialoguesInPages: each once, the newest first.
+func TestEDialoguesInPages(t *testing.T) {
+	k := newTalk(t)
+	var all []string
+	for i := range 5 {
+		id := k.writes(pg.WrittenInPortal{Source: "app", Subject: fmt.Sprint(i), Text: "Hei"}).DialogueID
+		all = append(all, id)
+	}
+	var found []string
+	for from := ""; ; {
+		list, err := k.s.PortalDialogues(t.Context(), portal, demo.ClinicID, k.patientID, k.patientID, 2, from)
+		require.NoError(t, err)
+		for _, d := range list.Items {
+			found = append(found, d.ID)
+		}
+		if from = list.Next; from == "" {
+			break
+		}
+	}
+	require.ElementsMatch(t, all, found)
+	_, err := k.s.PortalDialogues(t.Context(), portal, demo.ClinicID, k.patientID, k.patientID, 2, "nowhere")
+	require.Equal(t, []string{"cursor"}, paths(t, err))
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/client"
 )
@@ -69,11 +70,22 @@ func callAs(t *testing.T, server *httptest.Server, key, role, method, path, body
 	return res.StatusCode, res.Header, string(answer)
 }
 
+// nobody is a Helsenorge where nobody is active.
+type nobody struct{}
+
+func (nobody) Check(_ context.Context, ids []string) (map[string]registry.Activity, error) {
+	said := make(map[string]registry.Activity, len(ids))
+	for _, id := range ids {
+		said[id] = registry.Activity{}
+	}
+	return said, nil
+}
+
 // serving is the API over the real store; what it logs is returned too.
 func serving(t *testing.T, s *pg.Store) (*api.API, *httptest.Server, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
-	a := api.New(client.New(s, &applies{store: s}), anybody{}, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	a := api.New(client.New(s, &applies{store: s}, client.WithActivity(nobody{})), anybody{}, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
 	return a, server, &log

@@ -83,6 +83,8 @@ func (w *ward) rule(p contract.Process, format routing.Format, to ...routing.Rec
 	return w.s.PutRouting(w.Context(), demo.Admin, demo.ClinicID, p, routing.Rule{Format: format, Recipients: to})
 }
 
+func eContact() pg.Arrival { return arrival(contract.ProcessEContact, "DIALOG_INNBYGGER_EKONTAKT", "HE") }
+
 func (w *ward) arrive(a pg.Arrival) (pg.Arrived, contract.DeliverToInboxOutput) {
 	w.Helper()
 	a.Attachments = nil
@@ -186,7 +188,7 @@ func TestThreeFormatsAndFourKinds(t *testing.T) { // S34-S42, S47-S49, A9
 		"both, own again": {routing.Both, []routing.Recipient{{Kind: routing.Group, ID: "doctors"}}, []string{"gp"}, 2},
 	} {
 		require.NoError(t, w.rule(contract.ProcessEContact, c.format, c.to...), name)
-		m, out := w.arrive(eContact())
+		m, out := w.arrive(general())
 		require.Equal(t, string(c.format), out.Rule, name)
 		require.Equal(t, c.places, out.Places, name)
 		require.ElementsMatch(t, c.readers, w.readers(m.DialogueID), name)
@@ -219,7 +221,7 @@ func TestARuleMustReachSomebodyAtWork(t *testing.T) { // F12
 	cases := casesOf(t, w.s)
 	require.Len(t, cases, 1)
 	require.Equal(t, []any{contract.CaseRoutingReachesNobody, "e-contact"}, []any{cases[0].Kind, cases[0].Reason})
-	m, out := w.arrive(eContact())
+	m, out := w.arrive(general())
 	require.Equal(t, string(routing.EmptyRecipients), out.Fallback)
 	require.Len(t, w.readers(m.DialogueID), 4)
 	// Another rule, and a new member, both settle it.
@@ -237,7 +239,7 @@ func TestWhoIsWishedForReadsIt(t *testing.T) { // HITS 1217, role 23
 	m, _ := w.arrive(wish(eConsultation(), "2000000"))
 	require.Equal(t, []string{"gp2"}, w.readers(m.DialogueID), "instead of the own")
 	require.NoError(t, w.rule(contract.ProcessEContact, routing.Selected, nurses))
-	m, _ = w.arrive(wish(eContact(), "2000000"))
+	m, _ = w.arrive(wish(general(), "2000000"))
 	require.Equal(t, []string{"gp2", "nurse"}, w.readers(m.DialogueID), "beside the selected")
 	m, out := w.arrive(wish(eConsultation(), "7777777"))
 	require.Equal(t, string(routing.WishedAbsent), out.Fallback)
@@ -310,7 +312,7 @@ func TestAbsencesOfAnotherClinicsStaff(t *testing.T) {
 func TestOneDialogueInTwoPlaces(t *testing.T) { // S42, A3
 	w := newWard(t)
 	require.NoError(t, w.rule(contract.ProcessEContact, routing.Both, nurses))
-	first := eContact()
+	first := general()
 	m, _ := w.arrive(first)
 	id := m.DialogueID
 	require.True(t, w.item(demo.GP, id).Unread)
@@ -393,7 +395,7 @@ func TestAssignedAndForwarded(t *testing.T) {
 
 func TestWhatMayBeClosedWithoutAnAnswer(t *testing.T) { // F13
 	w := newWard(t)
-	first := eContact()
+	first := general()
 	m, _ := w.arrive(first)
 	out, err := w.does(demo.Desk, pg.DialogueChange{DialogueID: m.DialogueID, Kind: pg.CloseDialogue})
 	require.NoError(t, err)
@@ -496,7 +498,7 @@ func TestLimitsAreTheClinics(t *testing.T) { // F13
 		contract.ProcessEContact: {}, contract.ProcessPrescription: {Overdue: 1},
 	}}
 	require.NoError(t, w.s.PutSettings(t.Context(), demo.Admin, demo.ClinicID, v))
-	m, out := w.arrive(eContact())
+	m, out := w.arrive(general())
 	require.Empty(t, out.Clock)
 	i := w.item(demo.Desk, m.DialogueID)
 	require.NotNil(t, i.OwedSince, "it is owed nevertheless")
@@ -522,7 +524,7 @@ func TestListsPageFilterAndSort(t *testing.T) {
 	var ids []string
 	for n := range 25 {
 		w.at = w.at.Add(time.Minute)
-		a := eContact()
+		a := general()
 		if n%5 == 0 {
 			a = eConsultation()
 		}
@@ -688,7 +690,7 @@ func TestNobodyLeavesADialogueUnread(t *testing.T) {
 	for n := range at {
 		senders.Go(func() {
 			for i := n; i < dialogues; i += at {
-				a := []pg.Arrival{eConsultation(), eContact(), arrival(contract.ProcessPrescription, "DIALOG_INNBYGGER_RESEPTFORNYELSE", "RF")}[i%3]
+				a := []pg.Arrival{eConsultation(), general(), arrival(contract.ProcessPrescription, "DIALOG_INNBYGGER_RESEPTFORNYELSE", "RF")}[i%3]
 				a.Attachments = nil
 				m, err := w.s.StoreArrival(t.Context(), a)
 				if err == nil {

@@ -65,7 +65,7 @@ func (k *thread) writes(a pg.Arrival) pg.Arrived {
 	return m
 }
 
-func eContact() pg.Arrival { return arrival(contract.ProcessEContact, eContactCode, "HE") }
+func general() pg.Arrival { return arrival(contract.ProcessEContact, eContactCode, "HE") }
 
 // reply is the citizen's next message in a conversation.
 func reply(process contract.Process, code, conversation, parent string) pg.Arrival {
@@ -271,7 +271,7 @@ func TestTheGatesAreLookedAtAgainWhenAMessageLeaves(t *testing.T) { // S27
 
 func TestConversionJournalsTheThreadOnce(t *testing.T) { // S54, F14
 	k := newThread(t)
-	first := k.writes(eContact())
+	first := k.writes(general())
 	answer, _ := k.answers(first.DialogueID, contract.AnswerToEnquiry)
 	k.receipt(answer, contract.OutcomeAcknowledged, nil, nil)
 	second := k.writes(reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
@@ -332,7 +332,7 @@ func (k *thread) writesJournal(dialogueID, messageID string, d contract.Directio
 
 func TestAConversionInTheMiddleOfAnAnswer(t *testing.T) { // F14
 	k := newThread(t)
-	m := k.writes(eContact())
+	m := k.writes(general())
 	// Accepted as an answer to an e-contact, and sent after the conversion.
 	id := uuid.NewString()
 	_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, m.DialogueID, pg.Draft{ID: id, Code: contract.AnswerToEnquiry, Text: "Svar", Close: true})
@@ -349,7 +349,7 @@ func TestAConversionInTheMiddleOfAnAnswer(t *testing.T) { // F14
 	k.journalled(m.DialogueID, m.ID, id, out.OutboundID)
 
 	// Prepared before it and sent after it: the bytes stay what they are.
-	m = k.writes(eContact())
+	m = k.writes(general())
 	id = uuid.NewString()
 	_, err = k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, m.DialogueID, pg.Draft{ID: id, Code: contract.AnswerToEnquiry, Text: "Svar"})
 	require.NoError(t, err)
@@ -368,7 +368,7 @@ func TestAConversionInTheMiddleOfAnAnswer(t *testing.T) { // F14
 
 func TestAJournalIsInTheOrderInWhichMessagesWereWritten(t *testing.T) { // D9
 	k := newThread(t)
-	first := k.writes(eContact())
+	first := k.writes(general())
 	late := reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID)
 	late.WrittenAt = k.at.Add(2 * time.Minute)
 	early := reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID)
@@ -388,7 +388,7 @@ func TestAJournalIsInTheOrderInWhichMessagesWereWritten(t *testing.T) { // D9
 func TestAClinicMayAskBeforeItCosts(t *testing.T) { // F14
 	k := newThread(t)
 	require.NoError(t, k.s.PutSettings(t.Context(), demo.Admin, demo.ClinicID, pg.Settings{Conversion: "ask", Language: "nn"}))
-	m := k.writes(eContact())
+	m := k.writes(general())
 	out := k.converts(m.DialogueID)
 	notice := k.sends(out.OutboundID)
 	require.Equal(t, conversion.Asks("nn").Text, notice.Text)
@@ -410,7 +410,7 @@ func TestWhatIsNoEContactOrCannotBeToldIsNotConverted(t *testing.T) { // F14
 	k := newThread(t)
 	consultation := k.writes(eConsultation())
 	k.conflict(pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: consultation.DialogueID}, string(contract.ProcessEConsultation))
-	m := k.writes(eContact())
+	m := k.writes(general())
 	k.active(false)
 	k.conflict(pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: m.DialogueID}, "not-active")
 	require.Equal(t, contract.ProcessEContact, k.read(m.DialogueID).Process)
@@ -419,7 +419,7 @@ func TestWhatIsNoEContactOrCannotBeToldIsNotConverted(t *testing.T) { // F14
 
 func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
 	k := newThread(t)
-	m := k.writes(eContact())
+	m := k.writes(general())
 	resend := func(id string) pg.DialogueChange {
 		return pg.DialogueChange{Kind: pg.ResendMessage, DialogueID: m.DialogueID, OutboundID: id}
 	}
@@ -505,7 +505,7 @@ func TestARenewalsAnswerBecomesADialogue(t *testing.T) { // S68, D18
 func TestThreads(t *testing.T) {
 	k := newThread(t)
 	// A reply that overtakes the first message makes the dialogue, which it then joins.
-	first := eContact()
+	first := general()
 	overtaking := reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID)
 	second := k.writes(overtaking)
 	require.Equal(t, second.DialogueID, k.writes(first).DialogueID)
@@ -536,7 +536,7 @@ func TestThreads(t *testing.T) {
 
 func TestARunLoadsHowTheDialogueStands(t *testing.T) {
 	k := newThread(t)
-	m := k.writes(eContact())
+	m := k.writes(general())
 	load := func(id string) contract.LoadDialogueOutput {
 		out, err := k.s.LoadDialogue(t.Context(), demo.ClinicID, id)
 		require.NoError(t, err)
@@ -581,7 +581,7 @@ func TestARunLoadsHowTheDialogueStands(t *testing.T) {
 
 func TestACommandIsOneCommand(t *testing.T) {
 	k := newThread(t)
-	m := k.writes(eContact())
+	m := k.writes(general())
 	c := pg.DialogueChange{ID: uuid.NewString(), Kind: pg.ConvertDialogue, DialogueID: m.DialogueID}
 	first, err := k.s.DraftDialogueChange(t.Context(), demo.Desk, demo.ClinicID, c)
 	require.NoError(t, err)

@@ -1,0 +1,62 @@
+package e2e_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/demo"
+	"github.com/helsebro/helsebro/internal/devstack/stack"
+	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/simulator"
+)
+
+// TestThreeThousandMessages: an e-consultation of so many messages (HELSEBRO_SCALE
+// scales them) continues as new while they arrive, and has each of them once: in the
+// lifecycle, in an inbox and in the patient's record.
+func TestThreeThousandMessages(t *testing.T) {
+	w := running(t, stack.Config{SuggestContinueAsNewAfter: 400})
+	c, err := w.Client()
+	require.NoError(t, err)
+	defer c.Close()
+	messages := scaled(3000, 150)
+	first, subject := w.act(simulator.Action{Kind: simulator.EConsultation})
+	dialogueID := w.dialogue(subject)
+	id := contract.DialogueWorkflowID(dialogueID)
+	for range messages - 1 {
+		w.act(simulator.Action{Kind: simulator.Reply, InReplyTo: first.MsgID})
+	}
+	stands(w, c, id, "has every message", func(s contract.DialogueState) bool { return s.Messages == messages })
+
+	lines, err := w.store.Ledger(t.Context(), demo.Operator, demo.ClinicID, dialogueID)
+	require.NoError(t, err)
+	done := map[string]map[string]int{pg.EffectInbox: {}, pg.EffectJournal: {}}
+	for _, line := range lines {
+		if of, ok := done[line.Effect]; ok {
+			require.Equalf(t, contract.OutcomeDone, line.Outcome, "%s %s", line.Effect, line.MessageID)
+			of[line.MessageID]++
+		}
+	}
+	for effect, of := range done {
+		require.Lenf(t, of, messages, effect)
+	}
+
+	// Nothing was asked for twice in any of the runs.
+	asked, runs := map[string]int{}, 0
+	for _, run := range w.executions(c) {
+		if run.Execution.WorkflowId != id {
+			continue
+		}
+		runs++
+		for _, e := range w.history(c, id, run.Execution.RunId).Events {
+			if a := e.GetActivityTaskScheduledEventAttributes(); a != nil {
+				asked[a.ActivityType.Name]++
+			}
+		}
+	}
+	require.Greater(t, runs, 1, "it has not continued as new")
+	require.Equal(t, messages, asked["DeliverToInbox"])
+	require.Equal(t, messages, asked["WriteJournalEntry"])
+	t.Logf("%d messages in %d runs", messages, runs)
+}
