@@ -33,6 +33,8 @@ type (
 		Opens   bool             `json:"opens"`
 		Fee     string           `json:"fee"`
 		After   contract.Outcome `json:"after"`
+		// Step is an escalation's.
+		Step contract.EscalationStep `json:"step"`
 	}
 	effectResult struct {
 		Codes  []string `json:"codes"`
@@ -95,6 +97,8 @@ func intention(effect string, why effectReason) string {
 			how = "is asked whether he wants it"
 		}
 		return "the e-contact becomes an e-consultation: its whole thread is in the journal, and the patient " + how
+	case pg.EffectEscalation:
+		return "an answer is owed for too long: " + word(steps, why.Step)
 	case pg.EffectRefusal:
 		return "the citizen is told that the clinic does not take the message (" + strings.Join(why.Codes, ", ") + ")"
 	case pg.EffectReport:
@@ -105,6 +109,14 @@ func intention(effect string, why effectReason) string {
 		return "the patient is told of the appointment"
 	}
 	return effect
+}
+
+// steps say what a step of the answer clock does (F13).
+var steps = map[contract.EscalationStep]string{
+	contract.StepWarn:          "the dialogue is marked where it lies",
+	contract.StepDeputy:        "the deputy of whoever has it is shown it, too",
+	contract.StepAdministrator: "the clinic's administrators are shown it, too",
+	contract.StepOverdue:       "the limit has passed, and an operator is asked to look",
 }
 
 // again says why a message was sent once more.
