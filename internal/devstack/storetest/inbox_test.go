@@ -84,6 +84,10 @@ func (w *ward) rule(p contract.Process, format routing.Format, to ...routing.Rec
 	return w.s.PutRouting(w.Context(), demo.Admin, demo.ClinicID, p, routing.Rule{Format: format, Recipients: to})
 }
 
+func eContact() pg.Arrival {
+	return arrival(contract.ProcessEContact, "DIALOG_INNBYGGER_EKONTAKT", "HE")
+}
+
 func (w *ward) arrive(a pg.Arrival) (pg.Arrived, contract.DeliverToInboxOutput) {
 	w.Helper()
 	a.Attachments = nil
