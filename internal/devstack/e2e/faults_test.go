@@ -55,6 +55,7 @@ func (p processes) owner(point failpoint.Point) *supervise.Process {
 		return p.listener
 	case slices.Contains([]failpoint.Point{
 		failpoint.AnswerDrafted, failpoint.AnswerAccepted, failpoint.ChangeDrafted, failpoint.ChangeAccepted, failpoint.ReportStored, failpoint.ReportSignalled,
+		failpoint.PortalStored, failpoint.PortalSignalled,
 	}, point):
 		return p.api
 	}
