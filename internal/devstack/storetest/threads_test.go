@@ -422,6 +422,20 @@ func TestWhatIsNoEContactOrCannotBeToldIsNotConverted(t *testing.T) { // F14
 	require.Empty(t, k.read(m.DialogueID).Journal)
 }
 
+func TestWhoeverHeWroteToMayConvert(t *testing.T) { // F14, D20: his list has no GP any more
+	k := newThread(t)
+	m := k.writes(general())
+	k.sql("UPDATE patient SET practitioner_id = NULL")
+	out, err := k.change(pg.DialogueChange{ID: uuid.NewString(), Kind: pg.ConvertDialogue, DialogueID: m.DialogueID})
+	require.NoError(t, err)
+	notice := k.sends(out.OutboundID)
+	require.Equal(t, []any{true, eConsultationCode, demo.GPHerID}, []any{notice.Opens, notice.ProcessCode, notice.FromHerID})
+	_, err = k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, pg.NewDialogue{
+		ID: uuid.NewString(), Process: contract.ProcessEContact, PatientID: k.patientID, Subject: "Hei", Text: "Hei",
+	})
+	require.ErrorContains(t, err, "offer", "a new dialogue is for who offers it to him")
+}
+
 func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
 	k := newThread(t)
 	m := k.writes(general())
