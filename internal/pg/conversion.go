@@ -121,6 +121,16 @@ func (s *Store) applyResend(ctx context.Context, tx pgx.Tx, c storedChange, out 
 	case outcome != contract.OutcomeOverdue && outcome != contract.OutcomeErrorQueue || !wired:
 		return apperr.InState(string(outcome), "only a message whose receipt is overdue, or that was reported on the error queue, is sent again: write a new one")
 	}
+	if c.dialogue.process == contract.ProcessPrescription {
+		var answered bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = $1 AND o.id <> $2 AND `+accepted+`
+				AND coalesce(o.outcome, '') NOT IN ('rejected', 'failed', 'error-queue'))`, c.DialogueID, c.OutboundID).Scan(&answered); err != nil {
+			return err
+		}
+		if answered {
+			return apperr.InState(string(contract.StatusAnswered), "the request has another answer by now, and takes one only")
+		}
+	}
 	// Nobody whom it cannot reach is written to again (HITS 1217 §2.13.2).
 	r, err := s.reachableIn(ctx, tx, c.dialogue, c.dialogue.process)
 	if err != nil {

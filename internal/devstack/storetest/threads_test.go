@@ -493,6 +493,20 @@ func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
 	require.Equal(t, "error-queue", k.sql("SELECT why ->> 'after' FROM ledger WHERE key = 'answer/%s'", queued))
 }
 
+func TestAnAnsweredRequestGetsNoOlderAnswer(t *testing.T) {
+	k := newThread(t)
+	request := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ := k.answers(request.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	second, _ := k.answers(request.DialogueID, contract.AnswerRefused)
+	resend := pg.DialogueChange{Kind: pg.ResendMessage, DialogueID: request.DialogueID, OutboundID: first}
+	k.conflict(resend, "answered")
+	k.receipt(second, contract.OutcomeRejected, []string{"T02"}, nil)
+	out, err := k.change(resend)
+	require.NoError(t, err)
+	require.Equal(t, first, out.OutboundID, "it stands alone again")
+}
+
 func TestARenewalsAnswerBecomesADialogue(t *testing.T) { // S68, D18
 	k := newThread(t)
 	request := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
