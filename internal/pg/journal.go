@@ -24,11 +24,13 @@ func (s *Store) WriteJournalEntry(ctx context.Context, in contract.WriteJournalE
 	return entry, err
 }
 
-// sentBy reads a message with when who wrote it sent it: an entry is in that order.
+// sentBy reads a message with when who wrote it sent it: an entry is in that order. It is
+// told in whole seconds, as Helsenorge does (GenDate): what came in the same second stays
+// in the order in which it was journalled.
 var sentBy = map[contract.Direction]struct{ column, query string }{
-	contract.Inbound: {"inbound_message.content", `SELECT d.clinic_id, d.patient_id, m.key_id, m.content, coalesce(m.written_at, m.received_at)
+	contract.Inbound: {"inbound_message.content", `SELECT d.clinic_id, d.patient_id, m.key_id, m.content, date_trunc('second', coalesce(m.written_at, m.received_at))
 		FROM inbound_message m JOIN dialogue d ON d.id = m.dialogue_id WHERE m.id = $1 AND m.dialogue_id = $2`},
-	contract.Outbound: {"outbound_message.content", `SELECT d.clinic_id, d.patient_id, m.key_id, m.content, coalesce(m.sent_at, m.prepared_at, m.created_at)
+	contract.Outbound: {"outbound_message.content", `SELECT d.clinic_id, d.patient_id, m.key_id, m.content, date_trunc('second', coalesce(m.sent_at, m.prepared_at, m.created_at))
 		FROM outbound_message m JOIN dialogue d ON d.id = m.dialogue_id WHERE m.id = $1 AND m.dialogue_id = $2`},
 }
 
@@ -87,8 +89,10 @@ func (s *Store) journalEntry(ctx context.Context, tx pgx.Tx, clinicID, patientID
 // journalThread adds every message of a dialogue, both ways, to the entry of another: what
 // the citizen sent, and what has left for him. What is still to leave is added then.
 func (s *Store) journalThread(ctx context.Context, tx pgx.Tx, entryOf, dialogueID string) error {
-	rows, err := tx.Query(ctx, `SELECT id, 'inbound' FROM inbound_message WHERE dialogue_id = $1 AND verdict = 'taken'
-		UNION ALL SELECT id, 'outbound' FROM outbound_message WHERE dialogue_id = $1 AND kind = 'answer' AND sent_at IS NOT NULL`, dialogueID)
+	rows, err := tx.Query(ctx, `SELECT id, direction FROM (
+			SELECT id, 'inbound' AS direction, received_at AS at FROM inbound_message WHERE dialogue_id = $1 AND verdict = 'taken' AND function <> 'VUS'
+			UNION ALL SELECT id, 'outbound', sent_at FROM outbound_message WHERE dialogue_id = $1 AND kind = 'answer' AND sent_at IS NOT NULL) m
+		ORDER BY at, id`, dialogueID)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -107,8 +109,17 @@ func clinicParties(n int) []registry.Party {
 // skipped time is not late at Helsenorge, which skips none.
 const receiptDue = 400 * 24 * time.Hour
 
-// clinics starts a stack that n clinics are in, with worker, listener and API in this
-// process. The listener knows their parties from the start.
+// addressRegistry is the world's address registry, which a test may change for parties of
+// its own.
+type addressRegistry struct {
+	mu      sync.Mutex
+	file    string
+	parties []registry.Party
+}
+
+// clinics starts a stack that has a place for n clinics, with worker, listener and API in
+// this process. The first of them is there from the start, so that the listener knows the
+// queues that they share.
 func clinics(t *testing.T, n int, cfg stack.Config) *world {
 	t.Helper()
 	cfg.Parties = append(cfg.Parties, clinicParties(n)...)
@@ -116,10 +127,9 @@ func clinics(t *testing.T, n int, cfg stack.Config) *world {
 		cfg.ReceiptDue = receiptDue
 	}
 	w := newWorld(t, cfg)
-	for i := range n {
-		c := newClinic(i)
-		w.write(c.Service, c.masterData())
-	}
+	w.registry = &addressRegistry{file: w.Worker().Transport.RegistryFile, parties: slices.Concat(simulator.Parties(), demo.Registry(), cfg.Parties)}
+	first := newClinic(0)
+	w.write(first.Service, first.masterData())
 	require.NoError(t, w.Stack.Run(t.Context()))
 	w.activate()
 	var err error
@@ -129,12 +139,24 @@ func clinics(t *testing.T, n int, cfg stack.Config) *world {
 	return w
 }
 
-// clinic sets clinic n up over HTTP, for the (sub)test t: booking on, its own notices
-// on in all three places, one calendar per practitioner.
+// registers changes what the address registry says of a party.
+func (w *world) registers(herID int, change func(*registry.Party)) {
+	w.Helper()
+	r := w.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.parties, func(p registry.Party) bool { return p.HerID == herID })
+	require.GreaterOrEqual(w, i, 0, "the registry has no such party")
+	change(&r.parties[i])
+	require.NoError(w, registry.Write(r.file, r.parties))
+}
+
+// clinic sets clinic n up over HTTP, for the (sub)test t: active on Helsenorge, booking
+// on, its own notices on in all three places, one calendar per practitioner.
 func (w *world) clinic(t *testing.T, n int) *clinic {
 	t.Helper()
-	c := newClinic(n)
-	c.world = &world{T: t, Stack: w.Stack, store: w.store, log: w.log, temporal: w.temporal}
+	c := w.founded(t, n)
+	c.activate()
 	c.settings(nil)
 	c.calendars(c.calendar(), pg.Calendar{ID: c.ColleagueCalendarID, OwnerID: c.ColleagueID, Name: "Kari Kollega", Notify: true})
 	c.types(c.consult(),
@@ -142,6 +164,47 @@ func (w *world) clinic(t *testing.T, n int) *clinic {
 		pg.AppointmentType{ID: c.VideoID, Name: "Videokonsultasjon", Category: "Video", Summary: "Videotime hos fastlegen", Notify: true},
 		pg.AppointmentType{ID: c.HiddenID, Name: "Skjult time", Hidden: true, Notify: true})
 	return c
+}
+
+// founded writes the master data of clinic n, for the (sub)test t, and nothing else.
+func (w *world) founded(t *testing.T, n int) *clinic {
+	t.Helper()
+	c := newClinic(n)
+	c.world = &world{T: t, Stack: w.Stack, store: w.store, log: w.log, temporal: w.temporal, registry: w.registry}
+	c.staff(nil)
+	return c
+}
+
+// staff writes the clinic's master data, with a change that may be nil.
+func (c *clinic) staff(change func(*pg.Clinic)) {
+	c.Helper()
+	m := c.masterData()
+	if change != nil {
+		change(&m)
+	}
+	c.must(c.Service, http.MethodPut, "", m, nil)
+}
+
+// activate activates the clinic and each of its GPs, as an operator does who finds that
+// they are not.
+func (c *clinic) activate() {
+	c.Helper()
+	if c.integration("").Status == contract.StatusActive {
+		return
+	}
+	for _, change := range demo.Activation(c.masterData()) {
+		c.must(c.Operator, http.MethodPost, "/integration/"+string(change.Kind), api.ActivationRequest{StaffID: change.StaffID, Key: string(change.Key)}, nil)
+	}
+}
+
+// integration is how the clinic's own integration stands, or that of one of its staff.
+func (c *clinic) integration(staffID string) pg.Integration {
+	c.Helper()
+	var all api.List[pg.Integration]
+	c.must(c.Admin, http.MethodGet, "/integration", nil, &all)
+	i := slices.IndexFunc(all.Items, func(i pg.Integration) bool { return i.StaffID == staffID })
+	require.GreaterOrEqual(c, i, 0, "there is no such integration")
+	return all.Items[i]
 }
 
 func (c *clinic) calendar() pg.Calendar {

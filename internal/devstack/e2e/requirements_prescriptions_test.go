@@ -1,19 +1,14 @@
 package e2e_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/domain/prescription"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/simulator"
@@ -22,303 +17,346 @@ import (
 	"github.com/helsebro/helsebro/starter/client"
 )
 
-// renewals are S56 to S68; S57 is a caption.
-var renewals = []requirement{
-	{"S56_a_request_gives_a_choice_of_answers", choiceOfAnswers},
-	{"S58_a_request_is_a_message_in_the_inbox", requestInTheInbox},
-	{"S59_what_is_to_be_renewed_is_listed", prescriptionsAreListed},
-	{"S60_a_message_and_an_option", messageAndOption},
-	{"S61_exactly_one_option_of_four", exactlyOneOption},
-	{"S62_request_rejected", func(c *clinic) { optionArrives(c, prescription.OptionRejected, "jj") }},
-	{"S63_prescription_renewed", func(c *clinic) { optionArrives(c, prescription.OptionRenewed, "rr") }},
-	{"S64_the_prescription_cannot_be_renewed", func(c *clinic) { optionArrives(c, prescription.OptionCannot, "cj") }},
-	{"S65_prescriptions_partly_renewed", func(c *clinic) { optionArrives(c, prescription.OptionPartly, "rc") }},
-	{"S66_nothing_leaves_before_send", nothingLeavesBeforeSend},
-	{"S67_the_option_is_a_note_to_the_message", optionIsANote},
-	{"S68_an_answer_is_turned_into_a_dialogue", answerIsTurned},
+// renewal is a renewal request with what a citizen wants renewed.
+type renewal struct {
+	of      patient
+	sent    simulator.Sent
+	subject string
+	pg.Dialogue
 }
 
-// request is a renewal request of a patient.
-type request struct {
-	patient
-	id           string
-	conversation string
-	items        []pg.PrescriptionItem
-}
-
-// asksFor has the patient ask for prescriptions by name, or in words when there are none.
-func (c *clinic) asksFor(p patient, words string, medicines ...string) request {
+// asksToRenew has a patient choose prescriptions on Helsenorge, and waits until the request
+// is in an inbox.
+func (c *clinic) asksToRenew(p patient, medicines ...string) renewal {
 	c.Helper()
-	a := simulator.Action{Kind: simulator.RenewalByItem, Citizen: p.Citizen, To: c.GPHerID, Medicines: medicines}
-	if len(medicines) == 0 {
-		a.Kind, a.Subject, a.Text = simulator.Renewal, "Medisin", words
-	}
-	known := c.dialoguesOf(p)
-	sent, err := c.Simulator.Act(c.Context(), a)
-	require.NoError(c, err)
-	r := request{patient: p, conversation: sent.MsgID}
-	c.eventually("the request is in", func() error {
+	subject := "Fornye " + newID()[:8]
+	sent := c.writes(p, simulator.Action{Kind: simulator.RenewalByItem, Subject: subject, Medicines: medicines})
+	require.True(c, c.receiptFor(sent).OK)
+	var item pg.DialogueItem
+	c.eventually("the request is in an inbox", func() error {
 		for _, d := range c.dialoguesOf(p) {
-			before := slices.ContainsFunc(known, func(k pg.DialogueItem) bool { return k.DialogueID == d.DialogueID })
-			if !before && d.Status == contract.StatusAwaitingClinic {
-				r.id = d.DialogueID
+			if d.Process == contract.ProcessPrescription && d.Status == contract.StatusAwaitingClinic && len(d.Inboxes) > 0 {
+				item = d
 				return nil
 			}
 		}
-		return errors.New("it is not there")
+		return errNotYet
 	})
-	r.items = c.readDialogue(c.GP, r.id).Prescriptions
+	r := renewal{p, sent, subject, c.readDialogue(c.GP, item.DialogueID)}
+	require.Len(c, r.Prescriptions, len(medicines))
 	return r
 }
 
-// decides are decisions by their letters, in the order of the request: r, c or j.
-func (r request) decides(letters string) []pg.ItemDecision {
+// decides are decisions on the prescriptions in their order, by letter: r, c or j
+// (rejected).
+func (r renewal) decides(letters string) []pg.ItemDecision {
 	var all []pg.ItemDecision
 	for i, l := range letters {
-		d := pg.ItemDecision{ID: r.items[i].ID, Decision: prescription.Renewed}
+		d := pg.ItemDecision{ID: r.Prescriptions[i].ID, Decision: prescription.Renewed}
 		switch l {
 		case 'c':
-			d.Decision, d.Reason = prescription.Cannot, "Bestill time."
+			d.Decision, d.Reason = prescription.Cannot, fmt.Sprintf("Bestill time %d.", i+1)
 		case 'j':
-			d.Decision, d.Reason = prescription.Rejected, "Ikke hos oss."
+			d.Decision, d.Reason = prescription.Rejected, fmt.Sprintf("Ikke hos oss %d.", i+1)
 		}
 		all = append(all, d)
 	}
 	return all
 }
 
-func (r request) answers() string { return "/dialogues/" + r.id + "/answers" }
+func answersOf(id string) string { return "/dialogues/" + id + "/answers" }
 
-// answered waits until the citizen has the answer.
-func (c *clinic) answered(r request) simulator.Message {
+// unsent demands that Helsenorge has got nothing of the clinic about the request.
+func (c *clinic) unsent(r renewal) {
 	c.Helper()
-	var answer simulator.Message
-	c.eventually("the citizen has the answer", func() error {
-		threads, err := c.Simulator.Threads(c.Context(), r.Citizen)
-		if err != nil {
-			return err
-		}
-		for _, t := range threads {
-			if t.Conversation == r.conversation && len(t.Messages) > 1 {
-				require.Len(c, t.Messages, 2, "a request has one answer")
-				require.False(c, t.Answerable)
-				answer = t.Messages[1]
-				return nil
-			}
-		}
-		return fmt.Errorf("%d conversations", len(threads))
-	})
-	return answer
-}
-
-// unanswered demands that the citizen has nothing but his own request.
-func (c *clinic) unanswered(r request) {
-	c.Helper()
-	threads, err := c.Simulator.Threads(c.Context(), r.Citizen)
+	book, err := c.Simulator.Book(c.Context())
 	require.NoError(c, err)
-	for _, t := range threads {
-		require.True(c, t.Conversation != r.conversation || len(t.Messages) == 1, "something has left")
+	for _, got := range book.Received {
+		require.NotEqual(c, r.sent.MsgID, got.Parent)
+		require.NotEqual(c, r.sent.MsgID, got.Conversation)
 	}
-	require.Empty(c, c.readDialogue(c.GP, r.id).Answers)
+	require.Empty(c, c.readDialogue(c.GP, r.ID).Answers)
 }
 
-// choiceOfAnswers: one and the same request can be answered in each of the four ways
-// (S56).
-func choiceOfAnswers(c *clinic) {
-	p, names := c.patient(nil), simulator.Medicines()[:2]
-	for option, letters := range map[string]string{
-		prescription.OptionRejected: "jj", prescription.OptionRenewed: "rr", prescription.OptionCannot: "cc", prescription.OptionPartly: "cr",
-	} {
-		r := c.asksFor(p, "", names...)
-		c.must(c.Desk, http.MethodPost, r.answers(), api.AnswerRequest{Text: "Hei.", Items: r.decides(letters)}, nil)
-		require.Equal(c, option, c.answered(r).Function)
+// requestHasOptions: a request can be answered with any of the options, or be split, taken
+// and forwarded, and is not closed without an answer (S56).
+func requestHasOptions(c *clinic) {
+	p := c.patient(nil)
+	options := map[string]bool{}
+	for _, letters := range []string{"rr", "cc", "jj", "rc"} {
+		r := c.asksToRenew(p, simulator.Medicines()[:2]...)
+		c.change(c.Desk, r.ID, api.DialogueChangeRequest{Kind: pg.TakeDialogue})
+		require.Equal(c, c.masterData().Staff[2].ID, c.readDialogue(c.GP, r.ID).OwnerID)
+		c.changeRefused(http.StatusConflict, c.Desk, r.ID, api.DialogueChangeRequest{Kind: pg.CloseDialogue})
+		c.answers(c.Desk, r.ID, api.AnswerRequest{Text: "Hei", Items: r.decides(letters)})
+		options[c.answerTo(r.sent).Function] = true
+	}
+	require.Len(c, options, 4)
+	for _, option := range prescription.Options() {
+		require.True(c, options[option], option)
 	}
 }
 
-// requestInTheInbox: a request is in the inbox of the whole clinic, and opened there (S58,
-// S46).
+// requestInTheInbox: the request is a message in the inbox, where it is opened (S58).
 func requestInTheInbox(c *clinic) {
-	r := c.asksFor(c.patient(nil), "Allergitabletter")
-	for _, who := range []identity.Principal{c.GP, c.Colleague, c.Desk} {
-		var item pg.InboxItem
-		for _, i := range c.inboxOf(who) {
-			if i.DialogueID == r.id {
-				item = i
+	p := c.patient(nil)
+	c.writes(p, simulator.Action{Kind: simulator.Renewal, Subject: "Blodtrykk", Text: "Tablettene er snart tomme."})
+	d := c.arrived(p, "Blodtrykk")
+	c.lies(d, []string{"unit:clinic"}, c.GP, c.Colleague, c.Desk)
+	require.Equal(c, contract.ProcessPrescription, c.inboxItem(c.Desk, d.DialogueID, true).Process)
+	require.Contains(c, c.command(c.Desk, cli.ExitDone, "inbox"), "Blodtrykk")
+	require.Contains(c, c.command(c.Desk, cli.ExitDone, "dialogue", "show", d.DialogueID), "Tablettene er snart tomme.")
+	c.inboxItem(c.GP, d.DialogueID, false)
+	for _, who := range []identity.Principal{c.Admin, c.Portal, c.Operator, c.Auditor} {
+		c.refused(http.StatusForbidden, who, http.MethodGet, "/dialogues/"+d.DialogueID, nil)
+	}
+}
+
+// prescriptionsListed: what the patient wants renewed is listed, all of it; what he wrote in
+// words can be listed by staff (S59).
+func prescriptionsListed(c *clinic) {
+	p := c.patient(nil)
+	medicines := append(simulator.Medicines(), "Oppdiktin", "Fantasin", "Tenkelin")
+	r := c.asksToRenew(p, medicines...)
+	shown := c.command(c.Desk, cli.ExitDone, "prescription", "show", r.ID)
+	for i, item := range r.Prescriptions {
+		require.Equal(c, []any{i + 1, medicines[i], pg.SourceM1}, []any{item.Position, item.Name(), item.Source})
+		require.Empty(c, item.Decision)
+		require.Contains(c, shown, medicines[i])
+	}
+	require.True(c, r.Prescriptions[2].Reserved)
+	c.changeRefused(http.StatusConflict, c.Desk, r.ID, api.DialogueChangeRequest{Kind: pg.SplitRequest, Items: []string{"En", "To"}})
+
+	c.writes(p, simulator.Action{Kind: simulator.Renewal, Subject: "I ord", Text: "Allergex og Pustex, takk"})
+	id := c.arrived(p, "I ord").DialogueID
+	words := c.readDialogue(c.Desk, id).Prescriptions
+	require.Len(c, words, 1)
+	require.Equal(c, []string{"Allergex og Pustex, takk", pg.SourceText}, []string{words[0].Name(), words[0].Source})
+	c.command(c.Desk, cli.ExitDone, "prescription", "split", id, "--item", "Allergex", "--item", "Pustex")
+	d := c.readDialogue(c.Desk, id)
+	require.Len(c, d.Prescriptions, 2)
+	require.Equal(c, []string{"Allergex", "Pustex"}, []string{d.Prescriptions[0].Name(), d.Prescriptions[1].Name()})
+	require.Equal(c, "Allergex og Pustex, takk", d.Messages[0].Text)
+}
+
+// messageAndChoice: an answer is a message and a choice; neither goes without the other
+// (S60).
+func messageAndChoice(c *clinic) {
+	r := c.asksToRenew(c.patient(nil), simulator.Medicines()[0])
+	for _, wrong := range []struct {
+		answer api.AnswerRequest
+		field  string
+	}{
+		{api.AnswerRequest{Code: prescription.OptionCannot}, "text"},
+		{api.AnswerRequest{Code: prescription.OptionCannot, Text: " \n"}, "text"},
+		{api.AnswerRequest{Items: r.decides("r")}, "text"},
+		{api.AnswerRequest{Text: "Uten valg"}, "items"},
+	} {
+		refused := c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(r.ID), wrong.answer)
+		require.Contains(c, fmt.Sprint(refused.Errors), wrong.field)
+	}
+	c.unsent(r)
+	c.answers(c.GP, r.ID, api.AnswerRequest{Code: prescription.OptionCannot, Text: "Ring oss."})
+	got := c.answerTo(r.sent)
+	require.Equal(c, prescription.OptionCannot, got.Function)
+	require.Contains(c, got.Text, "Ring oss.")
+}
+
+// oneOptionOfFour: exactly one of the four options is chosen for a request, once, and it
+// does not contradict what is decided on each prescription (S61, F15).
+func oneOptionOfFour(c *clinic) {
+	p := c.patient(nil)
+	r := c.asksToRenew(p, simulator.Medicines()[:2]...)
+	for _, code := range []string{contract.AnswerFromPractitioner, contract.AnswerToEnquiry, contract.AnswerDialogueEnded, "14,15", "99", "renewed"} {
+		c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(r.ID), api.AnswerRequest{Code: code, Text: "Hei", Items: r.decides("rr")})
+	}
+	right := map[string]string{"rr": prescription.OptionRenewed, "rc": prescription.OptionPartly, "jr": prescription.OptionPartly, "cc": prescription.OptionCannot,
+		"cj": prescription.OptionCannot, "jj": prescription.OptionRejected}
+	for letters, option := range right {
+		for _, other := range prescription.Options() {
+			if other != option {
+				refused := c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(r.ID), api.AnswerRequest{Code: other, Text: "Hei", Items: r.decides(letters)})
+				require.Contains(c, fmt.Sprint(refused.Errors), "says otherwise than the decisions")
 			}
 		}
-		require.Equal(c, contract.ProcessPrescription, item.Process, who.Subject)
-		require.Equal(c, "helsenorge.no: Medisin", item.Title)
 	}
-	d := c.readDialogue(c.Desk, r.id)
-	require.Equal(c, "Allergitabletter", d.Messages[0].Text)
-	require.Equal(c, "AP", d.Messages[0].DeliveryMode, "how it is to reach him")
-	require.Empty(c, d.Journal, "a request is not journalled (S53)")
+	// Partly renewed does not say which.
+	refused := c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(r.ID), api.AnswerRequest{Code: prescription.OptionPartly, Text: "Hei"})
+	require.Contains(c, fmt.Sprint(refused.Errors), "does not say which")
+	c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(r.ID), api.AnswerRequest{Text: "Hei", Items: r.decides("r")})
+	c.unsent(r)
+
+	c.answers(c.GP, r.ID, api.AnswerRequest{Code: prescription.OptionPartly, Text: "Hei", Items: r.decides("rc")})
+	c.refused(http.StatusConflict, c.Desk, http.MethodPost, answersOf(r.ID), api.AnswerRequest{Text: "Hei", Items: r.decides("rr")})
+	require.Equal(c, prescription.OptionPartly, c.answerTo(r.sent).Function)
+	require.Len(c, c.readDialogue(c.GP, r.ID).Answers, 1)
 }
 
-// prescriptionsAreListed: every prescription that the citizen chose is listed, what he
-// wrote in words is one until staff say which they are, and no one else may (S59, F15).
-func prescriptionsAreListed(c *clinic) {
-	p, names := c.patient(nil), simulator.Medicines()
-	r := c.asksFor(p, "", names...)
-	require.Len(c, r.items, len(names))
-	shown := c.command(c.Desk, cli.ExitDone, "prescription", "show", r.id)
-	for i, name := range names {
-		require.Equal(c, name, r.items[i].Name())
-		require.Contains(c, shown, fmt.Sprintf("%d  %s: not decided", i+1, name))
-	}
-	require.True(c, r.items[len(names)-1].Reserved)
-	split := api.DialogueChangeRequest{Kind: pg.SplitRequest, Items: []string{"Ibux", "Zyrtec"}}
-	c.refused(http.StatusConflict, c.Desk, http.MethodPost, "/dialogues/"+r.id+"/changes", split)
-
-	r = c.asksFor(p, "Ibux, og den mot pollen")
-	require.Len(c, r.items, 1)
-	require.Equal(c, "Ibux, og den mot pollen", r.items[0].Name())
-	c.refused(http.StatusForbidden, c.Operator, http.MethodPost, "/dialogues/"+r.id+"/changes", split)
-	c.command(c.Desk, cli.ExitDone, "prescription", "split", r.id, "--item", "Ibux", "--item", "Zyrtec")
-	require.Contains(c, c.command(c.GP, cli.ExitDone, "prescription", "show", r.id), "2  Zyrtec: not decided")
-	require.Equal(c, "Ibux, og den mot pollen", c.readDialogue(c.GP, r.id).Messages[0].Text, "what he wrote stays")
-
-	// What is renewed of a request in words is a prescription of the record system.
-	medicine := filepath.Join(c.TempDir(), "zyrtec.json")
-	require.NoError(c, os.WriteFile(medicine, []byte(`{"kind":"pack","name":"Zyrtec 10 mg","group":"C","itemNumber":"012345"}`), 0o600))
-	c.command(c.GP, cli.ExitRefused, "prescription", "answer", r.id, "--renew", "1,2", "--text", "Hei.")
-	c.command(c.GP, cli.ExitDone, "prescription", "answer", r.id, "--renew", "2", "--medicine", "2="+medicine, "--cannot", "1=Bestill time.", "--text", "Hei.")
-	answer := c.answered(r)
-	require.Equal(c, []string{"Zyrtec 10 mg"}, answer.Medicines)
-	require.Equal(c, "Hei.\n\n- Ibux: kan ikke fornyes. Bestill time.\n- Zyrtec 10 mg: fornyet", answer.Text)
-}
-
-// messageAndOption: an answer is a text and an option, neither without the other (S60).
-func messageAndOption(c *clinic) {
-	r := c.asksFor(c.patient(nil), "Allergitabletter")
-	for _, incomplete := range []api.AnswerRequest{{Code: "15"}, {Code: "15", Text: " "}, {Text: "Du må bestille time."}, {Code: "15", Text: strings.Repeat("x", 1001)}} {
-		c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, r.answers(), incomplete)
-	}
-	c.unanswered(r)
-	c.command(c.GP, cli.ExitDone, "prescription", "answer", r.id, "--code", "15", "--text", "Du må bestille time.")
-	answer := c.answered(r)
-	require.Equal(c, []string{"15", "Du må bestille time."}, []string{answer.Function, answer.Text})
-}
-
-// exactlyOneOption: one of four options, which is not another than the decisions come to,
-// and one answer: whoever is second is told so (S61, F15, D17).
-func exactlyOneOption(c *clinic) {
-	r := c.asksFor(c.patient(nil), "", simulator.Medicines()[:2]...)
-	for _, code := range []string{"12", "13", "19", "30", "31", "99", "14 "} {
-		c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Code: code, Text: "Hei."})
-	}
-	for _, code := range []string{"14", "15", "26"} {
-		why := c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Code: code, Text: "Hei.", Items: r.decides("rc")})
-		require.Equal(c, "code", why.Errors[0].Path)
-		require.Contains(c, why.Errors[0].Rule, "32 (prescriptions partly renewed)", "it says what would be right")
-	}
-	c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Code: "32", Text: "Hei."})
-	c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Text: "Hei.", Items: r.decides("r")})
-	c.unanswered(r)
-
-	key := uuid.NewString()
-	for range 2 { // the same answer again is the same
-		c.keyed(c.GP, http.MethodPost, r.answers(), key, api.AnswerRequest{Code: "32", Text: "Hei.", Items: r.decides("rc")}, nil)
-	}
-	second := c.refused(http.StatusConflict, c.Colleague, http.MethodPost, r.answers(), api.AnswerRequest{Text: "Hei.", Items: r.decides("cc")})
-	require.Contains(c, second.Detail, "answered already")
-	require.Equal(c, "32", c.answered(r).Function)
-	require.Equal(c, prescription.Renewed, c.readDialogue(c.GP, r.id).Prescriptions[0].Decision, "the second answer decided nothing")
-}
-
-// optionArrives: the option reaches the citizen as its code, with a prescription for each
-// that is renewed, and Helsenorge has receipted it (S62-S65).
-func optionArrives(c *clinic, option, letters string) {
-	names := simulator.Medicines()[:2]
-	r := c.asksFor(c.patient(nil), "", names...)
-	c.must(c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Code: option, Text: "Hei.", Items: r.decides(letters)}, nil)
-	answer := c.answered(r)
-	require.Equal(c, option, answer.Function)
-	var renewed []string
-	for i, l := range letters {
-		if l == 'r' {
-			renewed = append(renewed, names[i])
-		}
-	}
-	require.Equal(c, renewed, answer.Medicines)
-	d := c.acknowledged(r.id)
-	require.Equal(c, answer.Text, d.Answers[0].Text, "staff read what the citizen reads")
-	for i, said := range r.decides(letters) {
-		require.Equal(c, said.Decision, d.Prescriptions[i].Decision)
-		require.Equal(c, said.Reason, d.Prescriptions[i].Reason)
-	}
-	require.Empty(c, d.Journal, "and nothing is journalled (S53)")
-}
-
-// nothingLeavesBeforeSend: reading, splitting and a refused answer send nothing, and
-// without an option nothing is sent (S66).
-func nothingLeavesBeforeSend(c *clinic) {
-	r := c.asksFor(c.patient(nil), "Ibux og Zyrtec")
-	c.readDialogue(c.GP, r.id)
-	c.command(c.Desk, cli.ExitDone, "prescription", "split", r.id, "--item", "Ibux", "--item", "Zyrtec")
-	c.command(c.GP, cli.ExitUsage, "prescription", "answer", r.id, "--text", "Hei.")
-	c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Text: "Hei."})
-	c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Code: "14", Text: "Hei."})
-	c.unanswered(r)
-	c.nothingAtHelsenorge()
-	require.Equal(c, contract.StatusAwaitingClinic, c.readDialogue(c.GP, r.id).Status)
-	c.must(c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Code: "26", Text: "Hei."}, nil)
-	require.Equal(c, "26", c.answered(r).Function)
-}
-
-// optionIsANote: the citizen reads the text, with the option as its subject. What
-// guardians may not see is in neither (S67, F15).
-func optionIsANote(c *clinic) {
-	p, names := c.patient(nil), simulator.Medicines()
-	reserved := len(names) - 1
-	r := c.asksFor(p, "", names...)
-	letters := "c" + strings.Repeat("r", reserved)
-	named := c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Text: "Også " + names[reserved] + ".", Items: r.decides(letters)})
-	require.NotContains(c, named.Errors[0].Rule, names[reserved])
-	c.must(c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Text: "Hei.", Items: r.decides(letters)}, nil)
-	answer := c.answered(r)
-	require.Equal(c, prescription.Note(prescription.OptionPartly), answer.Subject)
-	lines := strings.Split(answer.Text, "\n")
-	require.Equal(c, []string{"Hei.", "", "- " + names[0] + ": kan ikke fornyes. Bestill time."}, lines[:3])
-	require.Len(c, lines, 2+reserved, "a line for each but the one that is reserved")
-	require.NotContains(c, answer.Text+answer.Subject, names[reserved])
-	require.Contains(c, answer.Medicines, names[reserved], "the patient's prescription itself says that it is reserved")
-}
-
-// answerIsTurned: the answer to a request of six is turned into an e-consultation, which
-// has both in its journal once, or into an e-contact, which has none; the request stays
-// closed (S68, D18).
-func answerIsTurned(c *clinic) {
+// option demands that a request of two prescriptions is answered with the option that the
+// decisions come to, with what is renewed and a reason for what is not.
+func (c *clinic) option(letters, option string, renewed int) {
+	c.Helper()
 	p := c.patient(nil)
-	names := []string{"Ibux", "Zyrtec", "Paralgin", "Nasonex", "Ventoline", "Marevan"}
-	r := c.asksFor(p, "", names...)
-	turn := client.Turn{Kind: contract.ProcessEConsultation, Subject: "Om medisinene", Text: "Vi må snakke om dosen."}
-	c.refused(http.StatusConflict, c.GP, http.MethodPost, "/dialogues/"+r.id+"/turn", turn)
-	c.must(c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Text: "Hei.", Items: r.decides("rrrccj")}, nil)
-	require.Equal(c, prescription.OptionPartly, c.answered(r).Function)
-	c.acknowledged(r.id)
-
-	key := uuid.NewString()
-	var started, again client.Started
-	c.keyed(c.GP, http.MethodPost, "/dialogues/"+r.id+"/turn", key, turn, &started)
-	c.keyed(c.GP, http.MethodPost, "/dialogues/"+r.id+"/turn", key, turn, &again)
-	require.Equal(c, started.DialogueID, again.DialogueID)
-	require.NotEqual(c, r.id, started.DialogueID)
-	t := c.thread(p, "Om medisinene")
-	require.Equal(c, onHelsenorge[contract.ProcessEConsultation], t.Process)
-	require.True(c, t.Answerable)
-	c.eventually("request, answer and message are in the journal", func() error {
-		if n := len(c.readDialogue(c.GP, started.DialogueID).Journal); n != 3 {
-			return fmt.Errorf("%d messages", n)
+	r := c.asksToRenew(p, simulator.Medicines()[:2]...)
+	items := r.decides(letters)
+	c.answers(c.GP, r.ID, api.AnswerRequest{Text: "Hei.", Items: items})
+	got := c.answerTo(r.sent)
+	require.Equal(c, option, got.Function)
+	require.Len(c, got.Medicines, renewed, "what is renewed is a prescription of its own")
+	d := c.readDialogue(c.GP, r.ID)
+	require.Equal(c, []any{option, string(contract.OutcomeAcknowledged)}, []any{d.Answers[0].Code, d.Answers[0].State})
+	for i, item := range d.Prescriptions {
+		require.Equal(c, []any{items[i].Decision, items[i].Reason, d.Answers[0].ID}, []any{item.Decision, item.Reason, item.AnswerID})
+		require.Contains(c, got.Text, item.Name(), "the patient reads which")
+		require.Contains(c, got.Text, item.Reason)
+		if item.Decision == prescription.Renewed {
+			require.Contains(c, got.Medicines, item.Name())
 		}
-		return nil
-	})
-	require.Empty(c, c.readDialogue(c.GP, r.id).Journal)
+	}
+	c.ends(r.ID)
 
-	turn.Kind, turn.Subject = contract.ProcessEContact, "Om henting"
-	c.must(c.GP, http.MethodPost, "/dialogues/"+r.id+"/turn", turn, &started)
-	require.Equal(c, onHelsenorge[contract.ProcessEContact], c.thread(p, "Om henting").Process)
-	require.Empty(c, c.acknowledged(started.DialogueID).Journal)
-	c.refused(http.StatusConflict, c.GP, http.MethodPost, r.answers(), api.AnswerRequest{Text: "Hei.", Items: r.decides("rrrrrr")})
-	require.Equal(c, contract.StatusAnswered, c.readDialogue(c.GP, r.id).Status, "the request is what it was")
+	// All alike needs no decision on each.
+	if option != prescription.OptionPartly {
+		alike := c.asksToRenew(p, simulator.Medicines()[:2]...)
+		c.answers(c.Desk, alike.ID, api.AnswerRequest{Code: option, Text: "Hei."})
+		require.Equal(c, option, c.answerTo(alike.sent).Function)
+	}
+}
+
+// ends demands that a request is over: nothing is owed, nothing more is sent in it, and
+// its lifecycle has ended.
+func (c *clinic) ends(id string) {
+	c.Helper()
+	c.eventually("the request's lifecycle ends", func() error { return c.ended(c.temporal, contract.PrescriptionWorkflowID(id)) })
+	d := c.readDialogue(c.GP, id)
+	require.Contains(c, []contract.Status{contract.StatusAnswered, contract.StatusClosed}, d.Status)
+	require.Nil(c, d.OwedSince)
+	c.refused(http.StatusConflict, c.GP, http.MethodPost, answersOf(id), api.AnswerRequest{Code: prescription.OptionCannot, Text: "Enda et svar"})
+}
+
+// requestRejected is the first option (S62).
+func requestRejected(c *clinic) { c.option("jj", prescription.OptionRejected, 0) }
+
+// prescriptionRenewed is the second (S63). What was asked for in words is renewed with
+// what the record system has prescribed.
+func prescriptionRenewed(c *clinic) {
+	c.option("rr", prescription.OptionRenewed, 2)
+	p := c.patient(nil)
+	sent := c.writes(p, simulator.Action{Kind: simulator.Renewal, Subject: "I ord", Text: "Det samme som sist"})
+	id := c.arrived(p, "I ord").DialogueID
+	r := renewal{p, sent, "I ord", c.readDialogue(c.GP, id)}
+	c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(id), api.AnswerRequest{Text: "Hei.", Items: r.decides("r")})
+	c.unsent(r)
+	items := r.decides("r")
+	items[0].Medicine = &pg.Medicine{Kind: pg.MedicinePack, Name: "Oppdiktin tab 5 mg", Group: "C", ItemNumber: "990123"}
+	c.answers(c.GP, id, api.AnswerRequest{Text: "Hei.", Items: items})
+	got := c.answerTo(sent)
+	require.Equal(c, []any{prescription.OptionRenewed, []string{"Oppdiktin tab 5 mg"}}, []any{got.Function, got.Medicines})
+}
+
+// cannotBeRenewed is the third (S64).
+func cannotBeRenewed(c *clinic) {
+	c.option("cc", prescription.OptionCannot, 0)
+	c.option("cj", prescription.OptionCannot, 0)
+}
+
+// partlyRenewed is the fourth (S65).
+func partlyRenewed(c *clinic) {
+	c.option("rc", prescription.OptionPartly, 1)
+	c.option("jr", prescription.OptionPartly, 1)
+}
+
+// nothingBeforeSend: reading, splitting, uploading and whatever is refused send nothing;
+// to send is to answer, with an option (S66).
+func nothingBeforeSend(c *clinic) {
+	p := c.patient(nil)
+	sent := c.writes(p, simulator.Action{Kind: simulator.Renewal, Subject: "Venter", Text: "To ting"})
+	id := c.arrived(p, "Venter").DialogueID
+	c.readDialogue(c.GP, id)
+	c.change(c.GP, id, api.DialogueChangeRequest{Kind: pg.TakeDialogue})
+	c.change(c.GP, id, api.DialogueChangeRequest{Kind: pg.SplitRequest, Items: []string{"Den ene", "Den andre"}})
+	c.upload(c.GP, p, "brev.pdf", pdf(1000))
+	r := renewal{p, sent, "Venter", c.readDialogue(c.GP, id)}
+	c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(id), api.AnswerRequest{Text: "Uten valg"})
+	c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(id), api.AnswerRequest{Code: prescription.OptionRenewed, Text: "Motsagt", Items: r.decides("cc")})
+	c.refused(http.StatusForbidden, c.Admin, http.MethodPost, answersOf(id), api.AnswerRequest{Code: prescription.OptionCannot, Text: "Hei"})
+	_, e := c.settledDialogue(id)
+	for _, l := range e.Lines {
+		require.Contains(c, []string{pg.EffectReceipt, pg.EffectInbox}, l.Effect)
+	}
+	c.unsent(r)
+	key := newID()
+	answer := api.AnswerRequest{Text: "Sendt.", Items: r.decides("cc")}
+	c.keyed(c.GP, http.MethodPost, answersOf(id), key, answer, nil)
+	c.keyed(c.GP, http.MethodPost, answersOf(id), key, answer, nil)
+	require.Contains(c, c.answerTo(sent).Text, "Sendt.")
+	require.Len(c, c.acknowledged(id).Answers, 1)
+}
+
+// optionIsANote: the patient reads the message on Helsenorge with the option as a note
+// (S67).
+func optionIsANote(c *clinic) {
+	p := c.patient(nil)
+	for _, letters := range []string{"rr", "cc", "jj", "rc"} {
+		r := c.asksToRenew(p, simulator.Medicines()[:2]...)
+		c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(r.ID), api.AnswerRequest{Subject: "Noe annet", Text: "Hei.", Items: r.decides(letters)})
+		text := "Til deg, " + letters
+		d := c.answers(c.GP, r.ID, api.AnswerRequest{Text: text, Items: r.decides(letters)})
+		var threads []simulator.Thread
+		threads, err := c.Simulator.Threads(c.Context(), p.Citizen)
+		require.NoError(c, err)
+		require.Equal(c, r.sent.MsgID, threads[0].Conversation)
+		m := threads[0].Messages[1]
+		require.Equal(c, prescription.Note(d.Answers[0].Code), m.Subject)
+		require.NotEmpty(c, m.Subject)
+		require.Contains(c, m.Text, text)
+		require.Equal(c, d.Answers[0].Code, m.Function)
+	}
+	// What guardians may not see is in no text that they can read, and is renewed.
+	hidden := simulator.Medicines()[2]
+	r := c.asksToRenew(p, simulator.Medicines()[0], hidden)
+	c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(r.ID), api.AnswerRequest{Text: "Om " + hidden, Items: r.decides("cr")})
+	c.answers(c.GP, r.ID, api.AnswerRequest{Text: "Hei.", Items: r.decides("cr")})
+	got := c.answerTo(r.sent)
+	require.NotContains(c, got.Text, hidden)
+	require.Equal(c, []string{hidden}, got.Medicines)
+}
+
+// answerBecomesADialogue: the answer is turned into an e-contact or an e-consultation, which
+// is journalled with request and answer (S68).
+func answerBecomesADialogue(c *clinic) {
+	p := c.patient(nil)
+	r := c.asksToRenew(p, simulator.Medicines()[:2]...)
+	turn := func(kind contract.Process, subject string) client.Turn {
+		return client.Turn{Kind: kind, Subject: subject, Text: "Vi må snakke om " + subject}
+	}
+	c.refused(http.StatusConflict, c.GP, http.MethodPost, "/dialogues/"+r.ID+"/turn", turn(contract.ProcessEContact, "For tidlig"))
+	c.answers(c.GP, r.ID, api.AnswerRequest{Text: "Hei.", Items: r.decides("rc")})
+	for _, kind := range []contract.Process{contract.ProcessEDialogue, contract.ProcessPrescription, ""} {
+		c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, "/dialogues/"+r.ID+"/turn", turn(kind, "Feil slag"))
+	}
+	for kind, wire := range map[contract.Process]string{contract.ProcessEContact: codes.EKontakt, contract.ProcessEConsultation: codes.EKonsultasjon} {
+		subject := "Medisinen, " + string(kind)
+		var started client.Started
+		c.must(c.GP, http.MethodPost, "/dialogues/"+r.ID+"/turn", turn(kind, subject), &started)
+		t := c.thread(p, subject)
+		require.Equal(c, wire, t.Process)
+		require.True(c, t.Answerable)
+		d := c.acknowledged(started.DialogueID)
+		require.Equal(c, []any{kind, r.ID}, []any{d.Process, d.TurnedFrom})
+		if kind == contract.ProcessEConsultation {
+			d = c.journalled(d.ID, 3)
+			c.ordered(d, r.Messages[0].ID, c.readDialogue(c.GP, r.ID).Answers[0].ID, d.Answers[0].ID)
+		} else {
+			d, _ = c.settledDialogue(d.ID)
+			require.Empty(c, d.Journal)
+		}
+		// The citizen goes on there.
+		c.writes(p, simulator.Action{Kind: simulator.Reply, InReplyTo: t.Messages[0].MsgID, Text: "Ja"})
+		c.inboxItem(c.GP, d.ID, true)
+	}
+	request, _ := c.settledDialogue(r.ID)
+	c.ends(r.ID)
+	require.Len(c, request.TurnedInto, 2)
+	require.Empty(c, request.Journal, "a request is not journalled; the e-consultation that goes on from it is")
 }

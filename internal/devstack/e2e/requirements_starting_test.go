@@ -23,26 +23,6 @@ import (
 	"github.com/helsebro/helsebro/starter/client"
 )
 
-// starting are S14 to S29: a clinic starts dialogues.
-var starting = []requirement{
-	{"S14_the_options_need_an_active_integration", optionsNeedTheIntegration},
-	{"S15_a_dialogue_is_sent_from_the_inbox", fromTheInbox},
-	{"S16_exactly_three_kinds", exactlyThreeKinds},
-	{"S17_an_e_contact_is_on_helsenorge", eContactToAPatient},
-	{"S18_an_e_consultation_is_on_helsenorge", eConsultationToAPatient},
-	{"S19_an_e_dialogue_stays_in_app_and_portal", eDialogueToAPatient},
-	{"S20_colleagues_talk_inside_the_clinic", eDialogueBetweenColleagues},
-	{"S21_files_go_with_what_is_on_helsenorge", filesOnHelsenorge},
-	{"S22_twelve_megabytes_and_no_byte_more", twelveMegabytes},
-	{"S23_a_dialogue_is_sent_from_the_search_field", fromTheSearchField},
-	{"S24_helsenorge_notifies", helsenorgeNotifies},
-	{"S25_a_full_birth_number_or_d_number", fullNumber},
-	{"S26_consent", consent},
-	{"S27_not_active_is_blocked_and_not_queued", blockedNotQueued},
-	{"S28_told_before_anything_is_written", toldAtTheStart},
-	{"S29_not_on_helsenorge_in_words", notOnHelsenorge},
-}
-
 // onHelsenorge are the two kinds that go there, with their process of 8279.
 var onHelsenorge = map[contract.Process]string{contract.ProcessEContact: codes.EKontakt, contract.ProcessEConsultation: codes.EKonsultasjon}
 
@@ -130,7 +110,7 @@ func optionsNeedTheIntegration(c *clinic) {
 	p := c.patient(nil)
 	c.must(c.Operator, http.MethodPost, "/integration/suspend", api.ActivationRequest{Reason: "Nytt sertifikat"}, nil)
 	c.unreachable(p, "integration-suspended", "suspended")
-	c.portalThread(p, c.start(c.GP, toPatient(p, contract.ProcessEDialogue, "Internt")).DialogueID, 1)
+	c.portalThread(p, c.start(c.GP, toPatient(p, contract.ProcessEDialogue, "Bare her")).DialogueID, 1)
 	c.nothingAtHelsenorge()
 	c.must(c.Operator, http.MethodPost, "/integration/resume", api.ActivationRequest{}, nil)
 	c.start(c.GP, toPatient(p, contract.ProcessEContact, "Åpent igjen"))

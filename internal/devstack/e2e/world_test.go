@@ -48,6 +48,8 @@ type world struct {
 	written []pg.Clinic
 	// temporal is a client of the server, of a world that has clinics.
 	temporal sdkclient.Client
+	// registry is the address registry of such a world.
+	registry *addressRegistry
 }
 
 // newWorld starts a stack without the product's processes.

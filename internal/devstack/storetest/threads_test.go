@@ -3,6 +3,7 @@ package storetest_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -618,4 +619,49 @@ func TestACommandIsOneCommand(t *testing.T) {
 		require.True(t, apperr.Is(err, apperr.Invalid), "%s: %v", bad.Kind, err)
 	}
 	require.False(t, strings.Contains(k.sql("SELECT string_agg(content::text, '') FROM dialogue_command"), "convert"))
+}
+
+// TestRepliesDuringAConversion: whatever is stored while a dialogue is converted is
+// either seen by the conversion or sees it, so that nothing is left out of the journal.
+func TestRepliesDuringAConversion(t *testing.T) { // F14
+	k := newThread(t)
+	const replies = 12
+	first := k.writes(general())
+	c := pg.DialogueChange{ID: uuid.NewString(), Kind: pg.ConvertDialogue, DialogueID: first.DialogueID}
+	_, err := k.s.DraftDialogueChange(t.Context(), demo.Desk, demo.ClinicID, c)
+	require.NoError(t, err)
+	all := make([]pg.Arrived, replies)
+	errs := make([]error, replies)
+	var wg sync.WaitGroup
+	for i := range replies {
+		wg.Go(func() {
+			a := reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID)
+			a.Attachments = nil
+			all[i], errs[i] = k.s.StoreArrival(t.Context(), a)
+		})
+	}
+	for range 3 { // the activity is tried again before its answer is known
+		wg.Go(func() {
+			_, err := k.s.ApplyDialogueChange(t.Context(), contract.ApplyDialogueChangeInput{ClinicID: demo.ClinicID, DialogueID: first.DialogueID, CommandID: c.ID, Now: k.at})
+			if err != nil {
+				t.Errorf("convert: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	seen := map[string]bool{}
+	for _, j := range k.read(first.DialogueID).Journal {
+		seen[j.MessageID] = true
+	}
+	for i, m := range all {
+		require.NoError(t, errs[i])
+		require.Equal(t, first.DialogueID, m.DialogueID)
+		require.True(t, seen[m.ID] || m.Process == contract.ProcessEConsultation, "neither saw the other")
+		if m.Process == contract.ProcessEConsultation {
+			k.writesJournal(m.DialogueID, m.ID, contract.Inbound)
+		}
+	}
+	require.Len(t, k.read(first.DialogueID).Journal, replies+1)
+	require.Equal(t, "1", k.sql("SELECT count(*) FROM journal_entry"))
+	require.Equal(t, "1", k.sql("SELECT count(*) FROM outbound_message WHERE code = 'DI'"))
 }
