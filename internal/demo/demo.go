@@ -33,8 +33,10 @@ const (
 	GPHerID = 900001
 	// ServiceHerID is the party of the list without a practitioner.
 	ServiceHerID = 900002
-	// DeskHerID and AdminHerID are the other employees'.
-	DeskHerID, AdminHerID = 900012, 900013
+	// DeskHerID is the secretary's own.
+	DeskHerID = 900012
+	// AdminHerID is the administrator's own.
+	AdminHerID = 900013
 )
 
 // offered are the processes that the practitioner has registered (S12). The list

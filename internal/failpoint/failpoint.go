@@ -116,4 +116,6 @@ func EDialoguePoints() []Point {
 
 // DialoguePoints lists every point of what is done to a dialogue, as Points does of a
 // message's way.
-func DialoguePoints() []Point { return []Point{ChangeDrafted, DialogueChanged, ChangeAccepted, Escalated} }
+func DialoguePoints() []Point {
+	return []Point{ChangeDrafted, DialogueChanged, ChangeAccepted, Escalated}
+}

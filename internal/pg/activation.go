@@ -516,10 +516,10 @@ func step(from contract.Status, kind ActivationKind, failing []string) (contract
 	case SignOffPrecondition, CheckIntegration:
 		return from, nil
 	case ActivateIntegration:
-		switch from {
-		case contract.StatusActive:
+		if from == contract.StatusActive {
 			return from, apperr.InState(string(from), "the integration is active already")
-		case contract.StatusSuspended:
+		}
+		if from == contract.StatusSuspended {
 			return from, apperr.InState(string(from), "the integration is suspended: resume it")
 		}
 		to = contract.StatusActive

@@ -33,10 +33,11 @@ func (s *Store) activityReported(ctx context.Context, tx pgx.Tx, clinicID string
 
 // reported keeps one person's. Who is not active is not reached through others either:
 // that is what Helsenorge would refuse a message for (E35). Who became active says
-// nothing of others.
+// nothing of others. A message is dated in whole seconds: of what is known of the same
+// second, it has the last word.
 func (s *Store) reported(ctx context.Context, tx pgx.Tx, index []byte, clinicID string, active bool, at time.Time) error {
 	_, err := tx.Exec(ctx, `UPDATE patient SET active_self = $3, active_other = $3 AND coalesce(active_other, false), active_at = $4, active_by = $5
-		WHERE clinic_id = $1 AND national_id_index = $2 AND erased_at IS NULL AND (active_at IS NULL OR active_at <= $4)`,
+		WHERE clinic_id = $1 AND national_id_index = $2 AND erased_at IS NULL AND (active_at IS NULL OR date_trunc('second', active_at) <= $4)`,
 		clinicID, index, active, at, ActivityReported)
 	return err
 }

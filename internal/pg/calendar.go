@@ -192,7 +192,8 @@ type KnownActivity struct {
 	// At is when it was known, AgeSeconds how long ago that is.
 	At         time.Time `json:"at"`
 	AgeSeconds int64     `json:"ageSeconds"`
-	// Source is ActivityCheck, ActivityRefused, ActivityRecorded or ActivityMessage.
+	// Source is ActivityCheck, ActivityRefused, ActivityRecorded, ActivityMessage or
+	// ActivityReported.
 	Source string `json:"source"`
 }
 

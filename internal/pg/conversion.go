@@ -121,6 +121,14 @@ func (s *Store) applyResend(ctx context.Context, tx pgx.Tx, c storedChange, out 
 	case outcome != contract.OutcomeOverdue && outcome != contract.OutcomeErrorQueue || !wired:
 		return apperr.InState(string(outcome), "only a message whose receipt is overdue, or that was reported on the error queue, is sent again: write a new one")
 	}
+	// Nobody whom it cannot reach is written to again (HITS 1217 §2.13.2).
+	r, err := s.reachability(ctx, tx, c.ClinicID, c.dialogue.patientID, c.dialogue.process)
+	if err != nil {
+		return err
+	}
+	if !r.Reachable {
+		return r.refusal(c.dialogue.process)
+	}
 	if _, err := tx.Exec(ctx, `UPDATE outbound_message SET outcome = NULL, outcome_at = NULL, outcome_codes = '{}', outcome_text = NULL, sent_at = NULL, receipt_due = NULL,
 			resent_at = $2, transport_id = $3 WHERE id = $1`, c.OutboundID, s.now(), newTransportID()); err != nil {
 		return err

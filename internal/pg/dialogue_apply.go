@@ -85,7 +85,8 @@ func (s *Store) DraftDialogueChange(ctx context.Context, by identity.Principal, 
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		out = DraftedDialogueChange{Attempt: 1}
 		var keyID, patientID string
-		if err := tx.QueryRow(ctx, "SELECT process, key_id, coalesce(patient_id::text, '') FROM dialogue WHERE id = $1 AND clinic_id = $2", c.DialogueID, clinicID).
+		if err := tx.QueryRow(ctx, "SELECT process, key_id, coalesce(patient_id::text, '') FROM dialogue WHERE id = $1 AND clinic_id = $2 AND process <> $3",
+			c.DialogueID, clinicID, contract.ProcessAppointment).
 			Scan(&out.Process, &keyID, &patientID); err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}

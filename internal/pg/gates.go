@@ -129,15 +129,14 @@ func (s *Store) offeringParty(ctx context.Context, q rower, clinicID, patientID,
 
 // mayAnswer refuses an answer to a citizen's message while the integration of the clinic,
 // or of the GP to whom he wrote, is not active: nothing is sent then. A service that is
-// no longer offered is no reason: he asked while it was. An answer that is stored already
-// is its lifecycle's to take.
-func (s *Store) mayAnswer(ctx context.Context, tx pgx.Tx, p contract.Process, answerID, inReplyTo string) error {
-	process, wire := onWire[p]
-	if !wire || inReplyTo == "" {
-		return nil
-	}
+// no longer offered is no reason: he asked while it was. What did not come from
+// Helsenorge has no such gate, and an answer that is stored already is its lifecycle's to
+// take.
+func (s *Store) mayAnswer(ctx context.Context, tx pgx.Tx, answerID, inReplyTo string) error {
 	var herID int
-	err := tx.QueryRow(ctx, "SELECT to_her_id FROM inbound_message WHERE id = $1 AND NOT EXISTS (SELECT FROM outbound_message WHERE id = $2)", inReplyTo, answerID).Scan(&herID)
+	var process string
+	err := tx.QueryRow(ctx, `SELECT to_her_id, process FROM inbound_message
+		WHERE id = $1 AND to_her_id > 0 AND NOT EXISTS (SELECT FROM outbound_message WHERE id = $2)`, nullable(inReplyTo), nullable(answerID)).Scan(&herID, &process)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}

@@ -203,7 +203,7 @@ func (s *Store) listDialogues(ctx context.Context, tx pgx.Tx, clinicID string, q
 		err := row.Scan(append([]any{
 			&i.DialogueID, &i.Process, &i.title, &i.keyID, &i.kek, &i.wrapped, &i.PatientID, &i.patientKeyID, &i.identity, &i.Participants,
 			&i.Status, &i.CreatedAt, &i.LatestAt, &i.Recipient, &i.Via, &i.Unread, &i.Inboxes,
-		}, i.Handling.columns()...)...)
+		}, i.columns()...)...)
 		return i, err
 	})
 	if err != nil {
@@ -258,6 +258,10 @@ func (s *Store) listDialogues(ctx context.Context, tx pgx.Tx, clinicID string, q
 	}), nil
 }
 
+// statusOf is what the dialogue d waits for, worked out for it alone: a join could work it
+// out for every dialogue first.
+const statusOf = "(SELECT st.status FROM dialogue_status st WHERE st.id = d.id)"
+
 // orders are the sort keys, each with an index on dialogue.
 var orders = map[Sort]struct{ column, direction, after string }{
 	SortLatest: {"d.latest_at", "DESC", "<"},
@@ -280,7 +284,7 @@ func (q DialogueQuery) statement(clinicID string, box mailbox, inbox bool, from 
 		where = append(where, "d.process <> 'appointment'")
 	}
 	if q.Status != "" {
-		where = append(where, "st.status = "+arg(q.Status))
+		where = append(where, statusOf+" = "+arg(q.Status))
 	}
 	if q.Origin != "" {
 		where = append(where, "d.origin = "+arg(q.Origin))
@@ -324,9 +328,9 @@ func (q DialogueQuery) statement(clinicID string, box mailbox, inbox bool, from 
 	return `SELECT d.id, d.process, d.title, d.key_id, coalesce(k.kek, ''), k.wrapped, coalesce(d.patient_id::text, ''), coalesce(p.key_id::text, ''), p.identity,
 			CASE WHEN d.patient_id IS NULL THEN (SELECT jsonb_agg(jsonb_build_object('kind', t.recipient_kind, 'id', t.recipient_id) ORDER BY t.recipient_kind, t.recipient_id)
 				FROM dialogue_participant t WHERE t.dialogue_id = d.id) END,
-			st.status, d.created_at, d.latest_at, box.recipient, box.via, box.unread,
+			` + statusOf + `, d.created_at, d.latest_at, box.recipient, box.via, box.unread,
 			ARRAY(SELECT DISTINCT i.recipient_kind || ':' || i.recipient_id FROM inbox_item i WHERE i.dialogue_id = d.id AND i.left_at IS NULL ORDER BY 1), ` + handlingColumns + `
-		FROM dialogue d JOIN dialogue_status st ON st.id = d.id ` + lies + `
+		FROM dialogue d ` + lies + `
 			LEFT JOIN data_key k ON k.id = d.key_id LEFT JOIN patient p ON p.id = d.patient_id LEFT JOIN staff w ON w.id = d.owner_id
 		WHERE ` + strings.Join(where, " AND ") + fmt.Sprintf(" ORDER BY %s %s, d.id %s LIMIT %d", order.column, order.direction, order.direction, q.Limit+1), args
 }

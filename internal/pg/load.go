@@ -71,10 +71,10 @@ func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (
 }
 
 // underWay lists the messages of staff that have no outcome yet, in the order in which
-// they were accepted.
+// they were accepted, and what a conversion costs, which no command gives a second time.
 func underWay(ctx context.Context, tx pgx.Tx, dialogueID string) ([]contract.Delivery, error) {
-	rows, err := tx.Query(ctx, `SELECT o.id, o.code, o.sent_at, o.receipt_due FROM outbound_message o
-		WHERE o.dialogue_id = $1 AND `+accepted+` AND o.outcome IS NULL ORDER BY o.prepared_at`, dialogueID)
+	rows, err := tx.Query(ctx, `SELECT o.id, o.code, o.sent_at, o.receipt_due FROM outbound_message o JOIN dialogue d ON d.id = o.dialogue_id
+		WHERE d.id = $1 AND (`+accepted+` OR o.id = d.fee_notice_id) AND o.outcome IS NULL ORDER BY o.prepared_at, o.created_at`, dialogueID)
 	if err != nil {
 		return nil, err
 	}

@@ -174,7 +174,7 @@ func (a *API) authenticate(right identity.Right, operation string) func(huma.Con
 		if err == nil {
 			if err = p.Require(right); err != nil && p.RequireClinic(clinic) == nil {
 				if failed := a.refused(hc.Context(), p, operation); failed != nil {
-					a.failed(hc.Context(), failed) // it is refused all the same
+					_ = a.failed(hc.Context(), failed) // it is logged, and refused all the same
 				}
 			}
 		}

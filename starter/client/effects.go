@@ -27,12 +27,16 @@ func explained(lines []pg.LedgerLine) []ExplainedLine {
 // in words.
 type (
 	effectReason struct {
-		Verdict pg.Verdict       `json:"verdict"`
-		Code    string           `json:"code"`
-		Codes   []string         `json:"codes"`
-		Opens   bool             `json:"opens"`
-		Fee     string           `json:"fee"`
-		After   contract.Outcome `json:"after"`
+		Verdict pg.Verdict `json:"verdict"`
+		Code    string     `json:"code"`
+		Codes   []string   `json:"codes"`
+		Opens   bool       `json:"opens"`
+		// To is where an e-dialogue's message is shown.
+		To    []string         `json:"to"`
+		Fee   string           `json:"fee"`
+		After contract.Outcome `json:"after"`
+		// Step is an escalation's.
+		Step contract.EscalationStep `json:"step"`
 	}
 	effectResult struct {
 		Codes  []string `json:"codes"`
@@ -85,6 +89,9 @@ func intention(effect string, why effectReason) string {
 	case pg.EffectJournal:
 		return "the message is added to the patient's journal"
 	case pg.EffectAnswer:
+		if why.Code == contract.InHouse {
+			return "a message of the clinic that Helsenorge never sees, shown in " + strings.Join(why.To, ", ")
+		}
 		if why.Opens {
 			return "a message of the clinic that begins a conversation on Helsenorge (" + why.Code + ")"
 		}
@@ -95,6 +102,8 @@ func intention(effect string, why effectReason) string {
 			how = "is asked whether he wants it"
 		}
 		return "the e-contact becomes an e-consultation: its whole thread is in the journal, and the patient " + how
+	case pg.EffectEscalation:
+		return "an answer is owed for too long: " + word(steps, why.Step)
 	case pg.EffectRefusal:
 		return "the citizen is told that the clinic does not take the message (" + strings.Join(why.Codes, ", ") + ")"
 	case pg.EffectReport:
@@ -105,6 +114,14 @@ func intention(effect string, why effectReason) string {
 		return "the patient is told of the appointment"
 	}
 	return effect
+}
+
+// steps say what a step of the answer clock does (F13).
+var steps = map[contract.EscalationStep]string{
+	contract.StepWarn:          "the dialogue is marked where it lies",
+	contract.StepDeputy:        "the deputy of whoever has it is shown it, too",
+	contract.StepAdministrator: "the clinic's administrators are shown it, too",
+	contract.StepOverdue:       "the limit has passed, and an operator is asked to look",
 }
 
 // again says why a message was sent once more.

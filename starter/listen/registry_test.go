@@ -38,7 +38,7 @@ func TestAnActivationHearsOfTheRegistryOnce(t *testing.T) {
 	// Both have looked.
 	seen := func() {
 		for i := range w.store.integrations {
-			said, err := registry.Look(t.Context(), w.Listener.registry, w.store.integrations[i].Facts.HerIDs())
+			said, err := registry.Look(t.Context(), w.registry, w.store.integrations[i].Facts.HerIDs())
 			require.NoError(t, err)
 			w.store.integrations[i].Seen, _ = w.store.integrations[i].Stale(said)
 		}
@@ -68,7 +68,7 @@ func TestARegistryThatCannotBeReadSaysNothing(t *testing.T) {
 	require.NoError(t, registry.Write(path, []registry.Party{{HerID: 900000, Name: "Legesenteret"}}))
 	file, err := registry.Open(path)
 	require.NoError(t, err)
-	w.temporal, w.Listener.registry = temporal, file
+	w.temporal, w.registry = temporal, file
 	w.store.integrations = []pg.LookedAt{{ClinicID: "c1", Facts: activation.Facts{HerID: 900000}}}
 	require.NoError(t, os.Remove(path))
 	w.watchRegistry(t.Context(), map[string]told{})

@@ -191,3 +191,41 @@ func TestClockGoesOnInTheNextRun(t *testing.T) {
 		require.Equal(t, []string{"Escalate " + first + " deputy", "Escalate " + first + " administrator"}, n.escalations())
 	}
 }
+
+func TestCardSaysWhatIsWaitedForAndUntilWhen(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.converts()
+	b.clocked(map[string]time.Duration{first: 0})
+	began := b.env.Now().UTC()
+	at := func(after time.Duration) string { return began.Add(after).Format("2006-01-02 15:04 MST") }
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() {
+		card := b.card()
+		require.Contains(t, card, "**The clinic owes the citizen an answer**")
+		require.Contains(t, card, "e-contact, dialogue `dialogue`")
+		require.Contains(t, card, "the answer is due before "+at(5*day+8*time.Hour))
+		require.Contains(t, card, "without an answer until "+at(3*day)+": mark it where it lies")
+		require.NotContains(t, card, "late")
+	})
+	b.at(4*day+time.Hour, func() {
+		card := b.card()
+		require.Contains(t, card, "the answer is late: the deputy is shown it, too")
+		require.Contains(t, card, "without an answer until "+at(5*day)+": show it to the clinic's administrators, too")
+		b.change(converted, nil)
+	})
+	b.at(4*day+2*time.Hour, func() {
+		require.Contains(t, b.card(), "e-consultation, dialogue `dialogue`\n- it was begun as e-contact")
+		require.Contains(t, b.card(), "message DI: sent, receipt expected before ")
+		b.receipt(notice, contract.OutcomeAcknowledged)
+		b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerFromPractitioner}, nil)
+		b.receipt(answer, contract.OutcomeAcknowledged)
+	})
+	b.at(4*day+3*time.Hour, func() {
+		card := b.card()
+		require.Contains(t, card, "**Nothing is owed; either side may write**")
+		require.Contains(t, card, "this run ends 30 days after the last word")
+		require.NotContains(t, card, "due")
+	})
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+}

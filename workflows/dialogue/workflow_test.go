@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
@@ -102,6 +103,15 @@ func (b *bench) state() contract.DialogueState {
 	var s contract.DialogueState
 	require.NoError(b, v.Get(&s))
 	return s
+}
+
+// card is the status card that the Temporal UI shows.
+func (b *bench) card() string {
+	v, err := b.env.QueryWorkflow("__temporal_workflow_metadata")
+	require.NoError(b, err)
+	var metadata sdkpb.WorkflowMetadata
+	require.NoError(b, v.Get(&metadata))
+	return metadata.CurrentDetails
 }
 
 func (b *bench) run() {

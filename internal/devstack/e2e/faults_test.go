@@ -55,6 +55,7 @@ func (p processes) owner(point failpoint.Point) *supervise.Process {
 		return p.listener
 	case slices.Contains([]failpoint.Point{
 		failpoint.AnswerDrafted, failpoint.AnswerAccepted, failpoint.ChangeDrafted, failpoint.ChangeAccepted, failpoint.ReportStored, failpoint.ReportSignalled,
+		failpoint.PortalStored, failpoint.PortalSignalled,
 	}, point):
 		return p.api
 	}
@@ -99,7 +100,7 @@ func TestKilledBetweenEachTwoSteps(t *testing.T) {
 	}
 	secrets = append(secrets, "hemmelig-", "Svar på sak-")
 	lifecycles, _ := w.requireNobody(secrets)
-	require.Equal(t, len(sent), lifecycles)
+	require.Equal(t, len(sent)+integrations, lifecycles)
 	for _, point := range points {
 		require.Positivef(t, p.owner(point).Died(point), "nothing died at %s", point)
 	}

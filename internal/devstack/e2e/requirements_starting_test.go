@@ -51,14 +51,15 @@ func (c *clinic) thread(p patient, subject string) simulator.Thread {
 	return found
 }
 
-// acknowledged waits until Helsenorge's receipt for the clinic's message is in.
+// acknowledged waits until Helsenorge's receipt for the clinic's message is in, and nothing
+// is owed any more.
 func (c *clinic) acknowledged(dialogueID string) pg.Dialogue {
 	c.Helper()
 	var d pg.Dialogue
 	c.eventually("the receipt is in", func() error {
 		d = c.readDialogue(c.GP, dialogueID)
-		if last := d.Answers[len(d.Answers)-1]; last.State != string(contract.OutcomeAcknowledged) {
-			return fmt.Errorf("the message is %s", last.State)
+		if last := d.Answers[len(d.Answers)-1]; last.State != string(contract.OutcomeAcknowledged) || d.Status != contract.StatusAnswered {
+			return fmt.Errorf("the message is %s, the dialogue %s", last.State, d.Status)
 		}
 		return nil
 	})
@@ -109,7 +110,7 @@ func optionsNeedTheIntegration(c *clinic) {
 	p := c.patient(nil)
 	c.must(c.Operator, http.MethodPost, "/integration/suspend", api.ActivationRequest{Reason: "Nytt sertifikat"}, nil)
 	c.unreachable(p, "integration-suspended", "suspended")
-	c.portalThread(p, c.start(c.GP, toPatient(p, contract.ProcessEDialogue, "Internt")).DialogueID, 1)
+	c.portalThread(p, c.start(c.GP, toPatient(p, contract.ProcessEDialogue, "Bare her")).DialogueID, 1)
 	c.nothingAtHelsenorge()
 	c.must(c.Operator, http.MethodPost, "/integration/resume", api.ActivationRequest{}, nil)
 	c.start(c.GP, toPatient(p, contract.ProcessEContact, "Åpent igjen"))
@@ -160,9 +161,10 @@ func (c *clinic) startedOnHelsenorge(p patient, kind contract.Process, subject s
 	require.False(c, t.Messages[0].Own)
 	require.Equal(c, contract.OpenDialogue, t.Messages[0].Function)
 	require.Equal(c, "Innholdet i "+subject, t.Messages[0].Text)
-	require.Equal(c, "Frida Fastlege", t.Messages[0].Author)
+	if kind == contract.ProcessEConsultation { // health personnel speaks
+		require.Equal(c, "Frida Fastlege", t.Messages[0].Author)
+	}
 	d := c.acknowledged(started.DialogueID)
-	require.Equal(c, contract.StatusAnswered, d.Status)
 	require.Equal(c, subject, d.Title, "the mark is that of who began on Helsenorge")
 	require.Empty(c, c.portalDialogues(p), "it is read on Helsenorge")
 	return d
@@ -312,15 +314,15 @@ func (c *clinic) numberOf(date string, form nationalid.Form, mark nationalid.Mar
 	return ""
 }
 
-// fullNumber: a dialogue needs a full birth number or D number; whoever has another
-// cannot even be written, and a number that is nobody's here is refused at the start (S25).
+// fullNumber: a dialogue needs a full birth number or D number. Whoever has none cannot
+// even be written; a help number, or one of a test register that this installation does not
+// take, is refused at the start, an e-dialogue's too (S25, A7).
 func fullNumber(c *clinic) {
 	withNumber := func(number string) client.PatientRecord {
 		return client.PatientRecord{Patient: client.Patient{GivenName: "Test", FamilyName: "Testperson", NationalID: number, PractitionerID: c.GPID}}
 	}
 	good := c.patient(nil).NationalID
-	help := c.numberOf("014180", nationalid.HNR, 0)
-	for _, number := range []string{"", good[:6], good[:10], good + "1", "01018000000", help} {
+	for _, number := range []string{"", good[:6], good[:10], good + "1", "01018000000"} {
 		refused := c.refused(http.StatusUnprocessableEntity, c.Service, http.MethodPut, "/patients/bulk", api.PatientList{Patients: []client.PatientRecord{withNumber(number)}})
 		require.Contains(c, refused.Errors[0].Path, "nationalId")
 		require.NotContains(c, refused.Detail+refused.Errors[0].Rule, good[:6])
@@ -329,13 +331,16 @@ func fullNumber(c *clinic) {
 	var ids api.PatientIDs
 	c.must(c.Service, http.MethodPut, "/patients/bulk", api.PatientList{Patients: []client.PatientRecord{withNumber(dNumber)}}, &ids)
 	require.True(c, c.reachability(patient{ID: ids.PatientIDs[0]}, contract.ProcessEContact).Reachable)
-	// Of a test register that this installation does not take.
-	strange := c.numberOf("016680", nationalid.FNR, nationalid.NHN)
-	c.must(c.Service, http.MethodPut, "/patients/bulk", api.PatientList{Patients: []client.PatientRecord{withNumber(strange)}}, &ids)
-	p := patient{ID: ids.PatientIDs[0]}
-	c.unreachable(p, "synthetic-number", "number")
-	refused := c.refused(http.StatusConflict, c.GP, http.MethodPost, "/dialogues", toPatient(p, contract.ProcessEDialogue, "Til ingen"))
-	require.Equal(c, "synthetic-number", refused.State, "the one gate of an e-dialogue (A7)")
+	for reason, number := range map[string]string{
+		"help-number":      c.numberOf("014180", nationalid.HNR, 0),
+		"synthetic-number": c.numberOf("016680", nationalid.FNR, nationalid.NHN),
+	} {
+		c.must(c.Service, http.MethodPut, "/patients/bulk", api.PatientList{Patients: []client.PatientRecord{withNumber(number)}}, &ids)
+		p := patient{ID: ids.PatientIDs[0]}
+		c.unreachable(p, reason, "number")
+		refused := c.refused(http.StatusConflict, c.GP, http.MethodPost, "/dialogues", toPatient(p, contract.ProcessEDialogue, "Til ingen"))
+		require.Equal(c, reason, refused.State)
+	}
 }
 
 // consent: without consent to be contacted on Helsenorge nothing is sent there (S26).

@@ -16,11 +16,12 @@ import (
 	"github.com/helsebro/helsebro/internal/devstack/stack"
 	"github.com/helsebro/helsebro/internal/domain/oslo"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/scan/scantest"
 	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/starter/client"
 )
 
-// TestScenarios are the nasty stories of appointments, each in a clinic of its own in
+// TestScenarios are the nasty stories, each in a clinic of its own in
 // one world: what happens enters by wire and HTTP, the days pass on the real server, and
 // what is asserted is what Helsenorge, the patient and staff see. Stories in which
 // Helsenorge or a provider fails for all are TestScenariosOfFailure's.
@@ -40,8 +41,9 @@ func TestScenarios(t *testing.T) {
 		{"D14 dies, by mistake", diesByMistake},
 		{"D14 address code 6", protectedAddress},
 		{"D15 a second calendar and a gate at once", secondCalendarAndGate},
+		{"D16 files of every size", filesOfEverySize},
 	}
-	w := clinics(t, len(stories), stack.Config{})
+	w := clinics(t, len(stories), stack.Config{ClamAVAddr: scantest.Start(t).Addr})
 	for i, s := range stories {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()

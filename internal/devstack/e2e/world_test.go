@@ -318,7 +318,7 @@ func requireSchemaValid(t *testing.T, documents ...[]byte) {
 	t.Helper()
 	driver := filepath.Join(shared(t), "xsd", "helsenorge-all.xsd")
 	dir := t.TempDir()
-	args := []string{"--nonet", "--noout", "--schema", driver}
+	args := []string{"--nonet", "--noout", "--huge", "--schema", driver}
 	for i, d := range documents {
 		file := filepath.Join(dir, strconv.Itoa(i)+".xml")
 		require.NoError(t, os.WriteFile(file, d, 0o600))

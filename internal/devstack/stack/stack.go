@@ -65,6 +65,8 @@ type Config struct {
 	PerSecond float64
 	// Parties are more entries of the address registry.
 	Parties []registry.Party
+	// ClamAVAddr is where a clamd judges uploaded files; empty is nowhere.
+	ClamAVAddr string
 	// CodecKeys replaces the keys that encrypt Temporal's payloads, and
 	// SuggestContinueAsNewAfter the server's threshold: for tests.
 	CodecKeys                 string
@@ -334,8 +336,8 @@ func (s *Stack) Serve() config.Serve {
 		Database: s.database(), Vault: s.vault(), Temporal: s.temporal(),
 		Codec:    config.Codec{Addr: s.addr(s.Ports.Codec), UIOrigin: s.Temporal.UIURL()},
 		Identity: config.Identity{Issuer: identity.DevIssuerName, Audience: identity.DevAudience, JWKSFile: s.path("jwks.json")},
-		Activity: s.activity(),
-		HTTP:     config.HTTP{Addr: s.addr(s.Ports.API)}, SMSCallback: config.SMSCallback{Keys: s.keys.SMSCallback}, Log: config.Log{Level: "info"},
+		Activity: s.activity(), Scan: config.Scan{ClamAVAddr: s.ClamAVAddr},
+		HTTP: config.HTTP{Addr: s.addr(s.Ports.API)}, SMSCallback: config.SMSCallback{Keys: s.keys.SMSCallback}, Log: config.Log{Level: "info"},
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/vault"
 )
 
 // inboxOf is what somebody's inboxes show.
@@ -83,7 +84,9 @@ func (w *ward) rule(p contract.Process, format routing.Format, to ...routing.Rec
 	return w.s.PutRouting(w.Context(), demo.Admin, demo.ClinicID, p, routing.Rule{Format: format, Recipients: to})
 }
 
-func eContact() pg.Arrival { return arrival(contract.ProcessEContact, "DIALOG_INNBYGGER_EKONTAKT", "HE") }
+func eContact() pg.Arrival {
+	return arrival(contract.ProcessEContact, "DIALOG_INNBYGGER_EKONTAKT", "HE")
+}
 
 func (w *ward) arrive(a pg.Arrival) (pg.Arrived, contract.DeliverToInboxOutput) {
 	w.Helper()
@@ -638,8 +641,11 @@ func TestCasesPageAndFilter(t *testing.T) {
 		require.NoError(t, err)
 		opened = append(opened, id)
 	}
-	_, err := w.d.SQL(t.Context(), "UPDATE operator_case SET resolved_at = opened_at WHERE id = '"+opened[0]+"'")
-	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, w.s.ResolveCase(t.Context(), demo.Admin, demo.ClinicID, opened[0]))
+	}
+	err := w.s.ResolveCase(t.Context(), demo.Admin, demo.ClinicID, uuid.NewString())
+	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
 	var got []string
 	q := pg.CaseQuery{Limit: 4}
 	for {
@@ -748,4 +754,64 @@ func kindsOf(cases []pg.Case) []contract.CaseKind {
 		kinds = append(kinds, c.Kind)
 	}
 	return kinds
+}
+
+// A page of a clinic's twenty thousand dialogues reads as much as it shows, whatever plan
+// PostgreSQL has chosen.
+func TestPagesAreReadFromIndexes(t *testing.T) {
+	const old, shown = 20_000, 30
+	w := newWard(t)
+	for n := range shown {
+		w.at = w.at.Add(time.Minute)
+		w.arrive([]pg.Arrival{eConsultation(), eContact()}[n%2])
+	}
+	// What was closed years ago still lies where it lay.
+	_, err := w.d.SQL(t.Context(), fmt.Sprintf(`
+		CREATE TEMP TABLE old AS SELECT gen_random_uuid() AS id, gen_random_uuid() AS message_id, d.clinic_id, d.patient_id, d.process, d.title, d.key_id,
+				d.latest_at - interval '1 year' - n * interval '1 minute' AS at, i.recipient_kind, i.recipient_id
+			FROM dialogue d JOIN inbox_item i ON i.dialogue_id = d.id, generate_series(1, %d) n;
+		INSERT INTO dialogue (id, clinic_id, patient_id, process, title, key_id, created_at, latest_at, closed_at) SELECT id, clinic_id, patient_id, process, title, key_id, at, at, at FROM old;
+		INSERT INTO inbox_item (id, clinic_id, dialogue_id, message_id, recipient_kind, recipient_id, placed_at, read_at)
+			SELECT gen_random_uuid(), clinic_id, id, message_id, recipient_kind, recipient_id, at, at FROM old`, old/shown))
+	require.NoError(t, err)
+	_, err = w.d.SQL(t.Context(), "ANALYZE")
+	require.NoError(t, err)
+
+	// Counters of a connection are complete when it is closed.
+	rowsRead := func() (n int) {
+		row, err := w.d.SQL(t.Context(), "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_user_tables WHERE relname IN ('dialogue', 'inbox_item', 'outbound_message')")
+		require.NoError(t, err)
+		_, err = fmt.Sscan(row, &n)
+		require.NoError(t, err)
+		return n
+	}
+	w.d.Store.Close()
+	for name, read := range map[string]func(*pg.Store) (int, error){
+		"inbox": func(s *pg.Store) (int, error) {
+			p, err := s.Inbox(t.Context(), demo.GP, demo.ClinicID, pg.DialogueQuery{Limit: shown / 2})
+			return len(p.Items), err
+		},
+		"what is due": func(s *pg.Store) (int, error) {
+			p, err := s.Inbox(t.Context(), demo.GP, demo.ClinicID, pg.DialogueQuery{Sort: pg.SortDue, Limit: shown / 2})
+			return len(p.Items), err
+		},
+		"the clinic's": func(s *pg.Store) (int, error) {
+			p, err := s.Dialogues(t.Context(), demo.Desk, demo.ClinicID, pg.DialogueQuery{Limit: shown / 2})
+			return len(p.Items), err
+		},
+	} {
+		before := rowsRead()
+		v, err := vault.Open(w.d.Vault)
+		require.NoError(t, err)
+		s, err := pg.Open(w.d.Config, v)
+		require.NoError(t, err)
+		began := time.Now()
+		n, err := read(s)
+		took := time.Since(began)
+		s.Close()
+		require.NoError(t, err, name)
+		require.Equal(t, shown/2, n, name)
+		require.Less(t, rowsRead()-before, 1000, name)
+		t.Logf("%s: %s", name, took.Round(time.Millisecond))
+	}
 }

@@ -3,6 +3,7 @@ package storetest_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -286,8 +287,12 @@ func TestConversionJournalsTheThreadOnce(t *testing.T) { // S54, F14
 	require.Equal(t, out, again)
 	k.conflict(pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: first.DialogueID}, "converted")
 
-	// The patient is told once, by a message that opens the e-consultation.
+	// The patient is told once, by a message that opens the e-consultation, whatever
+	// becomes of the run that was to send it.
 	require.Equal(t, contract.OpenDialogue, out.Code)
+	loaded, err := k.s.LoadDialogue(t.Context(), demo.ClinicID, first.DialogueID)
+	require.NoError(t, err)
+	require.Equal(t, []contract.Delivery{{OutboundID: out.OutboundID, Code: contract.OpenDialogue}}, loaded.Open)
 	notice := k.sends(out.OutboundID)
 	require.True(t, notice.Opens)
 	require.Equal(t, []any{contract.OpenDialogue, eConsultationCode, demo.GPHerID, helsenorge}, []any{notice.Code, notice.ProcessCode, notice.FromHerID, notice.ToHerID})
@@ -428,6 +433,9 @@ func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
 	_, err := k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{ClinicID: demo.ClinicID, DialogueID: m.DialogueID, OutboundID: id, Outcome: contract.OutcomeOverdue})
 	require.NoError(t, err)
 	before := k.sql("SELECT transport_id FROM outbound_message WHERE id = '%s'", id)
+	k.active(false) // another message came back with E35
+	k.conflict(resend(id), "not-active")
+	k.active(true)
 
 	out, err := k.change(resend(id))
 	require.NoError(t, err)
@@ -619,9 +627,54 @@ func TestAStrangersEContactIsConverted(t *testing.T) { // S54
 	d, s := setup(t)
 	k := &thread{T: t, d: d, at: now}
 	k.s = s.At(func() time.Time { return k.at })
-	m := k.writes(eContact())
+	m := k.writes(general())
 	out := k.converts(m.DialogueID)
 	notice := k.sends(out.OutboundID)
 	require.Equal(t, []any{true, demo.GPHerID, eConsultationCode}, []any{notice.Opens, notice.FromHerID, notice.ProcessCode})
 	k.journalled(m.DialogueID, m.ID)
+}
+
+// TestRepliesDuringAConversion: whatever is stored while a dialogue is converted is
+// either seen by the conversion or sees it, so that nothing is left out of the journal.
+func TestRepliesDuringAConversion(t *testing.T) { // F14
+	k := newThread(t)
+	const replies = 12
+	first := k.writes(general())
+	c := pg.DialogueChange{ID: uuid.NewString(), Kind: pg.ConvertDialogue, DialogueID: first.DialogueID}
+	_, err := k.s.DraftDialogueChange(t.Context(), demo.Desk, demo.ClinicID, c)
+	require.NoError(t, err)
+	all := make([]pg.Arrived, replies)
+	errs := make([]error, replies)
+	var wg sync.WaitGroup
+	for i := range replies {
+		wg.Go(func() {
+			a := reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID)
+			a.Attachments = nil
+			all[i], errs[i] = k.s.StoreArrival(t.Context(), a)
+		})
+	}
+	for range 3 { // the activity is tried again before its answer is known
+		wg.Go(func() {
+			_, err := k.s.ApplyDialogueChange(t.Context(), contract.ApplyDialogueChangeInput{ClinicID: demo.ClinicID, DialogueID: first.DialogueID, CommandID: c.ID, Now: k.at})
+			if err != nil {
+				t.Errorf("convert: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	seen := map[string]bool{}
+	for _, j := range k.read(first.DialogueID).Journal {
+		seen[j.MessageID] = true
+	}
+	for i, m := range all {
+		require.NoError(t, errs[i])
+		require.Equal(t, first.DialogueID, m.DialogueID)
+		require.True(t, seen[m.ID] || m.Process == contract.ProcessEConsultation, "neither saw the other")
+		if m.Process == contract.ProcessEConsultation {
+			k.writesJournal(m.DialogueID, m.ID, contract.Inbound)
+		}
+	}
+	require.Len(t, k.read(first.DialogueID).Journal, replies+1)
+	require.Equal(t, "1", k.sql("SELECT count(*) FROM journal_entry"))
+	require.Equal(t, "1", k.sql("SELECT count(*) FROM outbound_message WHERE code = 'DI'"))
 }

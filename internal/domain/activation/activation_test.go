@@ -176,7 +176,8 @@ func TestEveryPreconditionOfAGP(t *testing.T) {
 // sign-off, which is always followed by a look, does not.
 func TestDigestIsOfWhatIsLookedAt(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, clinic().Digest(), clinic().Digest())
+	first, again := clinic(), clinic()
+	require.Equal(t, first.Digest(), again.Digest())
 	require.NotEqual(t, clinic().Digest(), gp().Digest())
 	signed := clinic()
 	signed.SignedOff = nil

@@ -1,7 +1,6 @@
 package reachability
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
@@ -39,7 +38,7 @@ func TestEveryCombinationNamesItsGates(t *testing.T) {
 				want = append(want, c.gate)
 			}
 		}
-		require.Equal(t, want, Closed(f), fmt.Sprintf("%05b", mask))
+		require.Equal(t, want, Closed(f), "%05b", mask)
 
 		// What never meets Helsenorge has the gate of the number alone (A7).
 		f.InHouse = true

@@ -178,7 +178,7 @@ func roster2(r routing.Roster) routing.Roster {
 // Whatever the clinic, the rule and the message: who is at work can read it (F12).
 func TestNoInboxIsEmptyOfReaders(t *testing.T) {
 	t.Parallel()
-	rng := rand.New(rand.NewPCG(7, 12)) //nolint:gosec // a test that must repeat
+	rng := rand.New(rand.NewPCG(7, 12)) // it must repeat
 	pick := func(n int, prefix string) string {
 		if i := rng.IntN(n + 1); i > 0 {
 			return fmt.Sprint(prefix, i)
