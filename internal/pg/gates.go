@@ -138,7 +138,9 @@ func (s *Store) numberGate(number string) reachability.Gate {
 // there is none.
 func (s *Store) offeringParty(ctx context.Context, q rower, clinicID, patientID, process string) (herID int, ok bool, err error) {
 	err = q.QueryRow(ctx, `SELECT o.her_id FROM offering o JOIN patient p ON p.id = $2 AND p.clinic_id = o.clinic_id
-		WHERE o.clinic_id = $1 AND o.process = $3 AND (o.staff_id IS NULL OR o.staff_id = p.practitioner_id)
+		WHERE o.clinic_id = $1 AND o.process = $3 AND (o.staff_id IS NULL OR o.staff_id = coalesce(p.practitioner_id,
+			(SELECT y.staff_id FROM dialogue d JOIN inbound_message m ON m.dialogue_id = d.id JOIN party y ON y.her_id = m.to_her_id AND y.clinic_id = p.clinic_id
+				WHERE d.patient_id = p.id AND m.verdict = 'taken' ORDER BY m.received_at DESC, m.id DESC LIMIT 1)))
 		ORDER BY o.staff_id IS NULL, o.her_id LIMIT 1`, clinicID, patientID, process).Scan(&herID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, nil

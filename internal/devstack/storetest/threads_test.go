@@ -649,6 +649,19 @@ func TestACommandIsOneCommand(t *testing.T) {
 	require.False(t, strings.Contains(k.sql("SELECT string_agg(content::text, '') FROM dialogue_command"), "convert"))
 }
 
+// TestAStrangersEContactIsConverted: of a citizen whom the record system has not written
+// the clinic knows the party that he wrote to.
+func TestAStrangersEContactIsConverted(t *testing.T) { // S54
+	d, s := setup(t)
+	k := &thread{T: t, d: d, at: now}
+	k.s = s.At(func() time.Time { return k.at })
+	m := k.writes(general())
+	out := k.converts(m.DialogueID)
+	notice := k.sends(out.OutboundID)
+	require.Equal(t, []any{true, demo.GPHerID, eConsultationCode}, []any{notice.Opens, notice.FromHerID, notice.ProcessCode})
+	k.journalled(m.DialogueID, m.ID)
+}
+
 // TestRepliesDuringAConversion: whatever is stored while a dialogue is converted is
 // either seen by the conversion or sees it, so that nothing is left out of the journal.
 func TestRepliesDuringAConversion(t *testing.T) { // F14
