@@ -706,3 +706,34 @@ func TestRepliesDuringAConversion(t *testing.T) { // F14
 	require.Equal(t, "1", k.sql("SELECT count(*) FROM journal_entry"))
 	require.Equal(t, "1", k.sql("SELECT count(*) FROM outbound_message WHERE code = 'DI'"))
 }
+
+// TestAnOvertakenMessageIsAnsweredWithTheLatest: two messages of a citizen that come at
+// once are put in the inboxes in any order; the answer to the later is one to both, and so
+// is a close. Each is read all the same.
+func TestAnOvertakenMessageIsAnsweredWithTheLatest(t *testing.T) { // F13
+	k := newThread(t)
+	for what, ends := range map[string]func(dialogueID string){
+		"answered": func(id string) { k.answers(id, contract.AnswerToEnquiry) },
+		"closed": func(id string) {
+			_, err := k.change(pg.DialogueChange{Kind: pg.CloseDialogue, DialogueID: id})
+			require.NoError(t, err)
+		},
+	} {
+		first := general()
+		dialogueID := k.writes(first).DialogueID
+		k.answers(dialogueID, contract.AnswerToEnquiry)
+		k.at = k.at.Add(time.Minute)
+		overtaken, err := k.s.StoreArrival(t.Context(), reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
+		require.NoError(t, err)
+		k.writes(reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
+		ends(dialogueID)
+		_, err = k.s.Place(t.Context(), contract.DeliverToInboxInput{ClinicID: demo.ClinicID, DialogueID: dialogueID, MessageID: overtaken.ID})
+		require.NoError(t, err)
+		d := k.read(dialogueID)
+		require.Nilf(t, d.OwedSince, "%s: %s", what, d.Status)
+		require.Equal(t, what == "closed", d.ClosedAt != nil)
+		require.Equal(t, "t", k.sql("SELECT EXISTS (SELECT FROM inbox_item WHERE message_id = '%s')", overtaken.ID))
+		k.writes(reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
+		require.NotNil(t, k.read(dialogueID).OwedSince, "what comes after it wants an answer")
+	}
+}
