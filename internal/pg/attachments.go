@@ -218,13 +218,43 @@ func messageFiles(ctx context.Context, tx pgx.Tx, key sealingKey, messageID stri
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (File, error) {
 		var f File
-		var sealed, sum []byte
-		if err := row.Scan(&f.ID, &f.MIME, &f.Size, &sealed, &sum); err != nil {
-			return f, err
-		}
-		f.SHA256 = hex.EncodeToString(sum)
-		return f, key.open("attachment.description", f.ID, sealed, &f.Description)
+		return f, f.scan(row, key)
 	})
+}
+
+// dialogueFiles lists the files of every message of a dialogue, either way, by message
+// and in its order.
+func dialogueFiles(ctx context.Context, tx pgx.Tx, key sealingKey, dialogueID string) (map[string][]File, error) {
+	rows, err := tx.Query(ctx, `SELECT a.id, a.mime, a.size, a.description, a.sha256, m.id AS message, a.position
+			FROM inbound_message m JOIN attachment a ON a.message_id = m.id WHERE m.dialogue_id = $1
+		UNION ALL SELECT a.id, a.mime, a.size, a.description, a.sha256, o.id, a.position
+			FROM outbound_message o JOIN attachment a ON a.outbound_id = o.id WHERE o.dialogue_id = $1
+		ORDER BY message, position`, dialogueID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[string][]File{}
+	for rows.Next() {
+		var f File
+		var message string
+		var position int
+		if err := f.scan(rows, key, &message, &position); err != nil {
+			return nil, err
+		}
+		all[message] = append(all[message], f)
+	}
+	return all, rows.Err()
+}
+
+// scan reads a file's row: id, mime, size, description and hash, and what comes after.
+func (f *File) scan(row pgx.Row, key sealingKey, more ...any) error {
+	var sealed, sum []byte
+	if err := row.Scan(append([]any{&f.ID, &f.MIME, &f.Size, &sealed, &sum}, more...)...); err != nil {
+		return err
+	}
+	f.SHA256 = hex.EncodeToString(sum)
+	return key.open("attachment.description", f.ID, sealed, &f.Description)
 }
 
 // jobFiles reads the files of a message that is to be built, whole: the message is.
@@ -255,15 +285,15 @@ func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clini
 	var f File
 	var content io.Reader
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		f = File{ID: id}
+		f = File{}
 		var keyID, patientID string
 		var description, sum []byte
-		err := tx.QueryRow(ctx, `SELECT a.mime, a.size, a.description, a.sha256, a.key_id, coalesce(d.patient_id::text, '') FROM attachment a
+		err := tx.QueryRow(ctx, `SELECT a.id, a.mime, a.size, a.description, a.sha256, a.key_id, coalesce(d.patient_id::text, '') FROM attachment a
 				LEFT JOIN inbound_message m ON m.id = a.message_id
 				LEFT JOIN outbound_message o ON o.id = a.outbound_id
 				JOIN dialogue d ON d.id = coalesce(m.dialogue_id, o.dialogue_id)
 			WHERE a.id = $1 AND d.id = $2 AND d.clinic_id = $3`, id, dialogueID, clinicID).
-			Scan(&f.MIME, &f.Size, &description, &sum, &keyID, &patientID)
+			Scan(&f.ID, &f.MIME, &f.Size, &description, &sum, &keyID, &patientID)
 		if err != nil {
 			return notFound(err, "the dialogue has no such file")
 		}
@@ -275,13 +305,13 @@ func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clini
 		if err != nil {
 			return err
 		}
-		if err := key.open("attachment.description", id, description, &f.Description); err != nil {
+		if err := key.open("attachment.description", f.ID, description, &f.Description); err != nil {
 			return err
 		}
-		if content, err = openFile(ctx, s.pool, key, id); err != nil {
+		if content, err = openFile(ctx, s.pool, key, f.ID); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, by, clinicID, "attachment.read", "attachment/"+id, patientID)
+		return s.audit(ctx, tx, by, clinicID, "attachment.read", "attachment/"+f.ID, patientID)
 	})
 	return f, content, err
 }
