@@ -121,6 +121,11 @@ func (s *Store) applyResend(ctx context.Context, tx pgx.Tx, c storedChange, out 
 	case outcome != contract.OutcomeOverdue && outcome != contract.OutcomeErrorQueue || !wired:
 		return apperr.InState(string(outcome), "only a message whose receipt is overdue, or that was reported on the error queue, is sent again: write a new one")
 	}
+	if c.dialogue.process == contract.ProcessPrescription {
+		if err := s.onlyAnswer(ctx, tx, c.dialogue.id, c.OutboundID); err != nil {
+			return err
+		}
+	}
 	// Nobody whom it cannot reach is written to again (HITS 1217 §2.13.2).
 	r, err := s.reachability(ctx, tx, c.ClinicID, c.dialogue.patientID, c.dialogue.process)
 	if err != nil {

@@ -106,7 +106,7 @@ func (s *Store) turning(ctx context.Context, tx pgx.Tx, clinicID string, n *NewD
 		return nil
 	}
 	var answered bool
-	if err := tx.QueryRow(ctx, "SELECT d.patient_id, EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = d.id AND "+accepted+`)
+	if err := tx.QueryRow(ctx, "SELECT d.patient_id, EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = d.id AND "+given+`)
 		FROM dialogue d WHERE d.id = $1 AND d.clinic_id = $2 AND d.process = $3`, n.TurnedFrom, clinicID, contract.ProcessPrescription).Scan(&n.PatientID, &answered); err != nil {
 		return notFound(err, "the clinic has no such renewal request")
 	}
