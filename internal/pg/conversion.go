@@ -122,13 +122,8 @@ func (s *Store) applyResend(ctx context.Context, tx pgx.Tx, c storedChange, out 
 		return apperr.InState(string(outcome), "only a message whose receipt is overdue, or that was reported on the error queue, is sent again: write a new one")
 	}
 	if c.dialogue.process == contract.ProcessPrescription {
-		var answered bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = $1 AND o.id <> $2 AND `+accepted+`
-				AND coalesce(o.outcome, '') NOT IN ('rejected', 'failed', 'error-queue'))`, c.DialogueID, c.OutboundID).Scan(&answered); err != nil {
+		if err := s.onlyAnswer(ctx, tx, c.dialogue.id, c.OutboundID); err != nil {
 			return err
-		}
-		if answered {
-			return apperr.InState(string(contract.StatusAnswered), "the request has another answer by now, and takes one only")
 		}
 	}
 	// Nobody whom it cannot reach is written to again (HITS 1217 §2.13.2).

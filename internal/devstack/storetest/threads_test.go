@@ -2,6 +2,7 @@ package storetest_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/domain/conversion"
+	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/pg"
 )
 
@@ -397,7 +399,13 @@ func TestAClinicMayAskBeforeItCosts(t *testing.T) { // F14
 	out := k.converts(m.DialogueID)
 	notice := k.sends(out.OutboundID)
 	require.Equal(t, conversion.Asks("nn").Text, notice.Text)
+	before := k.at.Add(-time.Hour)
+	k.writes(reply(contract.ProcessEContact, eContactCode, m.MsgID, m.MsgID))
+	require.Nil(t, k.read(m.DialogueID).BillableAt, "nobody knows that he has the question")
 	k.receipt(out.OutboundID, contract.OutcomeAcknowledged, nil, nil)
+	crossed := reply(contract.ProcessEContact, eContactCode, m.MsgID, m.MsgID)
+	crossed.WrittenAt = before
+	k.writes(crossed)
 	require.Nil(t, k.read(m.DialogueID).BillableAt, "he has not said yes")
 	unread := reply(contract.ProcessEConsultation, eConsultationCode, notice.MsgID, notice.MsgID)
 	unread.Function = contract.FunctionUnread
@@ -430,10 +438,6 @@ func TestWhoeverHeWroteToMayConvert(t *testing.T) { // F14, D20: his list has no
 	require.NoError(t, err)
 	notice := k.sends(out.OutboundID)
 	require.Equal(t, []any{true, eConsultationCode, demo.GPHerID}, []any{notice.Opens, notice.ProcessCode, notice.FromHerID})
-	_, err = k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, pg.NewDialogue{
-		ID: uuid.NewString(), Process: contract.ProcessEContact, PatientID: k.patientID, Subject: "Hei", Text: "Hei",
-	})
-	require.ErrorContains(t, err, "offer", "a new dialogue is for who offers it to him")
 }
 
 func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
@@ -505,6 +509,88 @@ func TestAnAnsweredRequestGetsNoOlderAnswer(t *testing.T) {
 	out, err := k.change(resend)
 	require.NoError(t, err)
 	require.Equal(t, first, out.OutboundID, "it stands alone again")
+}
+
+func TestARequestTakesOneAnswer(t *testing.T) { // HITS 1217 §3.1
+	k := newThread(t)
+	again := func(m pg.Arrived, id string) pg.DialogueChange {
+		return pg.DialogueChange{Kind: pg.ResendMessage, DialogueID: m.DialogueID, OutboundID: id}
+	}
+	m := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ := k.answers(m.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	k.answers(m.DialogueID, contract.AnswerRefused)
+	k.conflict(again(m, first), "answered")
+
+	m = k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ = k.answers(m.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	second := pg.Draft{ID: uuid.NewString(), Code: contract.AnswerRefused, Text: "Nei"}
+	_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, m.DialogueID, second)
+	require.NoError(t, err)
+	_, err = k.change(again(m, first))
+	require.NoError(t, err)
+	_, err = k.s.PrepareAnswer(t.Context(), demo.ClinicID, second.ID, helsenorge, build("never"))
+	require.True(t, apperr.Is(err, apperr.Conflict), "%v", err)
+	require.Equal(t, first, k.read(m.DialogueID).Prescriptions[0].AnswerID)
+}
+
+func TestAMessageThatHadLeftNeverthelessIsJournalled(t *testing.T) { // S50
+	k := newThread(t)
+	m := k.writes(eConsultation())
+	k.writesJournal(m.DialogueID, m.ID, contract.Inbound)
+	id := uuid.NewString()
+	_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, m.DialogueID, pg.Draft{ID: id, Code: contract.AnswerFromPractitioner, Text: "Svar"})
+	require.NoError(t, err)
+	_, err = k.s.PrepareAnswer(t.Context(), demo.ClinicID, id, helsenorge, build("wire"))
+	require.NoError(t, err)
+	// The queue took it, but its lifecycle was cancelled meanwhile.
+	_, err = k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{
+		ClinicID: demo.ClinicID, DialogueID: m.DialogueID, OutboundID: id, Outcome: contract.OutcomeFailed, Reason: "cancelled-by-operator",
+	})
+	require.NoError(t, err)
+	k.journalled(m.DialogueID, m.ID)
+	k.receipt(id, contract.OutcomeAcknowledged, nil, nil)
+	k.journalled(m.DialogueID, m.ID, id)
+	require.Equal(t, "done", k.sql("SELECT outcome FROM ledger WHERE key = 'journal/%s'", id))
+	require.NotNil(t, k.read(m.DialogueID).Answers[0].SentAt)
+}
+
+func TestADialogueIsForwardedToSomeInboxes(t *testing.T) {
+	k := newThread(t)
+	m := k.writes(general())
+	_, err := k.s.DraftDialogueChange(t.Context(), demo.Desk, demo.ClinicID, pg.DialogueChange{
+		ID: uuid.NewString(), Kind: pg.ForwardDialogue, DialogueID: m.DialogueID, To: slices.Repeat([]routing.Recipient{routing.WholeClinic}, 51),
+	})
+	require.Equal(t, []string{"to"}, paths(t, err))
+}
+
+// TestAnAnswerUnderWayIsJournalledWhereItGoesOn: the request's own lifecycle journals
+// nothing.
+func TestAnAnswerUnderWayIsJournalledWhereItGoesOn(t *testing.T) { // S68
+	k := newThread(t)
+	request := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	prepare := func() string {
+		d := pg.Draft{ID: uuid.NewString(), Code: contract.AnswerCannotRenew, Text: "Svar"}
+		_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, request.DialogueID, d)
+		require.NoError(t, err)
+		_, err = k.s.PrepareAnswer(t.Context(), demo.ClinicID, d.ID, helsenorge, build("wire"))
+		require.NoError(t, err)
+		return d.ID
+	}
+	n := pg.NewDialogue{ID: uuid.NewString(), Process: contract.ProcessEConsultation, TurnedFrom: request.DialogueID, Subject: "Medisinen", Text: "Hei"}
+	_, err := k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{
+		ClinicID: demo.ClinicID, DialogueID: request.DialogueID, OutboundID: prepare(), Outcome: contract.OutcomeFailed, Reason: "test",
+	})
+	require.NoError(t, err)
+	_, err = k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, n)
+	require.True(t, apperr.Is(err, apperr.Conflict), "an answer that was not given is none: %v", err)
+
+	answer := prepare()
+	started, err := k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, n)
+	require.NoError(t, err)
+	k.sends(n.ID)
+	k.journalled(started.DialogueID, request.ID, answer)
 }
 
 func TestARenewalsAnswerBecomesADialogue(t *testing.T) { // S68, D18
