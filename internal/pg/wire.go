@@ -154,6 +154,9 @@ func (s *Store) refuse(ctx context.Context, tx pgx.Tx, d dialogueRow, id string,
 	if _, err := tx.Exec(ctx, "UPDATE outbound_message SET prepared_at = $2 WHERE id = $1", id, s.now()); err != nil {
 		return nil, err
 	}
+	if err := s.answerEnded(ctx, tx, id); err != nil {
+		return nil, err
+	}
 	if err := s.closeOutbound(ctx, tx, id, contract.OutcomeFailed, r.codes()); err != nil {
 		return nil, err
 	}
