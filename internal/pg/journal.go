@@ -86,13 +86,16 @@ func (s *Store) journalEntry(ctx context.Context, tx pgx.Tx, clinicID, patientID
 	return entry, err
 }
 
-// journalThread adds every message of a dialogue, both ways, to the entry of another: what
-// the citizen sent, and what has left for him. What is still to leave is added then.
+// journalThread adds every message of a dialogue, both ways, to the entry of a dialogue:
+// what the citizen sent, and what has left for him. What is still to leave is added then;
+// of another dialogue, whose lifecycle journals nothing, it is added now.
 func (s *Store) journalThread(ctx context.Context, tx pgx.Tx, entryOf, dialogueID string) error {
 	rows, err := tx.Query(ctx, `SELECT id, direction FROM (
 			SELECT id, 'inbound' AS direction, received_at AS at FROM inbound_message WHERE dialogue_id = $1 AND verdict = 'taken' AND function <> 'VUS'
-			UNION ALL SELECT id, 'outbound', sent_at FROM outbound_message WHERE dialogue_id = $1 AND kind = 'answer' AND sent_at IS NOT NULL) m
-		ORDER BY at, id`, dialogueID)
+			UNION ALL SELECT id, 'outbound', sent_at FROM outbound_message WHERE dialogue_id = $1 AND kind = 'answer' AND sent_at IS NOT NULL
+			UNION ALL SELECT id, 'outbound', prepared_at FROM outbound_message WHERE dialogue_id = $1 AND kind = 'answer' AND sent_at IS NULL
+				AND prepared_at IS NOT NULL AND outcome IS NULL AND $2) m
+		ORDER BY at, id`, dialogueID, dialogueID != entryOf)
 	if err != nil {
 		return err
 	}

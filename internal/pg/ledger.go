@@ -170,4 +170,6 @@ func ofInstallation(by identity.Principal) bool {
 const (
 	inInbox  = "EXISTS (SELECT FROM inbox_item i WHERE i.message_id = m.id)"
 	accepted = "o.kind = 'answer' AND o.prepared_at IS NOT NULL"
+	// The counterpart has it, or will have.
+	given = accepted + " AND coalesce(o.outcome, '') NOT IN ('rejected', 'error-queue', 'failed')"
 )

@@ -531,7 +531,7 @@ func (s *Store) closeOutbound(ctx context.Context, tx pgx.Tx, id string, outcome
 	var original *string
 	// A receipt tells that what was thought not to have left did.
 	if err := tx.QueryRow(ctx, `UPDATE outbound_message SET outcome = $2, outcome_at = $3, outcome_codes = $4,
-			sent_at = CASE WHEN outcome IN ('superseded', 'expired', 'suppressed') THEN coalesce(sent_at, $3) ELSE sent_at END WHERE id = $1 RETURNING kind, in_reply_to`,
+			sent_at = CASE WHEN outcome IN ('superseded', 'expired', 'suppressed', 'failed') THEN coalesce(sent_at, $3) ELSE sent_at END WHERE id = $1 RETURNING kind, in_reply_to`,
 		id, outcome, s.now(), nonNil(codes)).Scan(&kind, &original); err != nil {
 		return err
 	}

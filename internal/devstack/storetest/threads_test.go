@@ -2,6 +2,7 @@ package storetest_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/domain/conversion"
+	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/pg"
 )
 
@@ -397,7 +399,13 @@ func TestAClinicMayAskBeforeItCosts(t *testing.T) { // F14
 	out := k.converts(m.DialogueID)
 	notice := k.sends(out.OutboundID)
 	require.Equal(t, conversion.Asks("nn").Text, notice.Text)
+	before := k.at.Add(-time.Hour)
+	k.writes(reply(contract.ProcessEContact, eContactCode, m.MsgID, m.MsgID))
+	require.Nil(t, k.read(m.DialogueID).BillableAt, "nobody knows that he has the question")
 	k.receipt(out.OutboundID, contract.OutcomeAcknowledged, nil, nil)
+	crossed := reply(contract.ProcessEContact, eContactCode, m.MsgID, m.MsgID)
+	crossed.WrittenAt = before
+	k.writes(crossed)
 	require.Nil(t, k.read(m.DialogueID).BillableAt, "he has not said yes")
 	unread := reply(contract.ProcessEConsultation, eConsultationCode, notice.MsgID, notice.MsgID)
 	unread.Function = contract.FunctionUnread
@@ -420,6 +428,16 @@ func TestWhatIsNoEContactOrCannotBeToldIsNotConverted(t *testing.T) { // F14
 	k.conflict(pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: m.DialogueID}, "not-active")
 	require.Equal(t, contract.ProcessEContact, k.read(m.DialogueID).Process)
 	require.Empty(t, k.read(m.DialogueID).Journal)
+}
+
+func TestWhoeverHeWroteToMayConvert(t *testing.T) { // F14, D20: his list has no GP any more
+	k := newThread(t)
+	m := k.writes(general())
+	k.sql("UPDATE patient SET practitioner_id = NULL")
+	out, err := k.change(pg.DialogueChange{ID: uuid.NewString(), Kind: pg.ConvertDialogue, DialogueID: m.DialogueID})
+	require.NoError(t, err)
+	notice := k.sends(out.OutboundID)
+	require.Equal(t, []any{true, eConsultationCode, demo.GPHerID}, []any{notice.Opens, notice.ProcessCode, notice.FromHerID})
 }
 
 func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
@@ -477,6 +495,102 @@ func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
 	k.receipt(queued, contract.OutcomeAcknowledged, nil, nil)
 	require.Equal(t, "acknowledged", k.sql("SELECT outcome FROM ledger WHERE key = 'answer/%s'", queued))
 	require.Equal(t, "error-queue", k.sql("SELECT why ->> 'after' FROM ledger WHERE key = 'answer/%s'", queued))
+}
+
+func TestAnAnsweredRequestGetsNoOlderAnswer(t *testing.T) {
+	k := newThread(t)
+	request := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ := k.answers(request.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	second, _ := k.answers(request.DialogueID, contract.AnswerRefused)
+	resend := pg.DialogueChange{Kind: pg.ResendMessage, DialogueID: request.DialogueID, OutboundID: first}
+	k.conflict(resend, "answered")
+	k.receipt(second, contract.OutcomeRejected, []string{"T02"}, nil)
+	out, err := k.change(resend)
+	require.NoError(t, err)
+	require.Equal(t, first, out.OutboundID, "it stands alone again")
+}
+
+func TestARequestTakesOneAnswer(t *testing.T) { // HITS 1217 §3.1
+	k := newThread(t)
+	again := func(m pg.Arrived, id string) pg.DialogueChange {
+		return pg.DialogueChange{Kind: pg.ResendMessage, DialogueID: m.DialogueID, OutboundID: id}
+	}
+	m := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ := k.answers(m.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	k.answers(m.DialogueID, contract.AnswerRefused)
+	k.conflict(again(m, first), "answered")
+
+	m = k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ = k.answers(m.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	second := pg.Draft{ID: uuid.NewString(), Code: contract.AnswerRefused, Text: "Nei"}
+	_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, m.DialogueID, second)
+	require.NoError(t, err)
+	_, err = k.change(again(m, first))
+	require.NoError(t, err)
+	_, err = k.s.PrepareAnswer(t.Context(), demo.ClinicID, second.ID, helsenorge, build("never"))
+	require.True(t, apperr.Is(err, apperr.Conflict), "%v", err)
+	require.Equal(t, first, k.read(m.DialogueID).Prescriptions[0].AnswerID)
+}
+
+func TestAMessageThatHadLeftNeverthelessIsJournalled(t *testing.T) { // S50
+	k := newThread(t)
+	m := k.writes(eConsultation())
+	k.writesJournal(m.DialogueID, m.ID, contract.Inbound)
+	id := uuid.NewString()
+	_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, m.DialogueID, pg.Draft{ID: id, Code: contract.AnswerFromPractitioner, Text: "Svar"})
+	require.NoError(t, err)
+	_, err = k.s.PrepareAnswer(t.Context(), demo.ClinicID, id, helsenorge, build("wire"))
+	require.NoError(t, err)
+	// The queue took it, but its lifecycle was cancelled meanwhile.
+	_, err = k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{
+		ClinicID: demo.ClinicID, DialogueID: m.DialogueID, OutboundID: id, Outcome: contract.OutcomeFailed, Reason: "cancelled-by-operator",
+	})
+	require.NoError(t, err)
+	k.journalled(m.DialogueID, m.ID)
+	k.receipt(id, contract.OutcomeAcknowledged, nil, nil)
+	k.journalled(m.DialogueID, m.ID, id)
+	require.Equal(t, "done", k.sql("SELECT outcome FROM ledger WHERE key = 'journal/%s'", id))
+	require.NotNil(t, k.read(m.DialogueID).Answers[0].SentAt)
+}
+
+func TestADialogueIsForwardedToSomeInboxes(t *testing.T) {
+	k := newThread(t)
+	m := k.writes(general())
+	_, err := k.s.DraftDialogueChange(t.Context(), demo.Desk, demo.ClinicID, pg.DialogueChange{
+		ID: uuid.NewString(), Kind: pg.ForwardDialogue, DialogueID: m.DialogueID, To: slices.Repeat([]routing.Recipient{routing.WholeClinic}, 51),
+	})
+	require.Equal(t, []string{"to"}, paths(t, err))
+}
+
+// TestAnAnswerUnderWayIsJournalledWhereItGoesOn: the request's own lifecycle journals
+// nothing.
+func TestAnAnswerUnderWayIsJournalledWhereItGoesOn(t *testing.T) { // S68
+	k := newThread(t)
+	request := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	prepare := func() string {
+		d := pg.Draft{ID: uuid.NewString(), Code: contract.AnswerCannotRenew, Text: "Svar"}
+		_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, request.DialogueID, d)
+		require.NoError(t, err)
+		_, err = k.s.PrepareAnswer(t.Context(), demo.ClinicID, d.ID, helsenorge, build("wire"))
+		require.NoError(t, err)
+		return d.ID
+	}
+	n := pg.NewDialogue{ID: uuid.NewString(), Process: contract.ProcessEConsultation, TurnedFrom: request.DialogueID, Subject: "Medisinen", Text: "Hei"}
+	_, err := k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{
+		ClinicID: demo.ClinicID, DialogueID: request.DialogueID, OutboundID: prepare(), Outcome: contract.OutcomeFailed, Reason: "test",
+	})
+	require.NoError(t, err)
+	_, err = k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, n)
+	require.True(t, apperr.Is(err, apperr.Conflict), "an answer that was not given is none: %v", err)
+
+	answer := prepare()
+	started, err := k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, n)
+	require.NoError(t, err)
+	k.sends(n.ID)
+	k.journalled(started.DialogueID, request.ID, answer)
 }
 
 func TestARenewalsAnswerBecomesADialogue(t *testing.T) { // S68, D18
@@ -619,6 +733,19 @@ func TestACommandIsOneCommand(t *testing.T) {
 		require.True(t, apperr.Is(err, apperr.Invalid), "%s: %v", bad.Kind, err)
 	}
 	require.False(t, strings.Contains(k.sql("SELECT string_agg(content::text, '') FROM dialogue_command"), "convert"))
+}
+
+// TestAStrangersEContactIsConverted: of a citizen whom the record system has not written
+// the clinic knows the party that he wrote to.
+func TestAStrangersEContactIsConverted(t *testing.T) { // S54
+	d, s := setup(t)
+	k := &thread{T: t, d: d, at: now}
+	k.s = s.At(func() time.Time { return k.at })
+	m := k.writes(general())
+	out := k.converts(m.DialogueID)
+	notice := k.sends(out.OutboundID)
+	require.Equal(t, []any{true, demo.GPHerID, eConsultationCode}, []any{notice.Opens, notice.FromHerID, notice.ProcessCode})
+	k.journalled(m.DialogueID, m.ID)
 }
 
 // TestRepliesDuringAConversion: whatever is stored while a dialogue is converted is
