@@ -68,7 +68,7 @@ var finally = map[string]string{
 			AND (EXISTS (SELECT FROM inbound_message m WHERE m.dialogue_id = d.id AND m.verdict = 'taken' AND m.function <> 'VUS')
 				OR EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = d.id AND o.kind = 'answer' AND o.sent_at IS NOT NULL))
 			AND (SELECT count(*) FROM journal_entry e WHERE e.dialogue_id = d.id) <> 1`,
-	"an e-consultation's message is not in its entry": `
+	"a message of an e-consultation is not in its entry": `
 		SELECT d.id, m.id, m.sent_at FROM dialogue d JOIN (
 			SELECT id, dialogue_id, coalesce(written_at, received_at) AS sent_at FROM inbound_message WHERE verdict = 'taken' AND function <> 'VUS'
 			UNION ALL SELECT id, dialogue_id, sent_at FROM outbound_message WHERE kind = 'answer' AND sent_at IS NOT NULL) m ON m.dialogue_id = d.id
