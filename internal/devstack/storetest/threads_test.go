@@ -823,3 +823,48 @@ func TestAnOvertakenMessageIsAnsweredWithTheLatest(t *testing.T) { // F13
 		require.NotNil(t, k.read(dialogueID).OwedSince, "what comes after it wants an answer")
 	}
 }
+
+// TestAnAnswerThatDoesNotLeaveIsAnOperatorsCase: the lifecycle has stopped the answer clock
+// when it accepted the answer; here it stands still then, too.
+func TestAnAnswerThatDoesNotLeaveIsAnOperatorsCase(t *testing.T) { // F13, S27
+	k := newThread(t)
+	for what, fails := range map[string]func(dialogueID, id string){
+		"given up": func(dialogueID, id string) {
+			_, err := k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{
+				ClinicID: demo.ClinicID, DialogueID: dialogueID, OutboundID: id, Outcome: contract.OutcomeFailed, Reason: "unsupported",
+			})
+			require.NoError(t, err)
+		},
+		"refused by a gate": func(dialogueID, id string) {
+			k.converts(dialogueID)
+			k.active(false)
+			_, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, id, helsenorge, build("nothing"))
+			require.True(t, apperr.Is(err, apperr.Conflict), "%v", err)
+			k.active(true)
+		},
+	} {
+		dialogueID := k.writes(general()).DialogueID
+		id := uuid.NewString()
+		_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, dialogueID, pg.Draft{ID: id, Code: contract.AnswerToEnquiry, Text: "Svar"})
+		require.NoError(t, err)
+		require.NotNil(t, k.read(dialogueID).OwedSince)
+		fails(dialogueID, id)
+		d := k.read(dialogueID)
+		require.Nilf(t, d.OwedSince, "%s", what)
+		require.Equal(t, contract.StatusNeedsOperator, d.Status, what)
+	}
+}
+
+func TestADialogueInWhichTheClinicWritesAgainIsOpen(t *testing.T) { // F13
+	k := newThread(t)
+	dialogueID := k.writes(general()).DialogueID
+	k.answers(dialogueID, contract.AnswerToEnquiry)
+	_, err := k.change(pg.DialogueChange{Kind: pg.CloseDialogue, DialogueID: dialogueID})
+	require.NoError(t, err)
+	k.at = k.at.Add(time.Minute)
+	id, _ := k.answers(dialogueID, contract.AnswerToEnquiry)
+	k.receipt(id, contract.OutcomeAcknowledged, nil, nil)
+	d := k.read(dialogueID)
+	require.Nil(t, d.ClosedAt)
+	require.Equal(t, contract.StatusAnswered, d.Status)
+}
