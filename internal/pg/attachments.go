@@ -216,39 +216,38 @@ func messageFiles(ctx context.Context, tx pgx.Tx, key sealingKey, messageID stri
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (File, error) {
-		var f File
-		return f, f.scan(row, key)
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (f File, err error) {
+		err = f.scan(row, key)
+		return f, err
 	})
 }
 
-// dialogueFiles lists the files of every message of a dialogue, either way, by message
-// and in its order.
+// dialogueFiles lists the files of all messages of a dialogue, by message, each in its
+// order.
 func dialogueFiles(ctx context.Context, tx pgx.Tx, key sealingKey, dialogueID string) (map[string][]File, error) {
-	rows, err := tx.Query(ctx, `SELECT a.id, a.mime, a.size, a.description, a.sha256, m.id AS message, a.position
+	rows, err := tx.Query(ctx, `SELECT a.id, a.mime, a.size, a.description, a.sha256, m.id::text, a.position
 			FROM inbound_message m JOIN attachment a ON a.message_id = m.id WHERE m.dialogue_id = $1
-		UNION ALL SELECT a.id, a.mime, a.size, a.description, a.sha256, o.id, a.position
+		UNION ALL SELECT a.id, a.mime, a.size, a.description, a.sha256, o.id::text, a.position
 			FROM outbound_message o JOIN attachment a ON a.outbound_id = o.id WHERE o.dialogue_id = $1
-		ORDER BY message, position`, dialogueID)
+		ORDER BY position`, dialogueID)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	all := map[string][]File{}
-	for rows.Next() {
-		var f File
-		var message string
+	_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f File, err error) {
+		var messageID string
 		var position int
-		if err := f.scan(rows, key, &message, &position); err != nil {
-			return nil, err
+		if err := f.scan(row, key, &messageID, &position); err != nil {
+			return f, err
 		}
-		all[message] = append(all[message], f)
-	}
-	return all, rows.Err()
+		all[messageID] = append(all[messageID], f)
+		return f, nil
+	})
+	return all, err
 }
 
-// scan reads a file's row: id, mime, size, description and hash, and what comes after.
-func (f *File) scan(row pgx.Row, key sealingKey, more ...any) error {
+// scan reads a file's row: the columns of messageFiles, and more after them.
+func (f *File) scan(row pgx.CollectableRow, key sealingKey, more ...any) error {
 	var sealed, sum []byte
 	if err := row.Scan(append([]any{&f.ID, &f.MIME, &f.Size, &sealed, &sum}, more...)...); err != nil {
 		return err

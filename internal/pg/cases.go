@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/identity"
 )
@@ -66,4 +67,20 @@ func (s *Store) Cases(ctx context.Context, by identity.Principal, clinicID strin
 		return s.audit(ctx, tx, by, clinicID, "case.list", "", "")
 	})
 	return found, err
+}
+
+// ResolveCase says that somebody has seen to a case. Idempotent: the first instant stands.
+// What is still so opens it again when it is next looked at.
+func (s *Store) ResolveCase(ctx context.Context, by identity.Principal, clinicID, id string) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "UPDATE operator_case SET resolved_at = coalesce(resolved_at, $4) WHERE id = $3 AND (clinic_id = $1 OR ($2 AND clinic_id IS NULL))",
+			clinicID, ofInstallation(by), id, s.now())
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return apperr.New(apperr.NotFound, "the clinic has no such case")
+		}
+		return s.audit(ctx, tx, by, clinicID, "case.resolve", "case/"+id, "")
+	})
 }

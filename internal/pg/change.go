@@ -515,6 +515,9 @@ func (s *Store) answerWish(ctx context.Context, tx pgx.Tx, a *standing, c comman
 	if messageID == "" {
 		return "", apperr.InState(string(a.status), "no wish of the citizen waits for an answer %s", c.Code)
 	}
+	if err := s.mayAnswer(ctx, tx, "", messageID); err != nil {
+		return "", err
+	}
 	publishes := false
 	switch c.Code {
 	case contract.AppointmentConfirmed, contract.AppointmentWithOther:

@@ -153,15 +153,28 @@ func (s *Store) readMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d *
 	if err != nil {
 		return err
 	}
-	if d.Messages, err = pgx.AppendRows(d.Messages, rows, func(row pgx.CollectableRow) (Message, error) {
+	d.Messages, err = pgx.AppendRows(d.Messages, rows, func(row pgx.CollectableRow) (Message, error) {
 		var m Message
 		var sealed []byte
 		if err := row.Scan(&m.ID, &m.Function, &m.ReceivedAt, &sealed); err != nil {
 			return m, err
 		}
 		return m, key.open("inbound_message.content", m.ID, sealed, &m.Content)
-	}); err != nil {
+	})
+	return err
+}
+
+// readFiles lists the files of the messages, both ways.
+func (s *Store) readFiles(ctx context.Context, tx pgx.Tx, key sealingKey, d *Dialogue) error {
+	files, err := dialogueFiles(ctx, tx, key, d.ID)
+	if err != nil {
 		return err
+	}
+	for i := range d.Messages {
+		d.Messages[i].Attachments = files[d.Messages[i].ID]
+	}
+	for i := range d.Answers {
+		d.Answers[i].Attachments = files[d.Answers[i].ID]
 	}
 	return nil
 }
@@ -196,21 +209,6 @@ func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *D
 		return a, err
 	})
 	return err
-}
-
-// readFiles puts the files beside their messages.
-func (s *Store) readFiles(ctx context.Context, tx pgx.Tx, key sealingKey, d *Dialogue) error {
-	files, err := dialogueFiles(ctx, tx, key, d.ID)
-	if err != nil {
-		return err
-	}
-	for i := range d.Messages {
-		d.Messages[i].Attachments = files[d.Messages[i].ID]
-	}
-	for i := range d.Answers {
-		d.Answers[i].Attachments = files[d.Answers[i].ID]
-	}
-	return nil
 }
 
 // AuditRow is who did what.

@@ -95,7 +95,7 @@ func (s *Store) DraftAnswer(ctx context.Context, by identity.Principal, clinicID
 		if err := s.amongColleagues(ctx, tx, by, clinicID, dialogueID, patientID); err != nil {
 			return err
 		}
-		if err := s.mayAnswer(ctx, tx, out.Process, d.ID, out.InReplyTo); err != nil {
+		if err := s.mayAnswer(ctx, tx, d.ID, out.InReplyTo); err != nil {
 			return err
 		}
 		key, err := s.key(ctx, tx, keyID)

@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -67,7 +68,7 @@ func (s *Store) formed(ctx context.Context, tx pgx.Tx, p *Prepared, job *Job, cl
 		return nil, err
 	}
 	if !f.answers {
-		r, err := s.reachability(ctx, tx, clinicID, d.patientID, d.process)
+		r, err := s.reachableIn(ctx, tx, d, d.process)
 		if err != nil {
 			return nil, err
 		}
@@ -122,23 +123,18 @@ func (s *Store) follow(ctx context.Context, tx pgx.Tx, d dialogueRow, answered s
 // parties chooses between whom a conversation is opened: the party that the citizen wrote
 // to, if it still offers the process, else whoever does for him; and Helsenorge.
 func (s *Store) parties(ctx context.Context, tx pgx.Tx, d dialogueRow, counterpart int, f *wireForm) error {
-	f.toHer = counterpart
-	err := tx.QueryRow(ctx, `SELECT m.to_her_id, m.from_her_id FROM inbound_message m
-		WHERE m.dialogue_id = $1 AND m.verdict = 'taken' AND m.from_her_id > 0 ORDER BY m.received_at DESC, m.id DESC LIMIT 1`, d.id).Scan(&f.fromHer, &f.toHer)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	ours, theirs, err := writtenTo(ctx, tx, d.id)
+	if err != nil {
 		return err
 	}
+	f.fromHer, f.toHer = ours, cmp.Or(theirs, counterpart)
 	if f.toHer == 0 {
 		return apperr.New(apperr.Unsupported, "Helsenorge's HER-id is not configured: set HELSEBRO_HELSENORGE_HER_ID")
 	}
-	if f.fromHer != 0 {
-		var ok bool
-		err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM offering WHERE clinic_id = $1 AND her_id = $2 AND process = $3)", d.clinicID, f.fromHer, f.process).Scan(&ok)
-		if err != nil || ok {
-			return err
-		}
+	ok, err := offers(ctx, tx, d.clinicID, f.fromHer, f.process)
+	if err != nil || ok {
+		return err
 	}
-	var ok bool
 	if f.fromHer, ok, err = s.offeringParty(ctx, tx, d.clinicID, d.patientID, f.process); err == nil && !ok {
 		err = apperr.New(apperr.Unsupported, "neither the patient's practitioner nor the clinic offers the service: register it in the address registry")
 	}

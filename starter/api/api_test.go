@@ -213,7 +213,7 @@ func (f fixture) problem(t *testing.T, r request, status int) api.Problem {
 }
 
 func path(p string) string {
-	return strings.NewReplacer("{clinic}", clinicID, "{dialogue}", dialogueID, "{file}", fileID, "{process}", "e-contact", "{patient}", fileID,
+	return strings.NewReplacer("{clinic}", clinicID, "{dialogue}", dialogueID, "{file}", fileID, "{case}", fileID, "{process}", "e-contact", "{patient}", fileID,
 		"{calendar}", calendarID, "{type}", typeID, "{slot}", slotID, "{appointment}", appointmentID, "{message}", sentID).Replace(p)
 }
 
@@ -406,6 +406,7 @@ func TestRequests(t *testing.T) {
 		},
 		"patient erased": {request{method: "DELETE", path: "/v1/clinics/{clinic}/patients/{patient}", token: admin}, 204, fileID, ""},
 		"cases":          {request{method: "GET", path: "/v1/clinics/{clinic}/cases", token: admin}, 200, pg.CaseQuery{Limit: 100}, `{"items":[]}`},
+		"case resolved":  {request{method: "POST", path: "/v1/clinics/{clinic}/cases/{case}/resolve", token: admin}, 204, fileID, ""},
 		"open cases": {
 			request{method: "GET", path: "/v1/clinics/{clinic}/cases?kind=answer-overdue&open=true&limit=1", token: "operator@"},
 			200, pg.CaseQuery{Kind: contract.CaseAnswerOverdue, Open: true, Limit: 1}, `{"items":[]}`,
@@ -611,6 +612,10 @@ func TestLogsHaveTheRouteAndNotTheURL(t *testing.T) {
 }
 
 type panicking struct{ *service }
+
+func (s *service) ResolveCase(_ context.Context, _ identity.Principal, _, id string) error {
+	return s.call(id)
+}
 
 func (panicking) Cases(context.Context, identity.Principal, string, pg.CaseQuery) (pg.Page[client.Case], error) {
 	panic("Kari Nordmann")

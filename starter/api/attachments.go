@@ -80,7 +80,13 @@ func (a *API) registerAttachments(s Attachments) {
 			return s.Upload(ctx, c.Principal, c.clinic, client.Upload{PatientID: in.Patient, Description: description, Size: in.size}, in.body)
 		})
 	})
-	secured(a, identity.RightMessageRead, get("/dialogues/{dialogue}/attachments/{file}", "read-attachment", "A file of a message, the citizen's or the clinic's own"),
+	read := get("/dialogues/{dialogue}/attachments/{file}", "read-attachment", "A file of a message, the citizen's or the clinic's own")
+	whole := &huma.Response{Description: "The file itself", Content: map[string]*huma.MediaType{}}
+	for format := range extensions {
+		whole.Content[format] = aFile()
+	}
+	read.Responses = map[string]*huma.Response{"200": whole}
+	secured(a, identity.RightMessageRead, read,
 		func(ctx context.Context, c caller, in *attachmentIn) (*attachmentOut, error) {
 			f, content, err := s.Attachment(ctx, c.Principal, c.clinic, in.Dialogue, in.File)
 			if err != nil {
@@ -96,7 +102,7 @@ func uploading(path, id string) huma.Operation {
 	upload.RequestBody = &huma.RequestBody{
 		Description: "The file itself, at most " + strconv.Itoa(attachment.MaxFileBytes) + " bytes: PDF, JPEG or PNG by its content",
 		Required:    true,
-		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
+		Content:     map[string]*huma.MediaType{"application/octet-stream": aFile()},
 	}
 	return upload
 }
@@ -125,6 +131,11 @@ func filename(disposition string) (string, error) {
 			apperr.Field{Path: "header.Content-Disposition", Rule: "attachment; filename*=UTF-8''name, with the name percent-encoded"})
 	}
 	return parameters["filename"], nil
+}
+
+// aFile is how the description says that a body is a file as it is.
+func aFile() *huma.MediaType {
+	return &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 }
 
 // extensions of the formats that a file may have.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
@@ -17,6 +18,7 @@ type Lists interface {
 	Inboxes(ctx context.Context, by identity.Principal, clinicID string) ([]pg.InboxCount, error)
 	Dialogues(ctx context.Context, by identity.Principal, clinicID string, q pg.DialogueQuery) (pg.Page[pg.DialogueItem], error)
 	Cases(ctx context.Context, by identity.Principal, clinicID string, q pg.CaseQuery) (pg.Page[client.Case], error)
+	ResolveCase(ctx context.Context, by identity.Principal, clinicID, caseID string) error
 }
 
 // Inputs of lists are exported, since fields of an embedded unexported type would not be
@@ -87,6 +89,13 @@ func (a *API) registerLists(s Lists) {
 	secured(a, identity.RightCaseRead, get("/cases", "list-cases", "What operators are asked to look at, and what to do; open cases first, the oldest first"),
 		func(ctx context.Context, c caller, in *casesIn) (*listOut[client.Case], error) {
 			return pages(s.Cases(ctx, c.Principal, c.clinic, pg.CaseQuery{Kind: in.Kind, Open: in.Open, Limit: in.Limit, Cursor: in.Cursor}))
+		})
+	secured(a, identity.RightCaseResolve, op(http.MethodPost, "/cases/{case}/resolve", "resolve-case", "Say that somebody has seen to a case", http.StatusNoContent),
+		func(ctx context.Context, c caller, in *struct {
+			InClinic
+			Case string `path:"case" doc:"The case's id"`
+		}) (*noContent, error) {
+			return done(s.ResolveCase(ctx, c.Principal, c.clinic, in.Case))
 		})
 }
 

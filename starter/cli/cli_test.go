@@ -309,6 +309,7 @@ parties:
 	r := serve(t, map[string]answer{
 		"PUT ":                          {204, nil},
 		"PUT /routing/e-contact":        {204, nil},
+		"POST /cases/c1/resolve":        {204, nil},
 		"POST /patients/find":           {200, api.PatientID{PatientID: patientID}},
 		"DELETE /patients/" + patientID: {204, nil},
 	})
@@ -326,6 +327,10 @@ parties:
 	got = run(t, r.env(), "", "routing", "set", "e-contact", "--format", "selected", "--recipient", "group:nurses", "--recipient", "role:staff")
 	require.Equal(t, outcome{cli.ExitDone, "Messages of e-contact go to selected group:nurses, role:staff from now on.\n", ""}, got)
 	require.JSONEq(t, `{"format":"selected","recipients":[{"kind":"group","id":"nurses"},{"kind":"role","id":"staff"}]}`, r.calls[1].body)
+
+	got = run(t, r.env(), "", "case", "resolve", "c1")
+	require.Equal(t, outcome{cli.ExitDone, "Case c1 is resolved.\n", ""}, got)
+	r.calls = r.calls[:2]
 
 	got = run(t, r.env(), "178580 12345\n", "patient", "find")
 	require.Equal(t, outcome{cli.ExitDone, patientID + "\n", ""}, got)

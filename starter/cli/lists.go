@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -220,7 +221,24 @@ func caseCommand(env Environment) *cobra.Command {
 			return more(w, found.NextCursor)
 		})
 	})
-	return parent("case", "Operator cases", cmd)
+	return parent("case", "Operator cases", cmd, caseResolveCommand(env))
+}
+
+func caseResolveCommand(env Environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "resolve CASE",
+		Short:   "Say that you have seen to a case; what is still so opens it again",
+		Example: "  helsebro case resolve 0198c0de-0000-7000-8000-00000000ca5e",
+		Args:    cobra.ExactArgs(1),
+	}
+	r := callsAPI(cmd, env)
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
+		if _, err := r.call(cmd.Context(), http.MethodPost, "/cases/"+url.PathEscape(args[0])+"/resolve", nil); err != nil {
+			return err
+		}
+		return r.done(map[string]string{"caseId": args[0]}, "Case %s is resolved.", args[0])
+	})
+	return cmd
 }
 
 // caseInWords is a case as who must act reads it.

@@ -174,9 +174,7 @@ func printPortalThread(w io.Writer, t pg.PortalThread) error {
 		}
 		fmt.Fprintf(&b, "\n%s  %s  message %s%s\n", stamp(m.At), oneLine(who), m.ID, read)
 		paragraph(&b, m.Subject, m.Text)
-		for _, f := range m.Attachments {
-			fmt.Fprintf(&b, "  file %s  %s, %d bytes  %s\n", f.ID, oneLine(f.MIME), f.Size, oneLine(f.Description))
-		}
+		printFiles(&b, m.Attachments)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -7,6 +7,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/cli"
@@ -59,4 +61,17 @@ func TestAPortalMessageOfUnknownFateSaysHowToRepeatIt(t *testing.T) {
 	got := run(t, r.env(), "", "portal", "write", "--patient", patientID, "--text", "Hei", "--id", key)
 	require.Equal(t, cli.ExitUnavailable, got.code)
 	require.Contains(t, got.err, "--id "+key)
+}
+
+func TestADialogueBetweenColleaguesNamesThem(t *testing.T) {
+	t.Parallel()
+	r := serve(t, map[string]answer{"GET /dialogues/" + dialogueID: {200, pg.Dialogue{
+		ID: dialogueID, Process: contract.ProcessEDialogue, Status: contract.StatusAnswered, Title: "Vaktbytte", Inboxes: []string{"group:nurses"},
+		Participants: []routing.Recipient{{Kind: routing.Group, ID: "nurses"}, {Kind: routing.Personal, ID: "gp"}},
+		Answers:      []pg.Answer{{ID: "a1", Code: contract.InHouse, Author: "Ola Lege", Text: "Kan noen ta onsdag?", State: "done", CreatedAt: noon, ReadAt: &noon}},
+	}}})
+	got := run(t, r.env(), "", "dialogue", "show", dialogueID)
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	require.Contains(t, got.out, "Vaktbytte\ngroup:nurses, practitioner:gp, e-dialogue, answered\ndialogue "+dialogueID+", in group:nurses\n")
+	require.Contains(t, got.out, "  read in portal or app 2026-11-23 12:00:01Z\n  | Kan noen ta onsdag?")
 }

@@ -18,8 +18,12 @@ import (
 // printDialogue writes a dialogue as one reads a conversation: oldest first.
 func printDialogue(w io.Writer, d pg.Dialogue) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s, %s, %s\n", oneLine(d.Title), oneLine(d.Patient), d.Process, d.Status)
-	fmt.Fprintf(&b, "dialogue %s, patient %s, in %s\n", d.ID, d.PatientID, oneLine(strings.Join(d.Inboxes, ", ")))
+	who, about := d.Patient, ", patient "+d.PatientID
+	if d.PatientID == "" { // between colleagues
+		who, about = recipients(d.Participants), ""
+	}
+	fmt.Fprintf(&b, "%s\n%s, %s, %s\n", oneLine(d.Title), oneLine(who), d.Process, d.Status)
+	fmt.Fprintf(&b, "dialogue %s%s, in %s\n", d.ID, about, oneLine(strings.Join(d.Inboxes, ", ")))
 	printFacts(&b, d.DialogueFacts)
 	type entry struct {
 		at   time.Time
@@ -45,6 +49,9 @@ func printDialogue(w io.Writer, d pg.Dialogue) error {
 		}
 		if a.ResentAt != nil {
 			fmt.Fprintf(&e, "  sent again %s\n", stamp(*a.ResentAt))
+		}
+		if a.ReadAt != nil {
+			fmt.Fprintf(&e, "  read in portal or app %s\n", stamp(*a.ReadAt))
 		}
 		for _, said := range a.Errors {
 			if said != "" {

@@ -45,6 +45,7 @@ type Store interface {
 	Ledger(ctx context.Context, by identity.Principal, clinicID, dialogueID string) ([]pg.LedgerLine, error)
 	LedgerOfMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) ([]pg.LedgerLine, error)
 	Cases(ctx context.Context, by identity.Principal, clinicID string, q pg.CaseQuery) (pg.Page[pg.Case], error)
+	ResolveCase(ctx context.Context, by identity.Principal, clinicID, caseID string) error
 	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
 	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error
 	PutClinic(ctx context.Context, by identity.Principal, c pg.Clinic) error

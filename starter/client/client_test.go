@@ -158,6 +158,11 @@ func (s *fakeStore) Cases(_ context.Context, _ identity.Principal, _ string, q p
 	return pg.Page[pg.Case]{Items: []pg.Case{{ID: "c", Kind: contract.CaseAnswerOverdue}}, Next: "next"}, nil
 }
 
+func (s *fakeStore) ResolveCase(_ context.Context, _ identity.Principal, _, id string) error {
+	s.called("ResolveCase " + id)
+	return nil
+}
+
 func (s *fakeStore) Routing(context.Context, identity.Principal, string) (map[contract.Process]routing.Rule, error) {
 	s.called("Routing")
 	return nil, nil
@@ -502,6 +507,9 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 		"Cases": {identity.RightCaseRead, func(c *client.Client, p identity.Principal) error {
 			_, err := c.Cases(t.Context(), p, clinicID, pg.CaseQuery{})
 			return err
+		}},
+		"ResolveCase": {identity.RightCaseResolve, func(c *client.Client, p identity.Principal) error {
+			return c.ResolveCase(t.Context(), p, clinicID, messageID)
 		}},
 		"Routing": {identity.RightRoutingRead, func(c *client.Client, p identity.Principal) error {
 			_, err := c.Routing(t.Context(), p, clinicID)

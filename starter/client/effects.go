@@ -27,12 +27,14 @@ func explained(lines []pg.LedgerLine) []ExplainedLine {
 // in words.
 type (
 	effectReason struct {
-		Verdict pg.Verdict       `json:"verdict"`
-		Code    string           `json:"code"`
-		Codes   []string         `json:"codes"`
-		Opens   bool             `json:"opens"`
-		Fee     string           `json:"fee"`
-		After   contract.Outcome `json:"after"`
+		Verdict pg.Verdict `json:"verdict"`
+		Code    string     `json:"code"`
+		Codes   []string   `json:"codes"`
+		Opens   bool       `json:"opens"`
+		// To is where an e-dialogue's message is shown.
+		To    []string         `json:"to"`
+		Fee   string           `json:"fee"`
+		After contract.Outcome `json:"after"`
 		// Step is an escalation's.
 		Step contract.EscalationStep `json:"step"`
 	}
@@ -87,6 +89,9 @@ func intention(effect string, why effectReason) string {
 	case pg.EffectJournal:
 		return "the message is added to the patient's journal"
 	case pg.EffectAnswer:
+		if why.Code == contract.InHouse {
+			return "a message of the clinic that Helsenorge never sees, shown in " + strings.Join(why.To, ", ")
+		}
 		if why.Opens {
 			return "a message of the clinic that begins a conversation on Helsenorge (" + why.Code + ")"
 		}

@@ -99,3 +99,12 @@ func (c *Client) Cases(ctx context.Context, by identity.Principal, clinicID stri
 	}
 	return said, err
 }
+
+// ResolveCase says that somebody has seen to a case. Idempotent. What is still so opens it
+// again when it is next looked at.
+func (c *Client) ResolveCase(ctx context.Context, by identity.Principal, clinicID, caseID string) error {
+	if err := allow(by, identity.RightCaseResolve, clinicID); err != nil {
+		return err
+	}
+	return c.store.ResolveCase(ctx, by, clinicID, caseID)
+}

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"strings"
 	"testing"
@@ -168,4 +169,11 @@ func TestAnEDialogueIsAnsweredWithoutACode(t *testing.T) {
 	_, err = client.New(store, temporal).Answer(t.Context(), practitioner(), clinicID, dialogueID, a)
 	require.Equal(t, []string{"code"}, paths(t, err))
 	require.Empty(t, store.drafts)
+}
+
+func TestWhereAnEDialogueIsShownIsExplained(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "a message of the clinic that Helsenorge never sees, shown in portal, app", client.Effect(pg.LedgerLine{
+		Effect: pg.EffectAnswer, Why: json.RawMessage(`{"code":"message","to":["portal","app"]}`), Outcome: contract.OutcomeDone,
+	}))
 }

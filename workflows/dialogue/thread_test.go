@@ -84,3 +84,28 @@ func TestThreeThousandMessages(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOvertakenMessageIsAnsweredWithTheLatest(t *testing.T) { // F13
+	b := setup(t, contract.ProcessEContact)
+	arrives := func(id string, at time.Time) {
+		b.env.SignalWorkflow(contract.SignalMessageReceived, contract.MessageReceived{MessageID: id, MsgID: "wire-" + id, Function: "HE", ReceivedAt: at})
+	}
+	began := b.env.Now()
+	b.at(0, func() { arrives(second, began) })
+	b.at(time.Hour, func() {
+		b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry, InReplyTo: second}, nil)
+	})
+	b.at(2*time.Hour, func() { arrives(first, began.Add(-time.Second)) })
+	b.at(3*time.Hour, func() {
+		s := b.state()
+		require.Equal(t, []any{2, second, false}, []any{s.Messages, s.LatestMessageID, s.AnswerOwed})
+		require.Nil(t, s.Clock)
+		arrives("message-3", b.env.Now())
+	})
+	b.at(4*time.Hour, func() {
+		require.True(t, b.state().AnswerOwed, "what comes after the answer wants one")
+		b.env.CancelWorkflow()
+	})
+	b.run()
+	require.Contains(t, fakes.Calls(b.do), "DeliverToInbox "+first, "it is read all the same")
+}

@@ -219,9 +219,12 @@ func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 	if m.Function == contract.FunctionUnread {
 		return
 	}
-	if !m.ReceivedAt.Before(r.state.LatestAt) {
-		r.state.LatestMessageID, r.state.LatestAt = m.MessageID, m.ReceivedAt
+	if m.ReceivedAt.Before(r.state.LatestAt) {
+		// Overtaken on its way here: what is decided about the latest is decided about it,
+		// which was in the dialogue when that was read.
+		return
 	}
+	r.state.LatestMessageID, r.state.LatestAt = m.MessageID, m.ReceivedAt
 	if !r.state.AnswerOwed {
 		r.state.AnswerOwed = true
 		r.clock.Start(m.MessageID, placed.Clock)

@@ -70,12 +70,19 @@ func (c *clinic) pass(id string, d time.Duration) {
 // has.
 func (c *clinic) passing(id string, d time.Duration) (passed func()) {
 	c.Helper()
-	execution := &common.WorkflowExecution{WorkflowId: contract.AppointmentWorkflowID(id)}
-	forward := c.skip(execution.WorkflowId, d)
+	return c.forwarding(contract.AppointmentWorkflowID(id), d)
+}
+
+// forwarding lets so much time pass for one lifecycle; what it returns waits until it
+// has.
+func (c *clinic) forwarding(workflowID string, d time.Duration) (passed func()) {
+	c.Helper()
+	execution := &common.WorkflowExecution{WorkflowId: workflowID}
+	forward := c.skip(workflowID, d)
 	return func() {
 		c.Helper()
-		c.eventually("time has passed for appointment "+id, func() error {
-			if c.ended(c.temporal, execution.WorkflowId) == nil {
+		c.eventually("time has passed for "+workflowID, func() error {
+			if c.ended(c.temporal, workflowID) == nil {
 				return nil
 			}
 			p, err := c.temporal.WorkflowService().PollWorkflowExecutionTimeSkipping(c.Context(), &workflowservice.PollWorkflowExecutionTimeSkippingRequest{
@@ -98,14 +105,20 @@ func (c *clinic) passTo(id string, at time.Time) {
 // passingTo is passing until an instant.
 func (c *clinic) passingTo(id string, at time.Time) (passed func()) {
 	c.Helper()
-	d, err := c.temporal.DescribeWorkflowExecution(c.Context(), contract.AppointmentWorkflowID(id), "")
+	return c.forwardingTo(contract.AppointmentWorkflowID(id), at)
+}
+
+// forwardingTo is forwarding until an instant.
+func (c *clinic) forwardingTo(workflowID string, at time.Time) (passed func()) {
+	c.Helper()
+	d, err := c.temporal.DescribeWorkflowExecution(c.Context(), workflowID, "")
 	require.NoError(c, err)
 	now := time.Now()
 	if skipped := d.GetWorkflowExtendedInfo().GetTimeSkippingInfo(); skipped != nil {
 		now = skipped.CurrentTime.AsTime()
 	}
 	require.Truef(c, at.After(now), "%s has passed: it is %s", at, now)
-	return c.passing(id, at.Sub(now))
+	return c.forwarding(workflowID, at.Sub(now))
 }
 
 // beyond is how far behind a timer's instant time is let pass to. The server needs about

@@ -110,7 +110,7 @@ func optionsNeedTheIntegration(c *clinic) {
 	p := c.patient(nil)
 	c.must(c.Operator, http.MethodPost, "/integration/suspend", api.ActivationRequest{Reason: "Nytt sertifikat"}, nil)
 	c.unreachable(p, "integration-suspended", "suspended")
-	c.portalThread(p, c.start(c.GP, toPatient(p, contract.ProcessEDialogue, "Internt")).DialogueID, 1)
+	c.portalThread(p, c.start(c.GP, toPatient(p, contract.ProcessEDialogue, "Bare her")).DialogueID, 1)
 	c.nothingAtHelsenorge()
 	c.must(c.Operator, http.MethodPost, "/integration/resume", api.ActivationRequest{}, nil)
 	c.start(c.GP, toPatient(p, contract.ProcessEContact, "Åpent igjen"))

@@ -51,7 +51,7 @@ func TestScenario(t *testing.T) {
 		"e-contact answer 19 acknowledged, the dialogue is answered",
 		"renewal answer 15 acknowledged, the dialogue is answered",
 		"8. Every effect was written down before it was attempted",
-		"Helsenorge has it; code 12",
+		"12 Svar på spørsmål, fra behandler; Helsenorge has it",
 		"9. Appointments. Through the same API come the calendar of Frida Fastlege, 3 types of appointment,",
 		"10. Ingrid Prøvesen asks for free times on helsenorge.no:",
 		"booked, told by a confirmation",

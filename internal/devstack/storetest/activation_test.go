@@ -456,6 +456,14 @@ func TestSuspendedAppointmentsAreTheClinicsOwn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, contract.StatusBooked, a.Status)
 
+	// A wish that came before is not answered on Helsenorge.
+	require.NoError(t, storetest.Change(t, k.s, storetest.Registered(demo.Clinic()), demo.ClinicID, asks(pg.ResumeIntegration, demo.GPID)))
+	wish, _ := k.take(message(contract.FunctionWish, line, nil))
+	require.NoError(t, storetest.Change(t, k.s, storetest.Registered(demo.Clinic()), demo.ClinicID, asks(pg.SuspendIntegration, demo.GPID)))
+	_, err = k.change(demo.Desk, pg.Change{Kind: pg.ChangeAnswer, AppointmentID: wish.DialogueID, Code: "06", Text: "Ring oss."})
+	require.Equal(t, apperr.Conflict, apperr.KindOf(err))
+	require.ErrorContains(t, err, "clinic status")
+
 	out := k.publish(k.made(now.Add(120*time.Hour)), 1)
 	require.Equal(t, []string{"", "not-offered"}, []string{out.OutboundID, out.Rule})
 }

@@ -128,6 +128,7 @@ func TestNothingOddIsAnInternalError(t *testing.T) {
 		"id", "ownerId", "name", "notify", "calendarId", "typeId", "slotId", "startsAt", "endsAt", "place", "comment", "replaces", "revision", "code", "text", "viewerId",
 		"patientId", "appointmentId", "availableAt", "online", "mustCall", "channel", "address", "relation", "confirmedAt", "representativeId", "until", "bornOn", "channels",
 		"language", "noticeName", "phone", "quietFrom", "visibleDays", "graceMinutes", "category", "summary", "hidden", "givenName", "familyName", "nationalId", "acknowledged",
+		"deputyId", "absentFrom", "absentUntil", "officeOpens", "officeCloses", "answerClock", "kind", "staffId", "to", "note",
 	}
 	object := func() map[string]any {
 		o := map[string]any{}
@@ -160,7 +161,12 @@ func TestNothingOddIsAnInternalError(t *testing.T) {
 		case strings.HasSuffix(path, "/status"):
 			return map[string]any{"bornOn": "1980-01-01", "protected": true}
 		case strings.HasSuffix(path, "/settings"):
-			return map[string]any{"noticeName": "Senteret", "phone": "22000000", "quietFrom": "21:00", "visibleDays": 3, "graceMinutes": 3}
+			return map[string]any{
+				"noticeName": "Senteret", "phone": "22000000", "quietFrom": "21:00", "visibleDays": 3, "graceMinutes": 3,
+				"officeOpens": "09:00", "answerClock": map[string]any{"e-contact": map[string]any{"warn": 1, "overdue": 2}},
+			}
+		case strings.HasSuffix(path, "/changes"):
+			return map[string]any{"kind": "forward", "to": []any{map[string]any{"kind": "group", "id": "desk"}}, "note": "n"}
 		case strings.HasSuffix(path, "/bulk"):
 			return map[string]any{"patients": []any{map[string]any{"givenName": "A", "familyName": "B", "nationalId": line.NationalID, "phone": "41234567"}}}
 		}
@@ -210,11 +216,19 @@ func TestNothingOddIsAnInternalError(t *testing.T) {
 					takes = []string{"calendar", "from", "to"}
 				case strings.HasSuffix(route.Path, "/entries"):
 					takes = []string{"from", "to"}
+				case strings.HasSuffix(route.Path, "/inbox"):
+					takes = []string{"owner", "recipient", "cursor"}
+				case strings.HasSuffix(route.Path, "/dialogues"):
+					takes = []string{"owner", "patient", "cursor"}
+				case strings.HasSuffix(route.Path, "/cases"):
+					takes = []string{"kind", "cursor"}
 				}
 				for _, k := range takes {
-					query.Set(k, fmt.Sprint(value()))
+					if v := fmt.Sprint(value()); k != "cursor" || round%2 == 0 {
+						query.Set(k, v)
+					}
 				}
-				if len(takes) > 1 && round%2 == 0 {
+				if slices.Contains(takes, "from") && round%2 == 0 {
 					query.Set("from", at(0))
 					query.Set("to", at(1))
 				}

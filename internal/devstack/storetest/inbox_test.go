@@ -641,8 +641,11 @@ func TestCasesPageAndFilter(t *testing.T) {
 		require.NoError(t, err)
 		opened = append(opened, id)
 	}
-	_, err := w.d.SQL(t.Context(), "UPDATE operator_case SET resolved_at = opened_at WHERE id = '"+opened[0]+"'")
-	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, w.s.ResolveCase(t.Context(), demo.Admin, demo.ClinicID, opened[0]))
+	}
+	err := w.s.ResolveCase(t.Context(), demo.Admin, demo.ClinicID, uuid.NewString())
+	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
 	var got []string
 	q := pg.CaseQuery{Limit: 4}
 	for {

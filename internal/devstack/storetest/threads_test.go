@@ -430,6 +430,20 @@ func TestWhatIsNoEContactOrCannotBeToldIsNotConverted(t *testing.T) { // F14
 	require.Empty(t, k.read(m.DialogueID).Journal)
 }
 
+func TestWhoeverHeWroteToMayConvert(t *testing.T) { // F14, D20: his list has no GP any more
+	k := newThread(t)
+	m := k.writes(general())
+	k.sql("UPDATE patient SET practitioner_id = NULL")
+	out, err := k.change(pg.DialogueChange{ID: uuid.NewString(), Kind: pg.ConvertDialogue, DialogueID: m.DialogueID})
+	require.NoError(t, err)
+	notice := k.sends(out.OutboundID)
+	require.Equal(t, []any{true, eConsultationCode, demo.GPHerID}, []any{notice.Opens, notice.ProcessCode, notice.FromHerID})
+	_, err = k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, pg.NewDialogue{
+		ID: uuid.NewString(), Process: contract.ProcessEContact, PatientID: k.patientID, Subject: "Hei", Text: "Hei",
+	})
+	require.ErrorContains(t, err, "offer", "a new dialogue is for who offers it to him")
+}
+
 func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
 	k := newThread(t)
 	m := k.writes(general())
@@ -567,6 +581,20 @@ func TestAnAnswerUnderWayIsJournalledWhereItGoesOn(t *testing.T) { // S68
 	require.NoError(t, err)
 	k.sends(n.ID)
 	k.journalled(started.DialogueID, request.ID, answer)
+}
+
+func TestAnAnsweredRequestGetsNoOlderAnswer(t *testing.T) {
+	k := newThread(t)
+	request := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ := k.answers(request.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	second, _ := k.answers(request.DialogueID, contract.AnswerRefused)
+	resend := pg.DialogueChange{Kind: pg.ResendMessage, DialogueID: request.DialogueID, OutboundID: first}
+	k.conflict(resend, "answered")
+	k.receipt(second, contract.OutcomeRejected, []string{"T02"}, nil)
+	out, err := k.change(resend)
+	require.NoError(t, err)
+	require.Equal(t, first, out.OutboundID, "it stands alone again")
 }
 
 func TestARenewalsAnswerBecomesADialogue(t *testing.T) { // S68, D18
@@ -711,6 +739,19 @@ func TestACommandIsOneCommand(t *testing.T) {
 	require.False(t, strings.Contains(k.sql("SELECT string_agg(content::text, '') FROM dialogue_command"), "convert"))
 }
 
+// TestAStrangersEContactIsConverted: of a citizen whom the record system has not written
+// the clinic knows the party that he wrote to.
+func TestAStrangersEContactIsConverted(t *testing.T) { // S54
+	d, s := setup(t)
+	k := &thread{T: t, d: d, at: now}
+	k.s = s.At(func() time.Time { return k.at })
+	m := k.writes(general())
+	out := k.converts(m.DialogueID)
+	notice := k.sends(out.OutboundID)
+	require.Equal(t, []any{true, demo.GPHerID, eConsultationCode}, []any{notice.Opens, notice.FromHerID, notice.ProcessCode})
+	k.journalled(m.DialogueID, m.ID)
+}
+
 // TestRepliesDuringAConversion: whatever is stored while a dialogue is converted is
 // either seen by the conversion or sees it, so that nothing is left out of the journal.
 func TestRepliesDuringAConversion(t *testing.T) { // F14
@@ -754,4 +795,35 @@ func TestRepliesDuringAConversion(t *testing.T) { // F14
 	require.Len(t, k.read(first.DialogueID).Journal, replies+1)
 	require.Equal(t, "1", k.sql("SELECT count(*) FROM journal_entry"))
 	require.Equal(t, "1", k.sql("SELECT count(*) FROM outbound_message WHERE code = 'DI'"))
+}
+
+// TestAnOvertakenMessageIsAnsweredWithTheLatest: two messages of a citizen that come at
+// once are put in the inboxes in any order; the answer to the later is one to both, and so
+// is a close. Each is read all the same.
+func TestAnOvertakenMessageIsAnsweredWithTheLatest(t *testing.T) { // F13
+	k := newThread(t)
+	for what, ends := range map[string]func(dialogueID string){
+		"answered": func(id string) { k.answers(id, contract.AnswerToEnquiry) },
+		"closed": func(id string) {
+			_, err := k.change(pg.DialogueChange{Kind: pg.CloseDialogue, DialogueID: id})
+			require.NoError(t, err)
+		},
+	} {
+		first := general()
+		dialogueID := k.writes(first).DialogueID
+		k.answers(dialogueID, contract.AnswerToEnquiry)
+		k.at = k.at.Add(time.Minute)
+		overtaken, err := k.s.StoreArrival(t.Context(), reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
+		require.NoError(t, err)
+		k.writes(reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
+		ends(dialogueID)
+		_, err = k.s.Place(t.Context(), contract.DeliverToInboxInput{ClinicID: demo.ClinicID, DialogueID: dialogueID, MessageID: overtaken.ID})
+		require.NoError(t, err)
+		d := k.read(dialogueID)
+		require.Nilf(t, d.OwedSince, "%s: %s", what, d.Status)
+		require.Equal(t, what == "closed", d.ClosedAt != nil)
+		require.Equal(t, "t", k.sql("SELECT EXISTS (SELECT FROM inbox_item WHERE message_id = '%s')", overtaken.ID))
+		k.writes(reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
+		require.NotNil(t, k.read(dialogueID).OwedSince, "what comes after it wants an answer")
+	}
 }
