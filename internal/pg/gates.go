@@ -13,6 +13,7 @@ import (
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
 	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/vault"
 )
 
 // Reachability tells whether a dialogue may be sent to a patient (S25-S29), and what
@@ -244,30 +245,35 @@ func (s *Store) ActivityQuestions(ctx context.Context, by identity.Principal, cl
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT id FROM patient WHERE clinic_id = $1 AND erased_at IS NULL AND deceased_at IS NULL
-			AND (active_at IS NULL OR active_at < $2) AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4`,
+		rows, err := tx.Query(ctx, `SELECT p.id, p.identity, k.kek, k.wrapped FROM patient p JOIN data_key k ON k.id = p.key_id
+			WHERE p.clinic_id = $1 AND p.erased_at IS NULL AND p.deceased_at IS NULL
+				AND (p.active_at IS NULL OR p.active_at < $2) AND ($3::uuid IS NULL OR p.id > $3) ORDER BY p.id LIMIT $4`,
 			clinicID, s.now().Add(-settings.activityAge()), nullable(after), limit)
 		if err != nil {
 			return err
 		}
-		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			p, err := s.openPatient(ctx, tx, id)
-			if apperr.Is(err, apperr.Erased) {
-				continue // meanwhile
-			}
+		var id string
+		var sealed []byte
+		var w vault.Wrapped
+		tag, err := pgx.ForEachRow(rows, []any{&id, &sealed, &w.KEK, &w.Bytes}, func() error {
+			key, err := s.vault.Unwrap(w)
 			if err != nil {
+				return err
+			}
+			var p Patient
+			if err := (sealingKey{DataKey: key}).open("patient.identity", id, sealed, &p); err != nil {
 				return err
 			}
 			if s.numberGate(p.NationalID) == "" {
 				all = append(all, PatientActivity{PatientID: id, NationalID: p.NationalID})
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		if len(ids) == limit {
-			next = ids[limit-1]
+		if tag.RowsAffected() == int64(limit) {
+			next = id
 		}
 		return s.audit(ctx, tx, by, clinicID, "patient.refresh-activity", "", "")
 	})

@@ -478,7 +478,7 @@ func (s *Store) journalLate(ctx context.Context, tx pgx.Tx, d SettledDelivery) e
 		EffectJournal+"/"+d.OutboundID, contract.OutcomeSuperseded); err != nil {
 		return err
 	}
-	_, err := s.journal(ctx, tx, d.DialogueID, d.DialogueID, d.OutboundID, contract.Outbound)
+	_, err := s.journal(ctx, tx, d.DialogueID, d.OutboundID, contract.Outbound)
 	if apperr.Is(err, apperr.Erased) {
 		return nil // there is no journal left
 	}
