@@ -101,8 +101,8 @@ func TestAWholeDialogueIsShown(t *testing.T) {
 	got := run(t, r.env(), "", "dialogue", "show", dialogueID)
 	require.Equal(t, cli.ExitDone, got.code, got.err)
 	for _, want := range []string{
-		"taken by " + sentID, "became an e-consultation, by desk, 2026-11-23 12:00:01Z", "no fee may be taken", "has not read, since 2026-11-23 13:00:01Z",
-		"begins a conversation on Helsenorge", "sent again 2026-11-23 13:00:01Z", "Helsenorge says: Uleselig",
+		"taken by " + sentID, "became an e-consultation, by desk, Mon 2026-11-23 13:00:01", "no fee may be taken", "has not read, since Mon 2026-11-23 14:00:01",
+		"begins a conversation on Helsenorge", "sent again Mon 2026-11-23 14:00:01", "Helsenorge says: Uleselig",
 	} {
 		require.Contains(t, got.out, want)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/oslo"
 	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/starter/client"
@@ -134,11 +135,11 @@ func printExplanation(w io.Writer, e client.Explanation) error {
 
 // printLines writes one line per intended effect of what is named.
 func printLines(w io.Writer, of string, lines []client.ExplainedLine) error {
-	fmt.Fprintf(w, "%s, times in UTC\n", of)
+	fmt.Fprintf(w, "%s, times in Norway\n", of)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	day := ""
 	for _, l := range lines {
-		if d := l.IntendedAt.UTC().Format(time.DateOnly); d != day {
+		if d := oslo.In(l.IntendedAt).Format(dayLayout); d != day {
 			day = d
 			fmt.Fprintf(t, "%s\n", day)
 		}
@@ -156,10 +157,10 @@ func printLines(w io.Writer, of string, lines []client.ExplainedLine) error {
 
 // clock is the time of an instant, and its date where that is not the day above.
 func clock(at time.Time, day string) string {
-	if at = at.UTC(); at.Format(time.DateOnly) != day {
+	if at = oslo.In(at); at.Format(dayLayout) != day {
 		return stamp(at)
 	}
-	return at.Format("15:04:05Z")
+	return at.Format(secondLayout)
 }
 
 // placed is the result of an inbox line.
