@@ -425,6 +425,9 @@ func TestWhatMayBeClosedWithoutAnAnswer(t *testing.T) { // F13
 	renewal, _ := w.arrive(arrival(contract.ProcessPrescription, "DIALOG_INNBYGGER_RESEPTFORNYELSE", "RF"))
 	_, err = w.does(demo.GP, pg.DialogueChange{DialogueID: renewal.DialogueID, Kind: pg.CloseDialogue})
 	conflict(t, err, "awaiting-clinic")
+	w.answers(demo.GP, renewal.DialogueID, "15")
+	_, err = w.does(demo.GP, pg.DialogueChange{DialogueID: renewal.DialogueID, Kind: pg.CloseDialogue})
+	conflict(t, err, "answered")
 }
 
 func TestAnswersAreClocked(t *testing.T) { // F13, D8
