@@ -170,7 +170,7 @@ func TestReadingCommands(t *testing.T) {
 				Inboxes: []string{"practitioner:gp"},
 				Journal: []pg.JournalID{{ID: "j"}},
 			},
-			[]string{"helsenorge.no: Prøvesvar", "  | Hei\n  | Når?", "file f1  application/pdf, 12 bytes  svar.pdf", "Ola Lege (12)  answer a1, acknowledged", "  | I morgen", "1 of these are in the journal"},
+			[]string{"helsenorge.no: Prøvesvar", "  | Hei\n  | Når?", "file f1  application/pdf, 12 bytes  svar.pdf", "Ola Lege (12 Svar på spørsmål, fra behandler)  answer a1, acknowledged", "  | I morgen", "1 of these are in the journal"},
 			[]string{"\x1b"},
 		},
 		"explain": {

@@ -77,7 +77,7 @@ func TestExamplesAreUsedRightly(t *testing.T) {
 func TestHelpNamesCommandsThatThereAre(t *testing.T) {
 	t.Parallel()
 	root := cli.Command(cli.Environment{Getenv: func(string) string { return "" }}, cli.Processes{})
-	named := regexp.MustCompile(`(?:^|[\s"`+"`"+`])helsebro ([a-z-]+)(?: ([a-z-]+))?`)
+	named := regexp.MustCompile(`(?:^|[\s"` + "`" + `])helsebro ([a-z-]+)(?: ([a-z-]+))?`)
 	check := func(where, text string) {
 		for _, m := range named.FindAllStringSubmatch(text, -1) {
 			c, _, err := root.Find(m[1:2])
