@@ -408,7 +408,7 @@ func convertedTwice(c *clinic) {
 	group.Wait()
 	require.ElementsMatch(c, []int{http.StatusOK, http.StatusConflict, http.StatusConflict}, statuses)
 	c.changeRefused(http.StatusConflict, c.GP, d.DialogueID, api.DialogueChangeRequest{Kind: pg.ConvertDialogue})
-	c.acknowledged(d.DialogueID)
+	c.journalled(d.DialogueID, 2)
 	full, _ := c.settledDialogue(d.DialogueID)
 	c.ordered(full, full.Messages[0].ID, full.FeeNoticeID)
 	require.Equal(c, 1, c.feeNotices(p))
