@@ -297,7 +297,11 @@ func (v *village) auditLifecycles(lives []*dialogueLife) {
 		if contract.Process(row[1]) == contract.ProcessPrescription {
 			var s contract.PrescriptionState
 			if l.query(contract.PrescriptionWorkflowID(id), &s) {
-				says("status", s.Status, row[2])
+				// A run that ended with an overdue answer is not told of the receipt that came after.
+				late := s.Status == contract.StatusNeedsOperator && slices.Contains([]string{string(contract.StatusAnswered), string(contract.StatusClosed)}, row[2])
+				if !late {
+					says("status", s.Status, row[2])
+				}
 				says("messages", s.Messages, row[5])
 				says("the answer is owed", s.Clock != nil, owed)
 				says("open deliveries", len(s.Open), 0)
