@@ -135,8 +135,8 @@ func (s *Store) numberGate(number string) reachability.Gate {
 }
 
 // offeringParty is the party of the clinic that offers the process (8279) to the
-// patient now: his practitioner's own, else a service of the clinic. ok is false when
-// there is none.
+// patient now: his practitioner's own, or where he has none that of the GP to whom he last
+// wrote; else a service of the clinic. ok is false when there is none.
 func (s *Store) offeringParty(ctx context.Context, q rower, clinicID, patientID, process string) (herID int, ok bool, err error) {
 	err = q.QueryRow(ctx, `SELECT o.her_id FROM offering o JOIN patient p ON p.id = $2 AND p.clinic_id = o.clinic_id
 		WHERE o.clinic_id = $1 AND o.process = $3 AND (o.staff_id IS NULL OR o.staff_id = coalesce(p.practitioner_id,

@@ -81,6 +81,8 @@ func (r *run) mayAnswer(cmd contract.AnswerCommand) error {
 			return r.wrongCode("this dialogue cannot be answered so", codes)
 		case r.state.LatestMessageID == "" && !r.state.Opened:
 			return r.refuse("the citizen's message is not in the inbox yet: try again in a moment")
+		case cmd.InReplyTo != "" && cmd.InReplyTo != r.state.LatestMessageID && r.placing:
+			return r.refuse("the citizen's message is being put in the inbox: try again in a moment")
 		case cmd.InReplyTo != "" && cmd.InReplyTo != r.state.LatestMessageID:
 			return r.refuse("the citizen has written since: read the latest message first")
 		case r.state.LatestMessageID != "" && !r.state.AnswerOwed && !cmd.FollowUp:

@@ -32,6 +32,9 @@ type run struct {
 	// changing is true while a change is being applied: nothing that depends on its
 	// outcome is decided meanwhile.
 	changing bool
+	// placing is true while a message is being put in the inbox: somebody may see it there
+	// before this run knows.
+	placing bool
 	// loaded is false while a resumed run reads its state: commands wait for it.
 	loaded bool
 	// ending is true once an operator has cancelled: no command is taken any more.
@@ -206,6 +209,8 @@ func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 		return // not on a disconnected context
 	}
 	defer r.turn.Unlock()
+	r.placing = true
+	defer func() { r.placing = false }()
 	r.state.Messages++
 	// Both are started in one workflow task: one is no reason to wait for the other.
 	placing := flow.Start(ctx, flow.Record, "put the message in the inbox", contract.InboxActivities.DeliverToInbox,

@@ -381,6 +381,25 @@ func TestCancellationTakesInWhatHasCome(t *testing.T) {
 	require.NotContains(t, calls, "SendMessage "+answer)
 }
 
+func TestWhoSeesAMessageBeforeItsLifecycleIsToldToWait(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.at(0, func() { b.message(first, "HE") })
+	again := contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry, InReplyTo: second}
+	b.at(time.Hour, func() {
+		fakes.Fail(b.do, "DeliverToInbox", apperr.ToTemporal(apperr.New(apperr.Unavailable, "the database is down")))
+		b.message(second, "22")
+	})
+	b.at(time.Hour+time.Minute, func() {
+		b.answer(again, func(err error) { require.ErrorContains(t, err, "try again in a moment") })
+		fakes.Fail(b.do, "DeliverToInbox", nil)
+	})
+	b.at(2*time.Hour, func() { b.answer(again, nil) })
+	b.at(3*time.Hour, func() { b.receipt(answer, contract.OutcomeAcknowledged) })
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Contains(t, fakes.Calls(b.do), "SendMessage "+answer)
+}
+
 func TestUnplacedMessagesOfATerminatedRunAreTakenUp(t *testing.T) {
 	b := setup(t, contract.ProcessEContact)
 	b.in.Resume = true

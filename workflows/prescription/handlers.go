@@ -50,7 +50,7 @@ func (r *run) mayAnswer(cmd contract.AnswerCommand) error {
 		return apperr.ToTemporal(apperr.InvalidFields("a renewal request cannot be answered so", apperr.Field{
 			Path: "code", Rule: fmt.Sprintf("one of %v", contract.AnswerCodes(contract.ProcessPrescription)),
 		}))
-	case r.state.Messages == 0:
+	case r.state.LatestMessageID == "":
 		return r.refuse("the request is not in the inbox yet: try again in a moment")
 	case r.state.AnswerID != "":
 		return r.refuse("the request is answered already with %s: it takes one answer only", r.state.AnswerCode)
