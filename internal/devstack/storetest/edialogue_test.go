@@ -358,7 +358,7 @@ func TestPatientsBeginAndRepresentativesWrite(t *testing.T) { // S19, S81, D14
 	require.Equal(t, "FO", d.Messages[0].Relation)
 	thread, err := k.s.PortalDialogue(ctx, portal, demo.ClinicID, id, parent, m.DialogueID)
 	require.NoError(t, err)
-	require.Equal(t, []pg.PortalMessage{{ID: m.ID, From: "patient", At: now, Author: mother.Name(), Relation: "FO", Subject: "Attest", Text: "Kan vi få en attest?", Attachments: []pg.File{}}}, thread.Messages)
+	require.Equal(t, []pg.PortalMessage{{ID: m.ID, From: "patient", At: now, Author: mother.Name(), Relation: "FO", Subject: "Attest", Text: "Kan vi få en attest?"}}, thread.Messages)
 
 	forbidden(write(parent, birthday), "sixteen-or-older")
 	require.NoError(t, write(id, birthday))
