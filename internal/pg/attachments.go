@@ -284,15 +284,15 @@ func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clini
 	var f File
 	var content io.Reader
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		f = File{}
+		f = File{ID: id}
 		var keyID, patientID string
 		var description, sum []byte
-		err := tx.QueryRow(ctx, `SELECT a.id, a.mime, a.size, a.description, a.sha256, a.key_id, coalesce(d.patient_id::text, '') FROM attachment a
+		err := tx.QueryRow(ctx, `SELECT a.mime, a.size, a.description, a.sha256, a.key_id, coalesce(d.patient_id::text, '') FROM attachment a
 				LEFT JOIN inbound_message m ON m.id = a.message_id
 				LEFT JOIN outbound_message o ON o.id = a.outbound_id
 				JOIN dialogue d ON d.id = coalesce(m.dialogue_id, o.dialogue_id)
 			WHERE a.id = $1 AND d.id = $2 AND d.clinic_id = $3`, id, dialogueID, clinicID).
-			Scan(&f.ID, &f.MIME, &f.Size, &description, &sum, &keyID, &patientID)
+			Scan(&f.MIME, &f.Size, &description, &sum, &keyID, &patientID)
 		if err != nil {
 			return notFound(err, "the dialogue has no such file")
 		}
@@ -304,13 +304,13 @@ func (s *Store) ReadAttachment(ctx context.Context, by identity.Principal, clini
 		if err != nil {
 			return err
 		}
-		if err := key.open("attachment.description", f.ID, description, &f.Description); err != nil {
+		if err := key.open("attachment.description", id, description, &f.Description); err != nil {
 			return err
 		}
-		if content, err = openFile(ctx, s.pool, key, f.ID); err != nil {
+		if content, err = openFile(ctx, s.pool, key, id); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, by, clinicID, "attachment.read", "attachment/"+f.ID, patientID)
+		return s.audit(ctx, tx, by, clinicID, "attachment.read", "attachment/"+id, patientID)
 	})
 	return f, content, err
 }

@@ -150,6 +150,9 @@ func (s *Store) refuse(ctx context.Context, tx pgx.Tx, d dialogueRow, id string,
 	if _, err := tx.Exec(ctx, "UPDATE outbound_message SET prepared_at = $2 WHERE id = $1", id, s.now()); err != nil {
 		return nil, err
 	}
+	if err := s.answerEnded(ctx, tx, id); err != nil {
+		return nil, err
+	}
 	if err := s.closeOutbound(ctx, tx, id, contract.OutcomeFailed, r.codes()); err != nil {
 		return nil, err
 	}
@@ -189,6 +192,9 @@ func (s *Store) keepForm(ctx context.Context, tx pgx.Tx, id string, f wireForm, 
 	err := tx.QueryRow(ctx, `UPDATE outbound_message o SET opens = $2, conversation = $3, from_her_id = $4, to_her_id = $5, process = $6,
 			code = CASE WHEN $2 THEN o.code ELSE $7 END FROM dialogue d WHERE o.id = $1 AND d.id = o.dialogue_id RETURNING d.id, d.clinic_id, d.process`,
 		id, f.opens, f.msgID, f.fromHer, f.toHer, f.process, f.code).Scan(&d.id, &d.clinicID, &d.process)
+	if err == nil {
+		err = s.writtenAgain(ctx, tx, id)
+	}
 	if err == nil && f.settles {
 		err = s.answerGiven(ctx, tx, d.id)
 	}
@@ -203,4 +209,12 @@ func (s *Store) keepForm(ctx context.Context, tx pgx.Tx, id string, f wireForm, 
 	}
 	// What it goes on from belongs to its entry (S68).
 	return s.journalThread(ctx, tx, d.id, f.turnedFrom)
+}
+
+// writtenAgain opens a dialogue that the clinic closed before it wrote the message. What a
+// conversion costs is told in one that is closed, too.
+func (s *Store) writtenAgain(ctx context.Context, tx pgx.Tx, id string) error {
+	_, err := tx.Exec(ctx, `UPDATE dialogue d SET closed_at = NULL, closed_by = '' FROM outbound_message o
+		WHERE o.id = $1 AND d.id = o.dialogue_id AND d.closed_at < o.created_at AND o.id IS DISTINCT FROM d.fee_notice_id`, id)
+	return err
 }

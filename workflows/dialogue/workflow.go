@@ -256,10 +256,14 @@ func (r *run) sent(ctx workflow.Context, d contract.Delivery) {
 	r.journal(ctx, d.OutboundID, contract.Outbound)
 }
 
-// closed takes note of a delivery's terminal outcome.
+// closed takes note of a delivery's terminal outcome. Of an earlier one than the last only
+// the case is left: its late receipt must not end the trouble of another.
 func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome, _ []string) {
-	if outcome != contract.OutcomeAcknowledged && outcome != contract.OutcomeDone {
-		r.state.Cases++
+	if outcome == contract.OutcomeAcknowledged || outcome == contract.OutcomeDone {
+		return
+	}
+	r.state.Cases++
+	if last := r.state.LastOutboundID; last == "" || last == d.OutboundID {
 		r.state.Troubled = d.OutboundID
 	}
 }

@@ -68,7 +68,7 @@ var finally = map[string]string{
 			AND (EXISTS (SELECT FROM inbound_message m WHERE m.dialogue_id = d.id AND m.verdict = 'taken' AND m.function <> 'VUS')
 				OR EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = d.id AND o.kind = 'answer' AND o.sent_at IS NOT NULL))
 			AND (SELECT count(*) FROM journal_entry e WHERE e.dialogue_id = d.id) <> 1`,
-	"an e-consultation's message is not in its entry": `
+	"a message of an e-consultation is not in its entry": `
 		SELECT d.id, m.id, m.sent_at FROM dialogue d JOIN (
 			SELECT id, dialogue_id, coalesce(written_at, received_at) AS sent_at FROM inbound_message WHERE verdict = 'taken' AND function <> 'VUS'
 			UNION ALL SELECT id, dialogue_id, sent_at FROM outbound_message WHERE kind = 'answer' AND sent_at IS NOT NULL) m ON m.dialogue_id = d.id
@@ -88,9 +88,7 @@ var finally = map[string]string{
 
 // look holds an instant against what is always so.
 func (v *village) look() {
-	for what, query := range always {
-		v.none(what, query)
-	}
+	v.none(always)
 	v.staff.Lock()
 	defer v.staff.Unlock()
 	staff := roster(v.clinic)
@@ -114,22 +112,24 @@ func (v *village) look() {
 	}
 }
 
-// none demands that a query finds nothing.
-func (v *village) none(what, query string) {
-	rows, err := v.sql.SQL(v.Context(), query)
+// none demands that each query finds nothing, at one instant.
+func (v *village) none(queries map[string]string) {
+	var all []string
+	for what, query := range queries {
+		all = append(all, fmt.Sprintf("SELECT '%s', x::text FROM (%s) x", what, query))
+	}
+	rows, err := v.sql.SQL(v.Context(), strings.Join(all, "\nUNION ALL\n"))
 	if err != nil {
-		v.Errorf("%s: %v", what, err)
+		v.Errorf("no look: %v", err)
 	} else if rows != "" {
-		v.Errorf("%s:\n%s", what, rows)
+		v.Errorf("what must not be:\n%s", rows)
 	}
 }
 
 // audit holds what has become of everything against what must be.
 func (v *village) audit(lives []*dialogueLife) {
 	v.look()
-	for what, query := range finally {
-		v.none(what, query)
-	}
+	v.none(finally)
 	book, err := v.Simulator.Book(v.Context())
 	require.NoError(v, err)
 	for _, l := range lives {

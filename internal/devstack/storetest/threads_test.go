@@ -438,10 +438,6 @@ func TestWhoeverHeWroteToMayConvert(t *testing.T) { // F14, D20: his list has no
 	require.NoError(t, err)
 	notice := k.sends(out.OutboundID)
 	require.Equal(t, []any{true, eConsultationCode, demo.GPHerID}, []any{notice.Opens, notice.ProcessCode, notice.FromHerID})
-	_, err = k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, pg.NewDialogue{
-		ID: uuid.NewString(), Process: contract.ProcessEContact, PatientID: k.patientID, Subject: "Hei", Text: "Hei",
-	})
-	require.ErrorContains(t, err, "offer", "a new dialogue is for who offers it to him")
 }
 
 func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
@@ -499,6 +495,20 @@ func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
 	k.receipt(queued, contract.OutcomeAcknowledged, nil, nil)
 	require.Equal(t, "acknowledged", k.sql("SELECT outcome FROM ledger WHERE key = 'answer/%s'", queued))
 	require.Equal(t, "error-queue", k.sql("SELECT why ->> 'after' FROM ledger WHERE key = 'answer/%s'", queued))
+}
+
+func TestAnAnsweredRequestGetsNoOlderAnswer(t *testing.T) {
+	k := newThread(t)
+	request := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ := k.answers(request.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	second, _ := k.answers(request.DialogueID, contract.AnswerRefused)
+	resend := pg.DialogueChange{Kind: pg.ResendMessage, DialogueID: request.DialogueID, OutboundID: first}
+	k.conflict(resend, "answered")
+	k.receipt(second, contract.OutcomeRejected, []string{"T02"}, nil)
+	out, err := k.change(resend)
+	require.NoError(t, err)
+	require.Equal(t, first, out.OutboundID, "it stands alone again")
 }
 
 func TestARequestTakesOneAnswer(t *testing.T) { // HITS 1217 §3.1
@@ -581,20 +591,6 @@ func TestAnAnswerUnderWayIsJournalledWhereItGoesOn(t *testing.T) { // S68
 	require.NoError(t, err)
 	k.sends(n.ID)
 	k.journalled(started.DialogueID, request.ID, answer)
-}
-
-func TestAnAnsweredRequestGetsNoOlderAnswer(t *testing.T) {
-	k := newThread(t)
-	request := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
-	first, _ := k.answers(request.DialogueID, contract.AnswerCannotRenew)
-	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
-	second, _ := k.answers(request.DialogueID, contract.AnswerRefused)
-	resend := pg.DialogueChange{Kind: pg.ResendMessage, DialogueID: request.DialogueID, OutboundID: first}
-	k.conflict(resend, "answered")
-	k.receipt(second, contract.OutcomeRejected, []string{"T02"}, nil)
-	out, err := k.change(resend)
-	require.NoError(t, err)
-	require.Equal(t, first, out.OutboundID, "it stands alone again")
 }
 
 func TestARenewalsAnswerBecomesADialogue(t *testing.T) { // S68, D18
@@ -826,4 +822,49 @@ func TestAnOvertakenMessageIsAnsweredWithTheLatest(t *testing.T) { // F13
 		k.writes(reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
 		require.NotNil(t, k.read(dialogueID).OwedSince, "what comes after it wants an answer")
 	}
+}
+
+// TestAnAnswerThatDoesNotLeaveIsAnOperatorsCase: the lifecycle has stopped the answer clock
+// when it accepted the answer; here it stands still then, too.
+func TestAnAnswerThatDoesNotLeaveIsAnOperatorsCase(t *testing.T) { // F13, S27
+	k := newThread(t)
+	for what, fails := range map[string]func(dialogueID, id string){
+		"given up": func(dialogueID, id string) {
+			_, err := k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{
+				ClinicID: demo.ClinicID, DialogueID: dialogueID, OutboundID: id, Outcome: contract.OutcomeFailed, Reason: "unsupported",
+			})
+			require.NoError(t, err)
+		},
+		"refused by a gate": func(dialogueID, id string) {
+			k.converts(dialogueID)
+			k.active(false)
+			_, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, id, helsenorge, build("nothing"))
+			require.True(t, apperr.Is(err, apperr.Conflict), "%v", err)
+			k.active(true)
+		},
+	} {
+		dialogueID := k.writes(general()).DialogueID
+		id := uuid.NewString()
+		_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, dialogueID, pg.Draft{ID: id, Code: contract.AnswerToEnquiry, Text: "Svar"})
+		require.NoError(t, err)
+		require.NotNil(t, k.read(dialogueID).OwedSince)
+		fails(dialogueID, id)
+		d := k.read(dialogueID)
+		require.Nilf(t, d.OwedSince, "%s", what)
+		require.Equal(t, contract.StatusNeedsOperator, d.Status, what)
+	}
+}
+
+func TestADialogueInWhichTheClinicWritesAgainIsOpen(t *testing.T) { // F13
+	k := newThread(t)
+	dialogueID := k.writes(general()).DialogueID
+	k.answers(dialogueID, contract.AnswerToEnquiry)
+	_, err := k.change(pg.DialogueChange{Kind: pg.CloseDialogue, DialogueID: dialogueID})
+	require.NoError(t, err)
+	k.at = k.at.Add(time.Minute)
+	id, _ := k.answers(dialogueID, contract.AnswerToEnquiry)
+	k.receipt(id, contract.OutcomeAcknowledged, nil, nil)
+	d := k.read(dialogueID)
+	require.Nil(t, d.ClosedAt)
+	require.Equal(t, contract.StatusAnswered, d.Status)
 }
