@@ -363,6 +363,7 @@ func (s *Store) joinEDialogue(ctx context.Context, tx pgx.Tx, c card, w WrittenI
 		return apperr.New(apperr.NotFound, "the patient has no such dialogue in the portal")
 	}
 	out.DialogueID = d.id
+	out.follow(d.latestAt)
 	return nil
 }
 
