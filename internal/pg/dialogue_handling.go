@@ -109,6 +109,8 @@ func (s *Store) applyClose(ctx context.Context, tx pgx.Tx, c storedChange, out *
 	switch {
 	case !d.closedAt.IsZero():
 		return apperr.InState(string(contract.StatusClosed), "the dialogue is closed already")
+	case d.process == contract.ProcessPrescription && d.owedSince.IsZero():
+		return apperr.InState(string(contract.StatusAnswered), "a renewal request is ended by its answer, which it has: there is nothing to close")
 	case d.process == contract.ProcessPrescription:
 		return apperr.InState(string(contract.StatusAwaitingClinic), "a renewal request is ended by its answer: answer it")
 	case d.process == contract.ProcessEConsultation && !d.owedSince.IsZero():

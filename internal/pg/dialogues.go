@@ -28,6 +28,8 @@ type Dialogue struct {
 	LatestMessageID string    `json:"latestMessageId,omitempty"`
 	Messages        []Message `json:"messages"`
 	Answers         []Answer  `json:"answers"`
+	// Changes are what staff have done with it, oldest first.
+	Changes []DialogueHandled `json:"changes,omitempty"`
 	// Inboxes are those in which it lies.
 	Inboxes []string    `json:"inboxes"`
 	Journal []JournalID `json:"journal"`
@@ -124,6 +126,9 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 			return err
 		}
 		if d.Prescriptions, err = prescriptionItems(ctx, tx, key, id); err != nil {
+			return err
+		}
+		if d.Changes, err = dialogueHandled(ctx, tx, key, id); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, "SELECT DISTINCT recipient_kind || ':' || recipient_id AS inbox FROM inbox_item WHERE dialogue_id = $1 AND left_at IS NULL ORDER BY inbox", id)

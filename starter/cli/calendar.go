@@ -309,7 +309,7 @@ name stay as they are. Times are instants. Citizens see what is online.
 func settingsCommand(env Environment) *cobra.Command {
 	show := &cobra.Command{
 		Use:     "show",
-		Short:   "Show what the clinic has chosen about appointments and notices",
+		Short:   "Show what the clinic has chosen about appointments, notices and dialogues",
 		Example: "  helsebro settings show\n  helsebro settings show --json > settings.json",
 		Args:    cobra.NoArgs,
 	}
@@ -325,9 +325,9 @@ func settingsCommand(env Environment) *cobra.Command {
 	put := fromFile(env, &cobra.Command{
 		Use:   "put -f FILE",
 		Short: "Change what the clinic has chosen, the whole of it",
-		Long: `Change what the clinic has chosen about appointments and notices, from a YAML or
-JSON file, the whole of it: what the file leaves out goes back to its default. Start
-from settings show --json.
+		Long: `Change what the clinic has chosen about appointments, notices and dialogues, from a
+YAML or JSON file, the whole of it: what the file leaves out goes back to its default.
+Start from settings show --json.
 
   onlineBooking: true
   notify: true
@@ -344,6 +344,8 @@ from settings show --json.
   quietTo: "08:00"
   mergeHours: 12
   fallbackMinutes: 120
+  conversion: tell           # an e-contact becomes an e-consultation: tell the patient of the fee, or ask first
+  activityHours: 24          # a patient's status on Helsenorge that is older is asked for again
   officeOpens: "08:00"
   officeCloses: "16:00"
   answerClock:               # working days until each step; overdue 0 switches it off
@@ -360,7 +362,7 @@ from settings show --json.
 		}
 		return r.done(s, "The settings are written: online booking is %s, the clinic's own notices are %s.", either(s.OnlineBooking, "on", "off"), either(s.Notify, "on", "off"))
 	})
-	return parent("settings", "What the clinic has chosen about appointments", show, put)
+	return parent("settings", "What the clinic has chosen about appointments, notices and dialogues", show, put)
 }
 
 func printSettings(w io.Writer, s pg.Settings) error {
@@ -382,6 +384,8 @@ func printSettings(w io.Writer, s pg.Settings) error {
 		{"nobody is reminded", s.QuietFrom + " to " + s.QuietTo},
 		{"hours between confirmation and reminder", strconv.Itoa(s.MergeHours)},
 		{"minutes for all channels together", strconv.Itoa(s.FallbackMinutes)},
+		{"an e-contact that becomes an e-consultation", either(s.Conversion == "ask", "the patient is asked about the fee", "the patient is told of the fee")},
+		{"hours that a patient's status on Helsenorge counts", strconv.Itoa(s.ActivityHours)},
 		{"the office is open", s.OfficeOpens + " to " + s.OfficeCloses},
 	}
 	for _, p := range client.Processes() {

@@ -170,7 +170,7 @@ func TestReadingCommands(t *testing.T) {
 				Inboxes: []string{"practitioner:gp"},
 				Journal: []pg.JournalID{{ID: "j"}},
 			},
-			[]string{"helsenorge.no: Prøvesvar", "  | Hei\n  | Når?", "file f1  application/pdf, 12 bytes  svar.pdf", "Ola Lege (12)  answer a1, acknowledged", "  | I morgen", "1 of these are in the journal"},
+			[]string{"helsenorge.no: Prøvesvar", "  | Hei\n  | Når?", "file f1  application/pdf, 12 bytes  svar.pdf", "Ola Lege (12 Svar på spørsmål, fra behandler)  answer a1, acknowledged", "  | I morgen", "1 of these are in the journal"},
 			[]string{"\x1b"},
 		},
 		"explain": {
@@ -190,11 +190,11 @@ func TestReadingCommands(t *testing.T) {
 				},
 			},
 			[]string{
-				"2026-11-23\n", "receipt  intended 12:00:01Z  sent 12:00:01Z",
-				"inbox    intended 12:00:01Z  done 12:00:03Z", "in unit:clinic; by the rule practitioner; left because the practitioner is unknown or away",
-				"rejected 12:00:03Z", "a message of the clinic, 12 Svar på spørsmål, fra behandler; Helsenorge refused it: see to the reason", "T02 XML validerer ikke; E10 Ugyldig meldingsidentifikator",
-				"2026-11-24\n", "journal  intended 12:00:03Z  open", "it is under way",
-				"running; awaiting-receipt; 1 messages, 0 answers, 0 cases; receipt of message 12 expected before 2026-11-23 12:00:03Z; dialogue/" + dialogueID,
+				"Mon 2026-11-23\n", "receipt  intended 13:00:01  sent 13:00:01",
+				"inbox    intended 13:00:01  done 13:00:03", "in unit:clinic; by the rule practitioner; left because the practitioner is unknown or away",
+				"rejected 13:00:03", "a message of the clinic, 12 Svar på spørsmål, fra behandler; Helsenorge refused it: see to the reason", "T02 XML validerer ikke; E10 Ugyldig meldingsidentifikator",
+				"Tue 2026-11-24\n", "journal  intended 13:00:03  open", "it is under way",
+				"running; awaiting-receipt; 1 messages, 0 answers, 0 cases; receipt of message 12 expected before Mon 2026-11-23 13:00:03; dialogue/" + dialogueID,
 			}, nil,
 		},
 		"explain without Temporal": {

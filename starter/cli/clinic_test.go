@@ -48,11 +48,11 @@ func TestClinicStatusSaysWhoLacksWhat(t *testing.T) {
 	got := run(t, r.env(), "", "clinic", "status")
 	require.Equal(t, cli.ExitDone, got.code, got.err)
 	for _, words := range []string{
-		"Legesenteret (the clinic itself): suspended", "since 2026-11-23 12:00:01Z, by op-1: the clinic moves",
+		"Legesenteret (the clinic itself): suspended", "since Mon 2026-11-23 13:00:01, by op-1: the clinic moves",
 		"yes    nhn-member", "the clinic is a member of Norsk helsenett",
 		"NO     employee-her-ids", "Siri Sekretær (s1)",
 		"services-registered", "DIALOG_INNBYGGER_EKONTAKT", "operator",
-		"signed off by admin 2026-11-23 12:00:01Z",
+		"signed off by admin Mon 2026-11-23 13:00:01",
 		"Ola Lege (GP " + gpID + "): not-activated", "clinic check",
 	} {
 		require.Contains(t, got.out, words)
@@ -116,12 +116,12 @@ func TestReachabilityInWords(t *testing.T) {
 	require.Equal(t, `The patient cannot be contacted (e-contact):
   no consent: call  (no-consent)
   the patient is not on Helsenorge: call  (not-active)
-On Helsenorge: not active, known 3 hours ago (2026-11-23 12:00:01Z), from check.
+On Helsenorge: not active, known 3 hours ago (Mon 2026-11-23 13:00:01), from check.
 Helsenorge could not be asked now (unavailable): what was known last counts.
 `, got.out)
 	got = run(t, r.env(), "", "patient", "reachability", patientID, "--kind", "e-consultation")
 	require.Equal(t, `The patient can be contacted (e-consultation).
-On Helsenorge: active through a representative, known just now (2026-11-23 12:00:01Z), from message.
+On Helsenorge: active through a representative, known just now (Mon 2026-11-23 13:00:01), from message.
 `, got.out)
 	got = run(t, r.env(), "", "patient", "refresh-activity")
 	require.Equal(t, "Helsenorge was asked about 3 patients and answered about 2: 1 are active there.\n", got.out)

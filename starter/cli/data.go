@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
@@ -179,7 +178,7 @@ file does not name become inactive. The same file again changes nothing.
     - {id: 0198c0de-0000-7000-8000-00000000057a, subject: gp-1, name: Ola Lege, role: practitioner, hpr: "1234567",
        deputyId: 0198c0de-0000-7000-8000-00000000057b, absentFrom: 2026-12-21T07:00:00Z, absentUntil: 2027-01-04T07:00:00Z}
     - {id: 0198c0de-0000-7000-8000-00000000057b, subject: gp-2, name: Kari Vikar, role: practitioner}
-    - {id: 0198c0de-0000-7000-8000-00000000057b, subject: desk, name: Siri Sekretær, role: staff, herId: 8000011}
+    - {id: 0198c0de-0000-7000-8000-00000000057c, subject: desk, name: Siri Sekretær, role: staff, herId: 8000011}
   parties:
     - {herId: 8000002, name: Ola Lege, staffId: 0198c0de-0000-7000-8000-00000000057a, processes: [DIALOG_INNBYGGER_EKONSULTASJON]}`,
 		Example: "  helsebro clinic put -f clinic.yaml",
@@ -384,9 +383,6 @@ func table(w io.Writer, empty string, n int, heading string, row func(int) []str
 	}
 	return t.Flush()
 }
-
-// stamp is an instant in UTC, to the second.
-func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05Z") }
 
 // readInput reads a file, or standard input for "-".
 func readInput(env Environment, name string) ([]byte, error) {

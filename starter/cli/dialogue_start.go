@@ -89,7 +89,7 @@ clinic. A recipient is kind:id, where kind is practitioner, position, group, rol
 or unit.
 
 Whether the patient can be contacted is checked before anything is written: exit
-code 3 names what stands in the way. See also: helsebro reachability.
+code 3 names what stands in the way. See also: helsebro patient reachability.
 
 A command that ends with exit code 4 may have stored the dialogue: repeat it with
 the --id that it prints, and there will be one.`,

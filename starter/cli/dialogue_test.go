@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/cli"
@@ -97,12 +98,18 @@ func TestAWholeDialogueIsShown(t *testing.T) {
 			ID: sentID, Code: "DI", Opens: true, Author: "Frida Fastlege", Text: "Hei", State: "error-queue", Codes: []string{"T01"}, Errors: []string{"Uleselig\x1b[2J"},
 			CreatedAt: at, ResentAt: &later,
 		}},
+		Changes: []pg.DialogueHandled{
+			{Author: "Frida Fastlege", At: at, DialogueChange: pg.DialogueChange{Kind: pg.ForwardDialogue, To: []routing.Recipient{{Kind: routing.Group, ID: "nurses"}}, Note: "Kan dere\nringe?"}},
+			{Author: "Siri Sekretær", At: later, DialogueChange: pg.DialogueChange{Kind: pg.AssignDialogue}},
+		},
 	}}})
 	got := run(t, r.env(), "", "dialogue", "show", dialogueID)
 	require.Equal(t, cli.ExitDone, got.code, got.err)
 	for _, want := range []string{
-		"taken by " + sentID, "became an e-consultation, by desk, 2026-11-23 12:00:01Z", "no fee may be taken", "has not read, since 2026-11-23 13:00:01Z",
-		"begins a conversation on Helsenorge", "sent again 2026-11-23 13:00:01Z", "Helsenorge says: Uleselig",
+		"taken by " + sentID, "became an e-consultation, by desk, Mon 2026-11-23 13:00:01", "no fee may be taken", "has not read, since Mon 2026-11-23 14:00:01",
+		"begins a conversation on Helsenorge", "sent again Mon 2026-11-23 14:00:01", "Helsenorge says: Uleselig",
+		"Mon 2026-11-23 13:00:01  Frida Fastlege has forwarded it to group:nurses\n  | Kan dere\n  | ringe?\n",
+		"Mon 2026-11-23 14:00:01  Siri Sekretær has given it back to everybody\n", "Frida Fastlege (DI Dialog med innbygger)",
 	} {
 		require.Contains(t, got.out, want)
 	}

@@ -31,12 +31,12 @@ func TestPortalCommands(t *testing.T) {
 	})
 	got := run(t, r.env(), "", "portal", "dialogues", "--patient", patientID, "--limit", "5")
 	require.Equal(t, cli.ExitDone, got.code, got.err)
-	require.Contains(t, got.out, dialogueID+"  1       2026-11-23 12:00:01Z  Attest")
+	require.Contains(t, got.out, dialogueID+"  1       Mon 2026-11-23 13:00:01  Attest")
 	require.NotContains(t, got.out, "\x1b")
 
 	got = run(t, r.env(), "", "portal", "read", dialogueID, "--patient", patientID, "--viewer", parent)
 	require.Equal(t, cli.ExitDone, got.code, got.err)
-	for _, want := range []string{"patient, Mor Testperson FO  message m1", "  | Hei\n  | Når?", "clinic, Ola Lege  message m2, read 2026-11-23 13:00:01Z", "  | I morgen"} {
+	for _, want := range []string{"patient, Mor Testperson FO  message m1", "  | Hei\n  | Når?", "clinic, Ola Lege  message m2, read Mon 2026-11-23 14:00:01", "  | I morgen"} {
 		require.Contains(t, got.out, want)
 	}
 
@@ -73,5 +73,5 @@ func TestADialogueBetweenColleaguesNamesThem(t *testing.T) {
 	got := run(t, r.env(), "", "dialogue", "show", dialogueID)
 	require.Equal(t, cli.ExitDone, got.code, got.err)
 	require.Contains(t, got.out, "Vaktbytte\ngroup:nurses, practitioner:gp, e-dialogue, answered\ndialogue "+dialogueID+", in group:nurses\n")
-	require.Contains(t, got.out, "  read in portal or app 2026-11-23 12:00:01Z\n  | Kan noen ta onsdag?")
+	require.Contains(t, got.out, "  read in portal or app Mon 2026-11-23 13:00:01\n  | Kan noen ta onsdag?")
 }

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/domain/oslo"
 	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/starter/client"
 )
@@ -32,7 +34,7 @@ func printDialogue(w io.Writer, d pg.Dialogue) error {
 	var all []entry
 	for _, m := range d.Messages {
 		var e strings.Builder
-		fmt.Fprintf(&e, "\n%s  citizen (%s)  message %s\n", stamp(m.ReceivedAt), oneLine(m.Function), m.ID)
+		fmt.Fprintf(&e, "\n%s  citizen (%s)  message %s\n", stamp(m.ReceivedAt), oneLine(meaning(m.Function)), m.ID)
 		if m.Actor != "" {
 			fmt.Fprintf(&e, "  written by %s (%s)\n", oneLine(m.Actor), oneLine(m.Relation))
 		}
@@ -42,7 +44,7 @@ func printDialogue(w io.Writer, d pg.Dialogue) error {
 	}
 	for _, a := range d.Answers {
 		var e strings.Builder
-		fmt.Fprintf(&e, "\n%s  %s (%s)  answer %s, %s\n", stamp(a.CreatedAt), first(oneLine(a.Author), "the calendar"), oneLine(a.Code), a.ID,
+		fmt.Fprintf(&e, "\n%s  %s (%s)  answer %s, %s\n", stamp(a.CreatedAt), first(oneLine(a.Author), "the calendar"), oneLine(meaning(a.Code)), a.ID,
 			strings.Join(append([]string{oneLine(a.State)}, a.Codes...), " "))
 		if a.Opens {
 			e.WriteString("  begins a conversation on Helsenorge\n")
@@ -62,6 +64,12 @@ func printDialogue(w io.Writer, d pg.Dialogue) error {
 		printFiles(&e, a.Attachments)
 		all = append(all, entry{a.CreatedAt, e.String()})
 	}
+	for _, c := range d.Changes {
+		var e strings.Builder
+		fmt.Fprintf(&e, "\n%s  %s %s\n", stamp(c.At), oneLine(c.Author), oneLine(handled(c.DialogueChange)))
+		paragraph(&e, "", c.Note)
+		all = append(all, entry{c.At, e.String()})
+	}
 	slices.SortStableFunc(all, func(a, b entry) int { return a.at.Compare(b.at) })
 	for _, e := range all {
 		b.WriteString(e.text)
@@ -75,6 +83,32 @@ func printDialogue(w io.Writer, d pg.Dialogue) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// meaning is a code of 7601 or 7602 with its name, as far as it is known.
+func meaning(code string) string {
+	return strings.TrimSpace(code + " " + first(codes.Name(codes.Requests, code), codes.Name(codes.Answers, code)))
+}
+
+// handled says what a colleague has done with a dialogue.
+func handled(c pg.DialogueChange) string {
+	switch c.Kind {
+	case pg.TakeDialogue:
+		return "has taken it"
+	case pg.AssignDialogue:
+		return "has given it " + either(c.StaffID == "", "back to everybody", "to "+c.StaffID)
+	case pg.ForwardDialogue:
+		return "has forwarded it to " + recipients(c.To)
+	case pg.CloseDialogue:
+		return "has closed it"
+	case pg.ConvertDialogue:
+		return "has made it an e-consultation"
+	case pg.ResendMessage:
+		return "has sent message " + c.OutboundID + " again"
+	case pg.SplitRequest:
+		return fmt.Sprintf("has listed %d prescriptions", len(c.Items))
+	}
+	return string(c.Kind)
 }
 
 // printFiles lists the files of a message.
@@ -134,11 +168,11 @@ func printExplanation(w io.Writer, e client.Explanation) error {
 
 // printLines writes one line per intended effect of what is named.
 func printLines(w io.Writer, of string, lines []client.ExplainedLine) error {
-	fmt.Fprintf(w, "%s, times in UTC\n", of)
+	fmt.Fprintf(w, "%s, times in Norway\n", of)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	day := ""
 	for _, l := range lines {
-		if d := l.IntendedAt.UTC().Format(time.DateOnly); d != day {
+		if d := oslo.In(l.IntendedAt).Format(dayLayout); d != day {
 			day = d
 			fmt.Fprintf(t, "%s\n", day)
 		}
@@ -156,10 +190,10 @@ func printLines(w io.Writer, of string, lines []client.ExplainedLine) error {
 
 // clock is the time of an instant, and its date where that is not the day above.
 func clock(at time.Time, day string) string {
-	if at = at.UTC(); at.Format(time.DateOnly) != day {
+	if at = oslo.In(at); at.Format(dayLayout) != day {
 		return stamp(at)
 	}
-	return at.Format("15:04:05Z")
+	return at.Format(secondLayout)
 }
 
 // placed is the result of an inbox line.

@@ -10,10 +10,11 @@ import (
 // UTC.
 
 const (
-	// dayLayout and clockLayout are how a date and a time are shown.
-	dayLayout   = "Mon 2006-01-02"
-	clockLayout = "15:04"
-	whenRule    = "a time in Norway such as '2026-05-04 09:20', or an instant such as 2026-05-04T07:20:00Z"
+	// dayLayout, clockLayout and secondLayout are how a date and a time are shown.
+	dayLayout    = "Mon 2006-01-02"
+	clockLayout  = "15:04"
+	secondLayout = "15:04:05"
+	whenRule     = "a time in Norway such as '2026-05-04 09:20', or an instant such as 2026-05-04T07:20:00Z"
 )
 
 // when is an instant on the wall clock in Norway, with its date; "" for none.
@@ -22,6 +23,14 @@ func when(t time.Time) string {
 		return ""
 	}
 	return oslo.In(t).Format(dayLayout + " " + clockLayout)
+}
+
+// stamp is when, to the second: of what has happened.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return oslo.In(t).Format(dayLayout + " " + secondLayout)
 }
 
 // whenUntil is a stretch of time in Norway; the date of its end is left out when it is

@@ -72,3 +72,79 @@ func TestExamplesAreUsedRightly(t *testing.T) {
 	walk(cli.Command(cli.Environment{Getenv: func(string) string { return "" }}, cli.Processes{}))
 	require.Greater(t, ran, 20)
 }
+
+// TestHelpNamesCommandsThatThereAre: a command that a text sends its reader to.
+func TestHelpNamesCommandsThatThereAre(t *testing.T) {
+	t.Parallel()
+	root := cli.Command(cli.Environment{Getenv: func(string) string { return "" }}, cli.Processes{})
+	named := regexp.MustCompile(`(?:^|[\s"` + "`" + `])helsebro ([a-z-]+)(?: ([a-z-]+))?`)
+	check := func(where, text string) {
+		for _, m := range named.FindAllStringSubmatch(text, -1) {
+			c, _, err := root.Find(m[1:2])
+			if err == nil && c.HasSubCommands() && c != root && m[2] != "" {
+				c, _, err = root.Find(m[1:])
+			}
+			require.NoError(t, err, "%s: %s", where, m[0])
+			require.NotEqual(t, root, c, "%s: there is no %s", where, m[0])
+		}
+	}
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		check(c.CommandPath(), c.Long+"\n"+c.Example)
+		for _, child := range c.Commands() {
+			walk(child)
+		}
+	}
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			walk(c)
+		}
+	}
+	for _, file := range []string{"../../README.md", "../client/case_words.go", "../client/reachability.go"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		check(file, string(text))
+	}
+}
+
+// TestFilesInHelpAreTaken: what help shows of a file is one that the command reads.
+func TestFilesInHelpAreTaken(t *testing.T) {
+	t.Parallel()
+	shown := map[string]string{}
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, child := range c.Commands() {
+			walk(child)
+		}
+		if f := c.Flags().Lookup("file"); f != nil && c.Flags().Lookup("api") != nil {
+			var file strings.Builder
+			for line := range strings.Lines(c.Long) {
+				if strings.HasPrefix(line, "  ") {
+					file.WriteString(line)
+				}
+			}
+			if file.Len() > 0 {
+				shown[strings.TrimPrefix(c.CommandPath(), "helsebro ")] = file.String() + "\n"
+			}
+		}
+	}
+	walk(cli.Command(cli.Environment{Getenv: func(string) string { return "" }}, cli.Processes{}))
+	require.Greater(t, len(shown), 4)
+	for command, file := range shown {
+		nobody := map[string]string{"HELSEBRO_API_URL": "http://127.0.0.1:1", "HELSEBRO_TOKEN": "secret", "HELSEBRO_CLINIC": clinicID}
+		args := strings.Fields(command)
+		if command == "contact put" {
+			args = append(args, patientID)
+		}
+		got := run(t, nobody, file, append(args, "-f", "-")...)
+		require.Equal(t, cli.ExitUnavailable, got.code, "%s: %s", command, got.err)
+		if command == "clinic put" {
+			ids := map[string]bool{}
+			for _, m := range regexp.MustCompile(`\{id: ([0-9a-f-]+)`).FindAllStringSubmatch(file, -1) {
+				require.False(t, ids[m[1]], "two of the staff are %s", m[1])
+				ids[m[1]] = true
+			}
+			require.Len(t, ids, 3)
+		}
+	}
+}

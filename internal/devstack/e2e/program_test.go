@@ -216,7 +216,7 @@ func (d *dev) paste() {
 			commands++
 		}
 	}
-	require.Equal(d, 16, commands)
+	require.Equal(d, 20, commands)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for give := time.Now().Add(patience); !strings.Contains(run("simulate", "appointments", "--citizen", "0"), simulator.Cancelled); <-tick.C {

@@ -52,19 +52,25 @@ func TestScenario(t *testing.T) {
 		"renewal answer 15 acknowledged, the dialogue is answered",
 		"8. Every effect was written down before it was attempted",
 		"12 Svar på spørsmål, fra behandler; Helsenorge has it",
-		"9. Appointments. Through the same API come the calendar of Frida Fastlege, 3 types of appointment,",
-		"10. Ingrid Prøvesen asks for free times on helsenorge.no:",
+		"9. The clinic writes first. The gates are open for Ingrid Prøvesen",
+		"Ingrid sees: Hei. Her er brevet vi snakket om., with brev.pdf; and replies: Takk, det har jeg ventet på.",
+		"10. The e-contact turns out to be about medical care: the practitioner makes it an e-consultation. Its whole thread is in the journal, 3 messages",
+		"The dialogue is an e-consultation and in the journal. The patient is told by message",
+		"11. Aisha Eksempelstad asks for two prescriptions, one by one.",
+		"1 Allergex tab 10 mg: renewed 2 Pustex inh 0,1 mg/dose: cannot be renewed. Du må ha time først.",
+		"12. Appointments. Through the same API come the calendar of Frida Fastlege, 3 types of appointment,",
+		"13. Ingrid Prøvesen asks for free times on helsenorge.no:",
 		"booked, told by a confirmation",
 		"Who tells the patient: Helsenorge; the patient is active on Helsenorge, which has the appointment and tells of it",
-		"11. Fatima Prøvesen is on the phone. Solveig Sekretær books an appointment on",
+		"14. Fatima Prøvesen is on the phone. Solveig Sekretær books an appointment on",
 		first.Made.ID + " is booked (booked, revision 1).",
-		"12. Further changes are waited for a minute",
+		"15. Further changes are waited for a minute",
 		"SMS to +4790000021: Du har time hos Demo senter",
 		"All that left the clinic: " + s.Sink.URL(),
 		first.Made.ID + " is moved (booked, revision 2).",
 		first.Made.ID + " is moved (booked, revision 3).",
 		"SMS to +4790000021: Timen din hos Demo senter er endret. Nå gjelder",
-		"14. Time is moved ahead for this one appointment until",
+		"17. Time is moved ahead for this one appointment until",
 		"SMS to +4790000021: Husk timen din hos Demo senter",
 		"confirmation 1 the clinic delivered e-mail failed, sms delivered",
 		"change 3 the clinic delivered e-mail failed, sms delivered",
@@ -91,13 +97,13 @@ func TestScenario(t *testing.T) {
 	require.True(t, second.Earlier)
 	require.Equal(t, first.Patients, second.Patients, "ids are stable")
 	require.Contains(t, oneLine(told.String()), "1. Demo legesenter and its patients are there from an earlier run.")
-	require.Contains(t, oneLine(told.String()), "and 3 of earlier runs")
+	require.Contains(t, oneLine(told.String()), "and 5 of earlier runs")
 
 	book, err := s.Simulator.Book(t.Context())
 	require.NoError(t, err)
-	require.Len(t, book.Sent, 8, "two dialogues of three and one booking, twice")
-	require.Len(t, book.Receipts, 8)
-	require.Len(t, book.Received, 9, "one for each, and the first appointment of who was not known to be inactive")
+	require.Len(t, book.Sent, 12, "three dialogues, a reply, a request and a booking, twice")
+	require.Len(t, book.Receipts, 12)
+	require.Len(t, book.Received, 15, "an answer to all but the reply, a letter and a notice of a fee, and the first appointment of who was not known to be inactive")
 	dialogues := map[string]bool{}
 	codes := map[simulator.Kind]string{simulator.EConsultation: "12", simulator.EContact: "19", simulator.Renewal: "15"}
 	for _, thread := range append(first.Threads, second.Threads...) {

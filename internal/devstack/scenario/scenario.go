@@ -37,6 +37,8 @@ type Result struct {
 	// Patients are the ids of the citizens at the clinic.
 	Patients []string
 	Threads  []*Thread
+	// Request is the renewal request that is answered prescription by prescription.
+	Request string
 	// Booked is the appointment that a citizen booked on Helsenorge, Made the one that
 	// the clinic made for who is not there.
 	Booked, Made *Visit
@@ -74,6 +76,9 @@ func Play(ctx context.Context, s *stack.Stack, out io.Writer) (Result, error) {
 		{"answering", p.answer},
 		{"following the answers", p.follow},
 		{"explaining", p.explain},
+		{"starting a dialogue", p.begin},
+		{"converting an e-contact", p.convert},
+		{"renewing prescriptions", p.renew},
 		{"opening the calendar", p.openCalendar},
 		{"booking on Helsenorge", p.bookOnline},
 		{"booking at the desk", p.bookAtDesk},

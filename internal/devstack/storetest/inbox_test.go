@@ -374,7 +374,7 @@ func TestAssignedAndForwarded(t *testing.T) {
 	}
 	_, err = w.does(demo.GP, pg.DialogueChange{DialogueID: id, Kind: pg.TakeDialogue})
 	require.NoError(t, err)
-	_, err = w.does(demo.GP, pg.DialogueChange{DialogueID: id, Kind: pg.ForwardDialogue, To: []routing.Recipient{nurses, ofNurse}})
+	_, err = w.does(demo.GP, pg.DialogueChange{DialogueID: id, Kind: pg.ForwardDialogue, To: []routing.Recipient{nurses, ofNurse}, Note: "Kan dere ringe?"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"nurse"}, w.readers(id))
 	require.Empty(t, w.item(nurse, id).OwnerID)
@@ -382,6 +382,14 @@ func TestAssignedAndForwarded(t *testing.T) {
 	d, err := w.s.ReadDialogue(t.Context(), nurse, demo.ClinicID, id)
 	require.NoError(t, err)
 	require.Equal(t, []string{nurses.String(), ofNurse.String()}, d.Inboxes)
+	done := d.Changes[len(d.Changes)-1] // what was refused is not among them
+	require.Equal(t, pg.ForwardDialogue, done.Kind)
+	require.Equal(t, "Kan dere ringe?", done.Note, "a word to colleagues is theirs to read")
+	require.Equal(t, []routing.Recipient{nurses, ofNurse}, done.To)
+	require.Equal(t, "Frida Fastlege", done.Author)
+	require.False(t, slices.ContainsFunc(d.Changes, func(c pg.DialogueHandled) bool {
+		return slices.Contains(c.To, routing.Recipient{Kind: "planet", ID: "mars"})
+	}))
 	// What the citizen writes later lies there, too; and back again.
 	w.at = w.at.Add(time.Minute)
 	w.arrive(follow(first))
@@ -425,6 +433,9 @@ func TestWhatMayBeClosedWithoutAnAnswer(t *testing.T) { // F13
 	renewal, _ := w.arrive(arrival(contract.ProcessPrescription, "DIALOG_INNBYGGER_RESEPTFORNYELSE", "RF"))
 	_, err = w.does(demo.GP, pg.DialogueChange{DialogueID: renewal.DialogueID, Kind: pg.CloseDialogue})
 	conflict(t, err, "awaiting-clinic")
+	w.answers(demo.GP, renewal.DialogueID, "15")
+	_, err = w.does(demo.GP, pg.DialogueChange{DialogueID: renewal.DialogueID, Kind: pg.CloseDialogue})
+	conflict(t, err, "answered")
 }
 
 func TestAnswersAreClocked(t *testing.T) { // F13, D8

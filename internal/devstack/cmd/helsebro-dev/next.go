@@ -35,6 +35,10 @@ Messages:
   go run ./starter explain {{.Dialogue}}
   go run ./starter simulate send --kind {{.Kind}} --to {{.Party}}
   go run ./starter simulate received
+  go run ./starter prescription show {{.Request}}
+  go run ./starter simulate threads --citizen 0
+  go run ./starter clinic status
+  go run ./starter patient reachability {{.Patient}} --kind {{.Kind}}
 
 Appointments. What is booked, moved or hidden within a minute is told once, on {{.Sink}}:
 
@@ -75,7 +79,7 @@ func (p *program) tellHowToGoOn(s *stack.Stack, played scenario.Result) error {
 		"UI":  s.Temporal.UIURL() + "/namespaces/" + s.Temporal.Namespace() + "/workflows",
 		"API": s.APIURL(), "Simulator": s.SimulatorURL(), "Sink": s.Sink.URL(),
 		"Clinic": demo.ClinicID, "Token": token, "Key": filepath.Join(s.Dir, "issuer-key.json"), "Desk": demo.Desk,
-		"Dialogue": dialogue, "Code": contract.AnswerFromPractitioner, "Kind": simulator.EContact, "Party": demo.GPHerID,
+		"Dialogue": dialogue, "Code": contract.AnswerFromPractitioner, "Kind": simulator.EContact, "Request": played.Request, "Party": demo.GPHerID,
 		"Calendar": demo.CalendarID, "Patient": played.PatientID, "Slot": played.Free[0].ID, "Other": played.Free[1].ID,
 		"New": uuid.NewString(), "Made": played.Made.ID, "UID": played.Booked.UID,
 	})
