@@ -524,6 +524,24 @@ func TestFilesOfEDialogues(t *testing.T) {
 	require.True(t, apperr.Is(err, apperr.Conflict), "a file goes with one message: %v", err)
 }
 
+// TestWhatIsNotHandedOverIsLeft: whoever stored it may have died.
+func TestWhatIsNotHandedOverIsLeft(t *testing.T) {
+	k := newTalk(t)
+	_, err := k.s.StoreArrival(t.Context(), general()) // Helsenorge's broker delivers it again
+	require.NoError(t, err)
+	m := k.writes(pg.WrittenInPortal{Source: "portal", Subject: "Attest", Text: "Hei"})
+	left := func(after time.Duration) []pg.Arrived {
+		all, err := k.s.At(func() time.Time { return now.Add(after) }).PortalMessagesLeft(t.Context(), time.Minute)
+		require.NoError(t, err)
+		return all
+	}
+	require.Empty(t, left(time.Minute), "it may be on its way")
+	m.NewDialogue, m.Again = false, true
+	require.Equal(t, []pg.Arrived{m}, left(time.Minute+time.Second))
+	require.NoError(t, k.s.HandedOver(t.Context(), m.ID))
+	require.Empty(t, left(time.Hour))
+}
+
 // TestEDialoguesInPages: each once, the newest first.
 func TestEDialoguesInPages(t *testing.T) {
 	k := newTalk(t)
