@@ -3,7 +3,6 @@ package storetest_test
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -298,7 +297,7 @@ func TestConversionJournalsTheThreadOnce(t *testing.T) { // S54, F14
 	notice := k.sends(out.OutboundID)
 	require.True(t, notice.Opens)
 	require.Equal(t, []any{contract.OpenDialogue, eConsultationCode, demo.GPHerID, helsenorge}, []any{notice.Code, notice.ProcessCode, notice.FromHerID, notice.ToHerID})
-	require.Equal(t, conversion.Tells("nb"), conversion.Notice{Subject: notice.Subject, Text: notice.Text})
+	require.Equal(t, []string{conversion.Tells("nb").Subject, conversion.Tells("nb").Text}, []string{notice.Subject, notice.Text})
 	require.Equal(t, "1", k.sql("SELECT count(*) FROM outbound_message WHERE code = 'DI'"))
 	d := k.read(first.DialogueID)
 	require.Nil(t, d.BillableAt, "no fee before the patient knows")
@@ -750,7 +749,7 @@ func TestACommandIsOneCommand(t *testing.T) {
 		_, err := k.s.DraftDialogueChange(t.Context(), demo.Desk, demo.ClinicID, bad)
 		require.True(t, apperr.Is(err, apperr.Invalid), "%s: %v", bad.Kind, err)
 	}
-	require.False(t, strings.Contains(k.sql("SELECT string_agg(content::text, '') FROM dialogue_command"), "convert"))
+	require.NotContains(t, k.sql("SELECT string_agg(content::text, '') FROM dialogue_command"), "convert")
 }
 
 // TestAStrangersEContactIsConverted: of a citizen whom the record system has not written

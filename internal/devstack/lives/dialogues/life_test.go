@@ -365,6 +365,7 @@ func (l *dialogueLife) answer(d pg.Dialogue, who identity.Principal) {
 		if len(in.Items) == 0 {
 			in.Code = contract.AnswerCannotRenew
 		}
+	default: // no other kind is among the lives
 	}
 	l.say(fmt.Sprintf("answer %s %s close %t followUp %t to %s as %s in", in.Code, d.Process, in.Close, in.FollowUp, in.InReplyTo, who.Subject)+" "+d.ID,
 		who, "/dialogues/"+d.ID+"/answers", word, in)
