@@ -31,6 +31,8 @@ type dialogueRow struct {
 	turnedFrom   string
 	replyAllowed bool
 	escalated    contract.EscalationStep
+	// latestAt is the receipt of its newest message.
+	latestAt time.Time
 	// Instants in UTC; zero where it has not happened.
 	closedAt, convertedAt, billableAt, owedSince, answerDue time.Time
 }
@@ -40,9 +42,9 @@ func (s *Store) lockDialogue(ctx context.Context, tx pgx.Tx, clinicID, id string
 	d := dialogueRow{id: id, clinicID: clinicID}
 	var closed, converted, billable, owed, due *time.Time
 	err := tx.QueryRow(ctx, `SELECT coalesce(patient_id::text, ''), process, key_id, coalesce(latest_message_id::text, ''), origin, coalesce(owner_id::text, ''),
-			coalesce(turned_from::text, ''), reply_allowed, escalated, closed_at, converted_at, billable_at, owed_since, answer_due
+			coalesce(turned_from::text, ''), reply_allowed, escalated, latest_at, closed_at, converted_at, billable_at, owed_since, answer_due
 		FROM dialogue WHERE id = $1 AND clinic_id = $2 FOR NO KEY UPDATE`, id, clinicID).
-		Scan(&d.patientID, &d.process, &d.keyID, &d.latestMessageID, &d.origin, &d.ownerID, &d.turnedFrom, &d.replyAllowed, &d.escalated,
+		Scan(&d.patientID, &d.process, &d.keyID, &d.latestMessageID, &d.origin, &d.ownerID, &d.turnedFrom, &d.replyAllowed, &d.escalated, &d.latestAt,
 			&closed, &converted, &billable, &owed, &due)
 	if err != nil {
 		return d, notFound(err, "the clinic has no such dialogue")

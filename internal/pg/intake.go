@@ -311,15 +311,17 @@ func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, 
 		return err
 	}
 	// Locked: a conversion that is under way counts.
-	err := tx.QueryRow(ctx, `SELECT d.id, d.process FROM dialogue d
+	var latest time.Time
+	err := tx.QueryRow(ctx, `SELECT d.id, d.process, d.latest_at FROM dialogue d
 		WHERE d.clinic_id = $1 AND d.patient_id = $4 AND (d.process = $5 OR d.converted_at IS NOT NULL AND $5 = 'e-contact') AND d.id IN (
 			SELECT dialogue_id FROM conversation WHERE clinic_id = $1 AND msg_id = $2
 			UNION SELECT dialogue_id FROM inbound_message WHERE clinic_id = $1 AND msg_id = $3
 			UNION SELECT dialogue_id FROM outbound_message WHERE clinic_id = $1 AND msg_id = $3)
 		ORDER BY EXISTS (SELECT FROM conversation c WHERE c.clinic_id = $1 AND c.msg_id = $2 AND c.dialogue_id = d.id) DESC, d.created_at
 		LIMIT 1 FOR NO KEY UPDATE OF d`,
-		out.ClinicID, a.conversation(), nullable(a.RefToParent), patientID, a.Process).Scan(&out.DialogueID, &out.Process)
+		out.ClinicID, a.conversation(), nullable(a.RefToParent), patientID, a.Process).Scan(&out.DialogueID, &out.Process, &latest)
 	if err == nil {
+		out.follow(latest)
 		if err := s.joinDialogue(ctx, tx, a, out); err != nil {
 			return err
 		}
@@ -329,6 +331,14 @@ func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, 
 		return err
 	}
 	return s.openDialogue(ctx, tx, a, out, key, patientID)
+}
+
+// follow dates what joins a dialogue after what is in it, though the clock of another
+// machine, or a wait for the dialogue, says otherwise: whether it is answered is told by it.
+func (m *Arrived) follow(latest time.Time) {
+	if m.ReceivedAt.Before(latest) {
+		m.ReceivedAt = latest.UTC().Add(time.Microsecond)
+	}
 }
 
 // asks tells whether the message asks for something.

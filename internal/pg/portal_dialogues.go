@@ -313,6 +313,26 @@ func (s *Store) StorePortalMessage(ctx context.Context, by identity.Principal, c
 	return out, err
 }
 
+// PortalMessagesLeft lists messages of portal and app that were stored longer ago and
+// never handed over, since whoever stored them died: no broker delivers them again. The
+// oldest first, at most 100.
+func (s *Store) PortalMessagesLeft(ctx context.Context, longer time.Duration) ([]Arrived, error) {
+	rows, err := s.pool.Query(ctx, `SELECT m.id, m.clinic_id, d.id, d.process, m.function, m.msg_id, m.received_at
+		FROM inbound_message m JOIN dialogue d ON d.id = m.dialogue_id
+		WHERE m.handed_over_at IS NULL AND m.received_at < $1 AND m.from_her_id = 0 AND m.verdict = $2 ORDER BY m.received_at, m.id LIMIT 100`,
+		s.now().Add(-longer), Taken)
+	if err != nil {
+		return nil, failure(err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Arrived, error) {
+		m := Arrived{Verdict: Taken, Again: true}
+		err := row.Scan(&m.ID, &m.ClinicID, &m.DialogueID, &m.Process, &m.Function, &m.MsgID, &m.ReceivedAt)
+		m.ReceivedAt = m.ReceivedAt.UTC()
+		return m, err
+	})
+	return all, failure(err)
+}
+
 // writtenBefore finds a message of the portal that was stored before.
 func (s *Store) writtenBefore(ctx context.Context, tx pgx.Tx, id string, sum []byte, out *Arrived) (bool, error) {
 	var first []byte
@@ -363,6 +383,7 @@ func (s *Store) joinEDialogue(ctx context.Context, tx pgx.Tx, c card, w WrittenI
 		return apperr.New(apperr.NotFound, "the patient has no such dialogue in the portal")
 	}
 	out.DialogueID = d.id
+	out.follow(d.latestAt)
 	return nil
 }
 

@@ -27,6 +27,8 @@ type Store interface {
 	StoreArrival(context.Context, pg.Arrival) (pg.Arrived, error)
 	QuarantineArrival(ctx context.Context, a pg.Arrival, reason string) error
 	HandedOver(ctx context.Context, messageID string) error
+	// PortalMessagesLeft are those that nobody else will hand over.
+	PortalMessagesLeft(ctx context.Context, longer time.Duration) ([]pg.Arrived, error)
 	// Integrations are those whose activations must hear of a change in the registry.
 	Integrations(context.Context) ([]pg.LookedAt, error)
 	// Offers and OfferedPractitioners answer a citizen who waits, and audit it.
@@ -62,8 +64,8 @@ const (
 )
 
 // Run listens until ctx ends. A party that is added later is picked up within
-// half a minute, and an activation hears of a change in the registry as soon; a database
-// that is down is waited for.
+// half a minute, an activation hears of a change in the registry as soon, and what the
+// portal has left behind is taken over; a database that is down is waited for.
 func (l *Listener) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	known := map[string]bool{}
@@ -78,6 +80,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		heard := map[string]told{}
 		for {
 			l.watchRegistry(ctx, heard)
+			l.takeOver(ctx)
 			ids, err := l.store.Parties(ctx)
 			for _, id := range ids {
 				p, err := l.registry.Party(ctx, id)

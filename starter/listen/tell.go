@@ -63,7 +63,7 @@ func (l *Listener) start(ctx context.Context, m pg.Arrived) error {
 			contract.AttrProcess.ValueSet(string(m.Process)),
 			contract.AttrState.ValueSet(string(contract.StatusReceived)),
 		),
-		StaticSummary: string(m.Process) + " from Helsenorge",
+		StaticSummary: string(m.Process) + " from " + origin(m.Process),
 	}
 	signal := contract.MessageReceived{MessageID: m.ID, MsgID: m.MsgID, Function: m.Function, ReceivedAt: m.ReceivedAt}
 	options.ID = workflowID(m.Process, m.DialogueID)
@@ -80,6 +80,14 @@ func (l *Listener) start(ctx context.Context, m pg.Arrived) error {
 	}
 	_, err := l.temporal.SignalWithStartWorkflow(ctx, options.ID, contract.SignalMessageReceived, signal, options, workflow, input)
 	return unavailable(err)
+}
+
+// origin is where a message was written: an e-dialogue never meets Helsenorge.
+func origin(p contract.Process) string {
+	if p == contract.ProcessEDialogue {
+		return "the portal"
+	}
+	return "Helsenorge"
 }
 
 // workflowID is the id of the lifecycle that has a thread of messages.

@@ -38,6 +38,9 @@ type fakeStore struct {
 	asked    []pg.OfferQuery
 	arrivals []pg.Arrival
 
+	left       []pg.Arrived
+	handedOver []string
+
 	integrations    []pg.LookedAt
 	integrationsErr error
 }
@@ -56,7 +59,17 @@ func (s *fakeStore) StoreArrival(_ context.Context, a pg.Arrival) (pg.Arrived, e
 }
 
 func (s *fakeStore) QuarantineArrival(context.Context, pg.Arrival, string) error { return nil }
-func (s *fakeStore) HandedOver(context.Context, string) error                    { return nil }
+
+func (s *fakeStore) HandedOver(_ context.Context, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handedOver = append(s.handedOver, id)
+	return nil
+}
+
+func (s *fakeStore) PortalMessagesLeft(context.Context, time.Duration) ([]pg.Arrived, error) {
+	return s.left, nil
+}
 
 func (s *fakeStore) Offers(ctx context.Context, q pg.OfferQuery) (pg.Offers, error) {
 	s.mu.Lock()

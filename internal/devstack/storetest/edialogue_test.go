@@ -358,7 +358,7 @@ func TestPatientsBeginAndRepresentativesWrite(t *testing.T) { // S19, S81, D14
 	require.Equal(t, "FO", d.Messages[0].Relation)
 	thread, err := k.s.PortalDialogue(ctx, portal, demo.ClinicID, id, parent, m.DialogueID)
 	require.NoError(t, err)
-	require.Equal(t, []pg.PortalMessage{{ID: m.ID, From: "patient", At: now, Author: mother.Name(), Relation: "FO", Subject: "Attest", Text: "Kan vi få en attest?", Attachments: []pg.File{}}}, thread.Messages)
+	require.Equal(t, []pg.PortalMessage{{ID: m.ID, From: "patient", At: now, Author: mother.Name(), Relation: "FO", Subject: "Attest", Text: "Kan vi få en attest?"}}, thread.Messages)
 
 	forbidden(write(parent, birthday), "sixteen-or-older")
 	require.NoError(t, write(id, birthday))
@@ -522,6 +522,24 @@ func TestFilesOfEDialogues(t *testing.T) {
 		ID: uuid.NewString(), PatientID: k.patientID, ViewerID: k.patientID, DialogueID: id, Source: "portal", Text: "Igjen", Attachments: []string{own},
 	})
 	require.True(t, apperr.Is(err, apperr.Conflict), "a file goes with one message: %v", err)
+}
+
+// TestWhatIsNotHandedOverIsLeft: whoever stored it may have died.
+func TestWhatIsNotHandedOverIsLeft(t *testing.T) {
+	k := newTalk(t)
+	_, err := k.s.StoreArrival(t.Context(), general()) // Helsenorge's broker delivers it again
+	require.NoError(t, err)
+	m := k.writes(pg.WrittenInPortal{Source: "portal", Subject: "Attest", Text: "Hei"})
+	left := func(after time.Duration) []pg.Arrived {
+		all, err := k.s.At(func() time.Time { return now.Add(after) }).PortalMessagesLeft(t.Context(), time.Minute)
+		require.NoError(t, err)
+		return all
+	}
+	require.Empty(t, left(time.Minute), "it may be on its way")
+	m.NewDialogue, m.Again = false, true
+	require.Equal(t, []pg.Arrived{m}, left(time.Minute+time.Second))
+	require.NoError(t, k.s.HandedOver(t.Context(), m.ID))
+	require.Empty(t, left(time.Hour))
 }
 
 // TestEDialoguesInPages: each once, the newest first.

@@ -655,6 +655,24 @@ func TestThreads(t *testing.T) {
 	require.NotEqual(t, second.DialogueID, k.writes(strange).DialogueID)
 }
 
+// TestWhatComesLaterIsLater: neither the clock of another machine nor a wait for the
+// dialogue makes a new message one that is answered already.
+func TestWhatComesLaterIsLater(t *testing.T) { // F13
+	k := newThread(t)
+	m := k.writes(general())
+	k.answers(m.DialogueID, contract.AnswerToEnquiry)
+	k.at = k.at.Add(-time.Hour)
+	later := k.writes(reply(contract.ProcessEContact, eContactCode, m.MsgID, m.MsgID))
+	require.True(t, later.ReceivedAt.After(m.ReceivedAt))
+	loaded, err := k.s.LoadDialogue(t.Context(), demo.ClinicID, m.DialogueID)
+	require.NoError(t, err)
+	require.Equal(t, []any{later.ID, true}, []any{loaded.LatestMessageID, loaded.AnswerOwed})
+	require.NotNil(t, loaded.Clock)
+	d := k.read(m.DialogueID)
+	require.Equal(t, []any{later.ID, contract.StatusAwaitingClinic}, []any{d.LatestMessageID, d.Status})
+	require.NotNil(t, d.OwedSince)
+}
+
 func TestARunLoadsHowTheDialogueStands(t *testing.T) {
 	k := newThread(t)
 	m := k.writes(general())

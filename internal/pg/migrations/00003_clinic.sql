@@ -46,6 +46,7 @@ ALTER TABLE conversation ADD COLUMN process text NOT NULL DEFAULT '', ADD COLUMN
 UPDATE conversation c SET process = d.process, opened_at = d.created_at FROM dialogue d WHERE d.id = c.dialogue_id;
 
 ALTER TABLE inbound_message ADD COLUMN written_at timestamptz;  -- GenDate, never after receipt: the order in a journal
+CREATE INDEX inbound_left ON inbound_message (received_at) WHERE handed_over_at IS NULL;
 
 -- A message of a colleague lies in inboxes, too.
 ALTER TABLE inbox_item
