@@ -73,7 +73,7 @@ check: versions $(LINT) $(WORKFLOWCHECK) ## Format, vet, lint, determinism, depe
 requirements: versions ## One line per requirement of the customer's page: pass, fail or heading, and the test that holds it
 	@.tools/install-packages libxml2-utils postgresql
 	@.tools/build-devstack -o '$(BIN)/helsebro-requirements' ./cmd/helsebro-requirements
-	@cd $(DEVSTACK) && { go test -json -count=1 -timeout 20m -run '^TestRequirements$$' ./e2e || true; } | '$(BIN)/helsebro-requirements' S69-S94
+	@cd $(DEVSTACK) && { go test -json -count=1 -timeout 20m -run '^TestRequirements$$' ./e2e || true; } | '$(BIN)/helsebro-requirements' S1-S94
 
 .PHONY: bench
 bench: versions ## Measure messages, appointments and reminders against bare Temporal on this machine

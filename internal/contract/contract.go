@@ -250,9 +250,13 @@ type DialogueState struct {
 	Opened bool `json:"opened,omitempty"`
 	// Escalated is the last step of the answer clock that was done, until an answer.
 	Escalated EscalationStep `json:"escalated,omitempty"`
-	// Troubled is the delivery that failed last, until the next accepted answer or
+	// Troubled is the last delivery when it failed, until the next accepted answer or
 	// its own late receipt.
 	Troubled string `json:"troubled,omitempty"`
+	// LastOutboundID is the clinic's message that was taken on last: what became of an
+	// earlier one is a case, and no longer what the dialogue waits for. Empty in a run that
+	// has taken none on.
+	LastOutboundID string `json:"lastOutboundId,omitempty"`
 	// Open are the deliveries without a terminal outcome, oldest first.
 	Open []Delivery `json:"open,omitempty"`
 	// Accepted are the answer ids taken in, oldest first, at most MaxSeenIDs: an

@@ -27,7 +27,7 @@ func samples() map[string]any {
 	clock := AnswerClock{MessageID: id(2), Steps: []Escalation{{Step: StepWarn, At: at}}}
 	dialogue := DialogueState{
 		Status: StatusAwaitingReceipt, Seen: []string{id(3)}, LatestMessageID: id(2), LatestAt: at, Messages: 1, Answers: 1, Cases: 1,
-		AnswerOwed: true, Ended: true, Troubled: id(4), Open: open, Accepted: []string{id(4)},
+		AnswerOwed: true, Ended: true, Troubled: id(4), LastOutboundID: id(4), Open: open, Accepted: []string{id(4)},
 		Process: ProcessEConsultation, Clock: &clock, Opened: true, Escalated: StepWarn,
 	}
 	prescription := PrescriptionState{
@@ -156,7 +156,7 @@ func TestPayloadsStaySmall(t *testing.T) {
 	uuid := "019ab000-0000-7000-8000-000000000000"
 	now := time.Now().UTC()
 	s := DialogueState{
-		Status: StatusAwaitingReceipt, LatestMessageID: uuid, LatestAt: now, Process: ProcessEConsultation, Escalated: StepAdministrator, Troubled: uuid,
+		Status: StatusAwaitingReceipt, LatestMessageID: uuid, LatestAt: now, Process: ProcessEConsultation, Escalated: StepAdministrator, Troubled: uuid, LastOutboundID: uuid,
 		Clock: &AnswerClock{MessageID: uuid, Steps: []Escalation{{StepWarn, now}, {StepDeputy, now}, {StepAdministrator, now}, {StepOverdue, now}}},
 	}
 	for range MaxSeenIDs {

@@ -58,6 +58,21 @@ func (s *Store) answerGiven(ctx context.Context, tx pgx.Tx, dialogueID string) e
 	return err
 }
 
+// answerEnded stops the answer clock for an answer that will not leave: its lifecycle
+// stopped it when it accepted it, and the operator case takes its place.
+func (s *Store) answerEnded(ctx context.Context, tx pgx.Tx, outboundID string) error {
+	var dialogueID string
+	err := tx.QueryRow(ctx, `SELECT d.id FROM outbound_message o JOIN dialogue d ON d.id = o.dialogue_id AND d.latest_message_id = o.in_reply_to
+		WHERE o.id = $1 AND o.kind = 'answer'`, outboundID).Scan(&dialogueID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.answerGiven(ctx, tx, dialogueID)
+}
+
 // answerClock is the answer clock of a dialogue as its process has it, with the steps
 // that are still to be done, and the limit written anew: a conversion brings other limits,
 // counted from the same message. Nil where nothing is owed or there is no limit.

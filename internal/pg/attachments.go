@@ -216,15 +216,44 @@ func messageFiles(ctx context.Context, tx pgx.Tx, key sealingKey, messageID stri
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (File, error) {
-		var f File
-		var sealed, sum []byte
-		if err := row.Scan(&f.ID, &f.MIME, &f.Size, &sealed, &sum); err != nil {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (f File, err error) {
+		err = f.scan(row, key)
+		return f, err
+	})
+}
+
+// dialogueFiles lists the files of all messages of a dialogue, by message, each in its
+// order.
+func dialogueFiles(ctx context.Context, tx pgx.Tx, key sealingKey, dialogueID string) (map[string][]File, error) {
+	rows, err := tx.Query(ctx, `SELECT a.id, a.mime, a.size, a.description, a.sha256, m.id::text, a.position
+			FROM inbound_message m JOIN attachment a ON a.message_id = m.id WHERE m.dialogue_id = $1
+		UNION ALL SELECT a.id, a.mime, a.size, a.description, a.sha256, o.id::text, a.position
+			FROM outbound_message o JOIN attachment a ON a.outbound_id = o.id WHERE o.dialogue_id = $1
+		ORDER BY position`, dialogueID)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]File{}
+	_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f File, err error) {
+		var messageID string
+		var position int
+		if err := f.scan(row, key, &messageID, &position); err != nil {
 			return f, err
 		}
-		f.SHA256 = hex.EncodeToString(sum)
-		return f, key.open("attachment.description", f.ID, sealed, &f.Description)
+		all[messageID] = append(all[messageID], f)
+		return f, nil
 	})
+	return all, err
+}
+
+// scan reads a file's row: the columns of messageFiles, and more after them.
+func (f *File) scan(row pgx.CollectableRow, key sealingKey, more ...any) error {
+	var sealed, sum []byte
+	if err := row.Scan(append([]any{&f.ID, &f.MIME, &f.Size, &sealed, &sum}, more...)...); err != nil {
+		return err
+	}
+	f.SHA256 = hex.EncodeToString(sum)
+	return key.open("attachment.description", f.ID, sealed, &f.Description)
 }
 
 // jobFiles reads the files of a message that is to be built, whole: the message is.

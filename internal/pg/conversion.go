@@ -23,7 +23,7 @@ func (s *Store) applyConvert(ctx context.Context, tx pgx.Tx, c storedChange, out
 	case d.process != contract.ProcessEContact:
 		return apperr.InState(string(d.process), "only an e-contact can be converted to an e-consultation")
 	}
-	r, err := s.reachability(ctx, tx, c.ClinicID, d.patientID, contract.ProcessEConsultation)
+	r, err := s.reachableIn(ctx, tx, d, contract.ProcessEConsultation)
 	if err != nil {
 		return err
 	}
@@ -121,8 +121,13 @@ func (s *Store) applyResend(ctx context.Context, tx pgx.Tx, c storedChange, out 
 	case outcome != contract.OutcomeOverdue && outcome != contract.OutcomeErrorQueue || !wired:
 		return apperr.InState(string(outcome), "only a message whose receipt is overdue, or that was reported on the error queue, is sent again: write a new one")
 	}
+	if c.dialogue.process == contract.ProcessPrescription {
+		if err := s.onlyAnswer(ctx, tx, c.dialogue.id, c.OutboundID); err != nil {
+			return err
+		}
+	}
 	// Nobody whom it cannot reach is written to again (HITS 1217 §2.13.2).
-	r, err := s.reachability(ctx, tx, c.ClinicID, c.dialogue.patientID, c.dialogue.process)
+	r, err := s.reachableIn(ctx, tx, c.dialogue, c.dialogue.process)
 	if err != nil {
 		return err
 	}

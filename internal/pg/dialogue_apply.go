@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -140,7 +141,7 @@ func (c DialogueChange) check() error {
 	case AssignDialogue:
 		f.refuse(c.StaffID != "" && uuid.Validate(c.StaffID) != nil, "staffId", "a staff member's id, or empty for everybody")
 	case ForwardDialogue:
-		f.refuse(len(c.To) == 0, "to", "at least one recipient")
+		f.refuse(len(c.To) == 0 || len(c.To) > maxParticipants, "to", fmt.Sprintf("1 to %d recipients", maxParticipants))
 	case ResendMessage:
 		f.refuse(uuid.Validate(c.OutboundID) != nil, "outboundId", "the id of a message of the clinic's in the dialogue")
 	case SplitRequest:

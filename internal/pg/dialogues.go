@@ -122,6 +122,9 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if err := s.readAnswers(ctx, tx, key, &d); err != nil {
 			return err
 		}
+		if err := s.readFiles(ctx, tx, key, &d); err != nil {
+			return err
+		}
 		if d.Prescriptions, err = prescriptionItems(ctx, tx, key, id); err != nil {
 			return err
 		}
@@ -155,20 +158,28 @@ func (s *Store) readMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d *
 	if err != nil {
 		return err
 	}
-	if d.Messages, err = pgx.AppendRows(d.Messages, rows, func(row pgx.CollectableRow) (Message, error) {
+	d.Messages, err = pgx.AppendRows(d.Messages, rows, func(row pgx.CollectableRow) (Message, error) {
 		var m Message
 		var sealed []byte
 		if err := row.Scan(&m.ID, &m.Function, &m.ReceivedAt, &sealed); err != nil {
 			return m, err
 		}
 		return m, key.open("inbound_message.content", m.ID, sealed, &m.Content)
-	}); err != nil {
+	})
+	return err
+}
+
+// readFiles lists the files of the messages, both ways.
+func (s *Store) readFiles(ctx context.Context, tx pgx.Tx, key sealingKey, d *Dialogue) error {
+	files, err := dialogueFiles(ctx, tx, key, d.ID)
+	if err != nil {
 		return err
 	}
 	for i := range d.Messages {
-		if d.Messages[i].Attachments, err = messageFiles(ctx, tx, key, d.Messages[i].ID); err != nil {
-			return err
-		}
+		d.Messages[i].Attachments = files[d.Messages[i].ID]
+	}
+	for i := range d.Answers {
+		d.Answers[i].Attachments = files[d.Answers[i].ID]
 	}
 	return nil
 }
@@ -202,12 +213,6 @@ func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *D
 		a.Subject, a.Text = c.Subject, c.Text
 		return a, err
 	})
-	for i := range d.Answers {
-		if err != nil {
-			return err
-		}
-		d.Answers[i].Attachments, err = messageFiles(ctx, tx, key, d.Answers[i].ID)
-	}
 	return err
 }
 

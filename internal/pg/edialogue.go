@@ -15,7 +15,8 @@ import (
 	"github.com/helsebro/helsebro/internal/identity"
 )
 
-// maxParticipants bounds whom a dialogue between colleagues is started with.
+// maxParticipants bounds whom a dialogue between colleagues is started with, and any is
+// forwarded to.
 const maxParticipants = 50
 
 // reachesColleagues refuses an e-dialogue that is with nobody, with a patient and

@@ -13,6 +13,7 @@ import (
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
 	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/vault"
 )
 
 // Reachability tells whether a dialogue may be sent to a patient (S25-S29), and what
@@ -50,6 +51,22 @@ var onWire = map[contract.Process]string{
 // is empty for an e-dialogue between colleagues, which has no gate (A7). A patient who
 // is erased is apperr.Erased, one of another clinic apperr.NotFound.
 func (s *Store) reachability(ctx context.Context, tx pgx.Tx, clinicID, patientID string, p contract.Process) (Reachability, error) {
+	return s.gates(ctx, tx, clinicID, patientID, p, 0)
+}
+
+// reachableIn is reachability in a dialogue that exists: the party that the citizen wrote
+// to in it may write to him, whoever his practitioner is now.
+func (s *Store) reachableIn(ctx context.Context, tx pgx.Tx, d dialogueRow, p contract.Process) (Reachability, error) {
+	ours, _, err := writtenTo(ctx, tx, d.id)
+	if err != nil {
+		return Reachability{}, err
+	}
+	return s.gates(ctx, tx, d.clinicID, d.patientID, p, ours)
+}
+
+// gates looks at every gate. ours is a party that may write to the patient beside those
+// that offer the process to him, 0 for none.
+func (s *Store) gates(ctx context.Context, tx pgx.Tx, clinicID, patientID string, p contract.Process, ours int) (Reachability, error) {
 	r := Reachability{Reasons: []reachability.Gate{}}
 	process, wire := onWire[p]
 	inHouse := p == contract.ProcessEDialogue
@@ -81,6 +98,11 @@ func (s *Store) reachability(ctx context.Context, tx pgx.Tx, clinicID, patientID
 	if wire {
 		if _, f.Offered, err = s.offeringParty(ctx, tx, clinicID, patientID, process); err != nil {
 			return r, err
+		}
+		if !f.Offered {
+			if f.Offered, err = offers(ctx, tx, clinicID, ours, process); err != nil {
+				return r, err
+			}
 		}
 	}
 	r.Consents, r.Self, r.Other = f.Consents, is(self), is(other)
@@ -117,12 +139,31 @@ func (s *Store) numberGate(number string) reachability.Gate {
 // there is none.
 func (s *Store) offeringParty(ctx context.Context, q rower, clinicID, patientID, process string) (herID int, ok bool, err error) {
 	err = q.QueryRow(ctx, `SELECT o.her_id FROM offering o JOIN patient p ON p.id = $2 AND p.clinic_id = o.clinic_id
-		WHERE o.clinic_id = $1 AND o.process = $3 AND (o.staff_id IS NULL OR o.staff_id = p.practitioner_id)
+		WHERE o.clinic_id = $1 AND o.process = $3 AND (o.staff_id IS NULL OR o.staff_id = coalesce(p.practitioner_id,
+			(SELECT y.staff_id FROM dialogue d JOIN inbound_message m ON m.dialogue_id = d.id JOIN party y ON y.her_id = m.to_her_id AND y.clinic_id = p.clinic_id
+				WHERE d.patient_id = p.id AND m.verdict = 'taken' ORDER BY m.received_at DESC, m.id DESC LIMIT 1)))
 		ORDER BY o.staff_id IS NULL, o.her_id LIMIT 1`, clinicID, patientID, process).Scan(&herID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, nil
 	}
 	return herID, err == nil, err
+}
+
+// offers tells whether the party of the clinic offers the process (8279) now.
+func offers(ctx context.Context, q rower, clinicID string, herID int, process string) (ok bool, err error) {
+	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM offering WHERE clinic_id = $1 AND her_id = $2 AND process = $3)", clinicID, herID, process).Scan(&ok)
+	return ok, err
+}
+
+// writtenTo is our party that the citizen last wrote to in the dialogue, and his
+// counterpart; 0 where he has not written by Helsenorge.
+func writtenTo(ctx context.Context, q rower, dialogueID string) (ours, theirs int, err error) {
+	err = q.QueryRow(ctx, `SELECT m.to_her_id, m.from_her_id FROM inbound_message m
+		WHERE m.dialogue_id = $1 AND m.verdict = 'taken' AND m.from_her_id > 0 ORDER BY m.received_at DESC, m.id DESC LIMIT 1`, dialogueID).Scan(&ours, &theirs)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, 0, nil
+	}
+	return ours, theirs, err
 }
 
 // mayAnswer refuses an answer to a citizen's message while the integration of the clinic,
@@ -204,30 +245,35 @@ func (s *Store) ActivityQuestions(ctx context.Context, by identity.Principal, cl
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT id FROM patient WHERE clinic_id = $1 AND erased_at IS NULL AND deceased_at IS NULL
-			AND (active_at IS NULL OR active_at < $2) AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4`,
+		rows, err := tx.Query(ctx, `SELECT p.id, p.identity, k.kek, k.wrapped FROM patient p JOIN data_key k ON k.id = p.key_id
+			WHERE p.clinic_id = $1 AND p.erased_at IS NULL AND p.deceased_at IS NULL
+				AND (p.active_at IS NULL OR p.active_at < $2) AND ($3::uuid IS NULL OR p.id > $3) ORDER BY p.id LIMIT $4`,
 			clinicID, s.now().Add(-settings.activityAge()), nullable(after), limit)
 		if err != nil {
 			return err
 		}
-		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			p, err := s.openPatient(ctx, tx, id)
-			if apperr.Is(err, apperr.Erased) {
-				continue // meanwhile
-			}
+		var id string
+		var sealed []byte
+		var w vault.Wrapped
+		tag, err := pgx.ForEachRow(rows, []any{&id, &sealed, &w.KEK, &w.Bytes}, func() error {
+			key, err := s.vault.Unwrap(w)
 			if err != nil {
+				return err
+			}
+			var p Patient
+			if err := (sealingKey{DataKey: key}).open("patient.identity", id, sealed, &p); err != nil {
 				return err
 			}
 			if s.numberGate(p.NationalID) == "" {
 				all = append(all, PatientActivity{PatientID: id, NationalID: p.NationalID})
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		if len(ids) == limit {
-			next = ids[limit-1]
+		if tag.RowsAffected() == int64(limit) {
+			next = id
 		}
 		return s.audit(ctx, tx, by, clinicID, "patient.refresh-activity", "", "")
 	})

@@ -73,10 +73,14 @@ type arrivedMessage struct {
 // arrivedMessage reads the message to be placed and locks its dialogue.
 func (s *Store) arrivedMessage(ctx context.Context, tx pgx.Tx, in contract.DeliverToInboxInput) (arrivedMessage, error) {
 	var m arrivedMessage
-	// A renewal request is answered once, whatever comes after.
+	// A renewal request is answered once, whatever comes after. An answer to a later message,
+	// or a close after it, is one to what it overtook on its way here.
 	err := tx.QueryRow(ctx, `SELECT d.process, m.to_her_id, m.received_at, coalesce(d.owner_id::text, ''),
 			m.function <> $4 AND d.process <> $5 AND NOT (d.process = $6 AND EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = d.id AND `+accepted+`
 				AND coalesce(o.outcome, '') NOT IN ('rejected', 'failed', 'error-queue')))
+			AND NOT (d.closed_at IS NOT NULL AND d.latest_at > m.received_at)
+			AND NOT EXISTS (SELECT FROM outbound_message o JOIN inbound_message later ON later.id = o.in_reply_to
+				WHERE o.dialogue_id = d.id AND later.received_at > m.received_at AND `+accepted+`)
 		FROM dialogue d JOIN inbound_message m ON m.id = $3 AND m.dialogue_id = d.id
 		WHERE d.id = $2 AND d.clinic_id = $1 FOR NO KEY UPDATE OF d`,
 		in.ClinicID, in.DialogueID, in.MessageID, contract.FunctionUnread, contract.ProcessAppointment, contract.ProcessPrescription).

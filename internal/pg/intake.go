@@ -2,6 +2,7 @@ package pg
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -334,7 +335,8 @@ func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, 
 func (a Arrival) asks() bool { return a.Function != contract.FunctionUnread }
 
 // joinDialogue adds the message to its dialogue. Who writes opens it again and has read
-// what was sent; where he was asked whether he wants an e-consultation, this is his word.
+// what was sent; where he was asked whether he wants an e-consultation, this is his word: in
+// the conversation of the question, or written once Helsenorge had it.
 func (s *Store) joinDialogue(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) error {
 	if !a.asks() {
 		_, err := tx.Exec(ctx, "UPDATE dialogue SET unread_at = $2 WHERE id = $1", out.DialogueID, out.ReceivedAt)
@@ -343,9 +345,10 @@ func (s *Store) joinDialogue(ctx context.Context, tx pgx.Tx, a Arrival, out *Arr
 	_, err := tx.Exec(ctx, `UPDATE dialogue d SET closed_at = NULL, closed_by = '', unread_at = NULL,
 			latest_message_id = CASE WHEN latest_message_id IS NULL OR latest_at <= $3 THEN $2 ELSE latest_message_id END,
 			latest_at = greatest(latest_at, $3),
-			billable_at = CASE WHEN fee_asked AND EXISTS (SELECT FROM outbound_message o WHERE o.id = d.fee_notice_id AND o.sent_at IS NOT NULL)
+			billable_at = CASE WHEN fee_asked AND EXISTS (SELECT FROM outbound_message o WHERE o.id = d.fee_notice_id
+					AND (o.conversation = $4 OR o.outcome = 'acknowledged' AND date_trunc('second', o.sent_at) <= $5))
 				THEN coalesce(billable_at, $3) ELSE billable_at END
-		WHERE id = $1`, out.DialogueID, out.ID, out.ReceivedAt)
+		WHERE id = $1`, out.DialogueID, out.ID, out.ReceivedAt, nullable(a.conversation()), cmp.Or(a.writtenAt(out.ReceivedAt), &out.ReceivedAt))
 	return err
 }
 
@@ -445,6 +448,11 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 		return err
 	}
 	if d.Outcome == contract.OutcomeAcknowledged {
+		if kind == KindAnswer && d.Process == contract.ProcessEConsultation && current != nil && *current == contract.OutcomeFailed {
+			if err := s.journalLate(ctx, tx, d); err != nil {
+				return err
+			}
+		}
 		// One that was sent again had been on the error queue.
 		if _, err := tx.Exec(ctx, "UPDATE operator_case SET resolved_at = $3 WHERE message_id = $1 AND kind = ANY ($2) AND resolved_at IS NULL",
 			d.OutboundID, []contract.CaseKind{contract.CaseReceiptOverdue, contract.CaseNotSent, contract.CaseDeliveryRejected}, s.now()); err != nil {
@@ -461,6 +469,20 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 		reason = d.Codes[0]
 	}
 	return s.openCase(ctx, tx, d.ClinicID, d.DialogueID, d.OutboundID, contract.CaseDeliveryRejected, reason)
+}
+
+// journalLate journals a message of an e-consultation that was given up and had left
+// nevertheless: its lifecycle has not, since nothing was sent (S50).
+func (s *Store) journalLate(ctx context.Context, tx pgx.Tx, d SettledDelivery) error {
+	if _, err := tx.Exec(ctx, "UPDATE ledger SET outcome = NULL, outcome_at = NULL, result = '{}' WHERE key = $1 AND outcome = $2",
+		EffectJournal+"/"+d.OutboundID, contract.OutcomeSuperseded); err != nil {
+		return err
+	}
+	_, err := s.journal(ctx, tx, d.DialogueID, d.OutboundID, contract.Outbound)
+	if apperr.Is(err, apperr.Erased) {
+		return nil // there is no journal left
+	}
+	return err
 }
 
 // keepTexts keeps a receipt's own words with the message that it is for, sealed: they

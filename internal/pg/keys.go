@@ -43,6 +43,15 @@ func (k sealingKey) open(column, row string, sealed []byte, v any) error {
 	return nil
 }
 
+// resealed seals for one place what was sealed for another.
+func (k sealingKey) resealed(sealed []byte, from, to string) ([]byte, error) {
+	plain, err := k.Open(sealed, from)
+	if err != nil {
+		return nil, err
+	}
+	return k.Seal(plain, to)
+}
+
 // key reads a data key. A key that is gone means that its patient was erased.
 func (s *Store) key(ctx context.Context, q rower, id string) (sealingKey, error) {
 	var w vault.Wrapped

@@ -33,14 +33,20 @@ const (
 	EffectEscalation = "escalation"
 )
 
+// What ledgerLine and ledgerOutcome do.
+const (
+	addLine = `INSERT INTO ledger (key, clinic_id, effect, dialogue_id, message_id, why, intended_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING`
+	endLine = `UPDATE ledger SET outcome = $2, outcome_at = $3, result = $4
+		WHERE key = $1 AND (outcome IS NULL OR outcome IN ('overdue', 'failed'))`
+)
+
 // ledgerLine writes down an intended effect. A line that exists is left as it is.
 func (s *Store) ledgerLine(ctx context.Context, tx pgx.Tx, key, clinicID, effect, dialogueID, messageID string, why any) error {
 	if why == nil {
 		why = struct{}{}
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO ledger (key, clinic_id, effect, dialogue_id, message_id, why, intended_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING`,
-		key, nullable(clinicID), effect, nullable(dialogueID), messageID, why, s.now())
+	_, err := tx.Exec(ctx, addLine, key, nullable(clinicID), effect, nullable(dialogueID), messageID, why, s.now())
 	return err
 }
 
@@ -50,8 +56,7 @@ func (s *Store) ledgerOutcome(ctx context.Context, tx pgx.Tx, key string, outcom
 	if result == nil {
 		result = struct{}{}
 	}
-	_, err := tx.Exec(ctx, `UPDATE ledger SET outcome = $2, outcome_at = $3, result = $4
-		WHERE key = $1 AND (outcome IS NULL OR outcome IN ('overdue', 'failed'))`, key, outcome, s.now(), result)
+	_, err := tx.Exec(ctx, endLine, key, outcome, s.now(), result)
 	return err
 }
 
@@ -170,4 +175,6 @@ func ofInstallation(by identity.Principal) bool {
 const (
 	inInbox  = "EXISTS (SELECT FROM inbox_item i WHERE i.message_id = m.id)"
 	accepted = "o.kind = 'answer' AND o.prepared_at IS NOT NULL"
+	// The counterpart has it, or will have.
+	given = accepted + " AND coalesce(o.outcome, '') NOT IN ('rejected', 'error-queue', 'failed')"
 )

@@ -54,8 +54,8 @@ func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (
 			return err
 		}
 		rows, err := tx.Query(ctx, `SELECT m.id, m.msg_id, m.function, m.received_at FROM inbound_message m
-			WHERE m.dialogue_id = $1 AND m.verdict = 'taken' AND NOT `+inInbox+` AND NOT EXISTS (SELECT FROM operator_case c WHERE c.message_id = m.id)
-			ORDER BY m.received_at, m.id LIMIT $2`, dialogueID, contract.MaxSeenIDs)
+			WHERE m.dialogue_id = $1 AND m.verdict = 'taken' AND NOT `+inInbox+` AND NOT EXISTS (SELECT FROM operator_case c WHERE c.message_id = m.id AND c.kind = $3)
+			ORDER BY m.received_at, m.id LIMIT $2`, dialogueID, contract.MaxSeenIDs, contract.CaseNotDelivered)
 		if err != nil {
 			return err
 		}

@@ -531,7 +531,7 @@ func (s *Store) closeOutbound(ctx context.Context, tx pgx.Tx, id string, outcome
 	var original *string
 	// A receipt tells that what was thought not to have left did.
 	if err := tx.QueryRow(ctx, `UPDATE outbound_message SET outcome = $2, outcome_at = $3, outcome_codes = $4,
-			sent_at = CASE WHEN outcome IN ('superseded', 'expired', 'suppressed') THEN coalesce(sent_at, $3) ELSE sent_at END WHERE id = $1 RETURNING kind, in_reply_to`,
+			sent_at = CASE WHEN outcome IN ('superseded', 'expired', 'suppressed', 'failed') THEN coalesce(sent_at, $3) ELSE sent_at END WHERE id = $1 RETURNING kind, in_reply_to`,
 		id, outcome, s.now(), nonNil(codes)).Scan(&kind, &original); err != nil {
 		return err
 	}
@@ -552,6 +552,10 @@ func (s *Store) CloseDelivery(ctx context.Context, in contract.CloseDeliveryInpu
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		var current *contract.Outcome
 		var kind OutboundKind
+		// Who changes a dialogue locks it before its messages.
+		if _, err := tx.Exec(ctx, "SELECT FROM dialogue WHERE process <> 'appointment' AND id = $1 FOR NO KEY UPDATE", in.DialogueID); err != nil {
+			return err
+		}
 		err := tx.QueryRow(ctx, "SELECT outcome, kind FROM outbound_message WHERE id = $1 AND clinic_id = $2 FOR UPDATE", in.OutboundID, in.ClinicID).Scan(&current, &kind)
 		if err != nil {
 			return notFound(err, "the clinic has no such message")
@@ -567,6 +571,9 @@ func (s *Store) CloseDelivery(ctx context.Context, in contract.CloseDeliveryInpu
 			}
 		}
 		if _, err := tx.Exec(ctx, "UPDATE outbound_message SET prepared_at = coalesce(prepared_at, $2) WHERE id = $1", in.OutboundID, s.now()); err != nil {
+			return err
+		}
+		if err := s.answerEnded(ctx, tx, in.OutboundID); err != nil {
 			return err
 		}
 		if err := s.closeOutbound(ctx, tx, in.OutboundID, in.Outcome, nil); err != nil {

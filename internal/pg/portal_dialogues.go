@@ -170,11 +170,12 @@ func (s *Store) portalMessages(ctx context.Context, tx pgx.Tx, key sealingKey, d
 		m.Subject, m.Text, m.Author, m.Relation = c.Subject, c.Text, c.Actor, c.Relation
 		return m, err
 	})
+	if err != nil {
+		return nil, err
+	}
+	files, err := dialogueFiles(ctx, tx, key, dialogueID)
 	for i := range all {
-		if err != nil {
-			return nil, err
-		}
-		all[i].Attachments, err = messageFiles(ctx, tx, key, all[i].ID)
+		all[i].Attachments = files[all[i].ID]
 	}
 	return all, err
 }
@@ -190,20 +191,20 @@ func (s *Store) PortalAttachment(ctx context.Context, by identity.Principal, cli
 			return err
 		}
 		// A file of a message that is not shown yet is none of the portal's.
-		var messageID string
-		if err := tx.QueryRow(ctx, `SELECT coalesce(m.id, o.id) FROM attachment a
+		var messageID, fileID string
+		if err := tx.QueryRow(ctx, `SELECT coalesce(m.id, o.id), a.id FROM attachment a
 				LEFT JOIN inbound_message m ON m.id = a.message_id
 				LEFT JOIN outbound_message o ON o.id = a.outbound_id AND o.sent_at IS NOT NULL
 				JOIN dialogue d ON d.id = coalesce(m.dialogue_id, o.dialogue_id)
 			WHERE a.id = $1 AND d.id = $2 AND d.clinic_id = $3 AND d.patient_id = $4 AND d.process = $5`,
-			id, dialogueID, clinicID, patientID, contract.ProcessEDialogue).Scan(&messageID); err != nil {
+			id, dialogueID, clinicID, patientID, contract.ProcessEDialogue).Scan(&messageID, &fileID); err != nil {
 			return notFound(err, "the dialogue has no such file")
 		}
 		files, err := messageFiles(ctx, tx, c.key, messageID)
 		if err != nil {
 			return err
 		}
-		f = files[slices.IndexFunc(files, func(f File) bool { return strings.EqualFold(f.ID, id) })]
+		f = files[slices.IndexFunc(files, func(f File) bool { return f.ID == fileID })]
 		content, err = openFile(ctx, s.pool, c.key, f.ID)
 		return err
 	})

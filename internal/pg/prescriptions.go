@@ -236,6 +236,9 @@ func (s *Store) recordDecisions(ctx context.Context, tx pgx.Tx, key sealingKey, 
 	if len(all) == 0 {
 		return nil, nil
 	}
+	if err := s.onlyAnswer(ctx, tx, dialogueID, outboundID); err != nil {
+		return nil, err
+	}
 	items, err := prescriptionItems(ctx, tx, key, dialogueID)
 	if err != nil {
 		return nil, err
@@ -261,6 +264,17 @@ func (s *Store) recordDecisions(ctx context.Context, tx pgx.Tx, key sealingKey, 
 		}
 	}
 	return renewed, nil
+}
+
+// onlyAnswer refuses an answer to a renewal request that has another: it takes one (HITS
+// 1217 §3.1). The other may have been sent again, or its receipt came late.
+func (s *Store) onlyAnswer(ctx context.Context, tx pgx.Tx, dialogueID, outboundID string) error {
+	var another bool
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = $1 AND o.id <> $2 AND "+given+")", dialogueID, outboundID).Scan(&another)
+	if err == nil && another {
+		err = apperr.InState(string(contract.StatusAnswered), "the request has another answer, and takes one only")
+	}
+	return err
 }
 
 // applySplit puts the prescriptions that staff have read out of a citizen's words in the

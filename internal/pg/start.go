@@ -106,7 +106,7 @@ func (s *Store) turning(ctx context.Context, tx pgx.Tx, clinicID string, n *NewD
 		return nil
 	}
 	var answered bool
-	if err := tx.QueryRow(ctx, "SELECT d.patient_id, EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = d.id AND "+accepted+`)
+	if err := tx.QueryRow(ctx, "SELECT d.patient_id, EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = d.id AND "+given+`)
 		FROM dialogue d WHERE d.id = $1 AND d.clinic_id = $2 AND d.process = $3`, n.TurnedFrom, clinicID, contract.ProcessPrescription).Scan(&n.PatientID, &answered); err != nil {
 		return notFound(err, "the clinic has no such renewal request")
 	}
@@ -123,8 +123,7 @@ func (s *Store) starting(ctx context.Context, tx pgx.Tx, by identity.Principal, 
 	if err != nil {
 		return key, err
 	}
-	var started bool
-	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM outbound_message WHERE id = $1 AND clinic_id = $2)", n.ID, clinicID).Scan(&started); err != nil || started {
+	if started, err := started(ctx, tx, clinicID, n.ID); err != nil || started {
 		return key, err
 	}
 	if err := s.reachesColleagues(ctx, tx, by, clinicID, n); err != nil {
@@ -135,6 +134,17 @@ func (s *Store) starting(ctx context.Context, tx pgx.Tx, by identity.Principal, 
 		err = r.refusal(n.Process)
 	}
 	return key, err
+}
+
+// Started tells whether the clinic has stored the dialogue that a first message begins.
+func (s *Store) Started(ctx context.Context, clinicID, messageID string) (bool, error) {
+	is, err := started(ctx, s.pool, clinicID, messageID)
+	return is, failure(err)
+}
+
+func started(ctx context.Context, q rower, clinicID, messageID string) (is bool, err error) {
+	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM outbound_message WHERE id = $1 AND clinic_id = $2)", messageID, clinicID).Scan(&is)
+	return is, err
 }
 
 // begin stores the dialogue, which is its starter's; one that was begun before is left as

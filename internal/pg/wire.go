@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -67,7 +68,7 @@ func (s *Store) formed(ctx context.Context, tx pgx.Tx, p *Prepared, job *Job, cl
 		return nil, err
 	}
 	if !f.answers {
-		r, err := s.reachability(ctx, tx, clinicID, d.patientID, d.process)
+		r, err := s.reachableIn(ctx, tx, d, d.process)
 		if err != nil {
 			return nil, err
 		}
@@ -122,23 +123,18 @@ func (s *Store) follow(ctx context.Context, tx pgx.Tx, d dialogueRow, answered s
 // parties chooses between whom a conversation is opened: the party that the citizen wrote
 // to, if it still offers the process, else whoever does for him; and Helsenorge.
 func (s *Store) parties(ctx context.Context, tx pgx.Tx, d dialogueRow, counterpart int, f *wireForm) error {
-	f.toHer = counterpart
-	err := tx.QueryRow(ctx, `SELECT m.to_her_id, m.from_her_id FROM inbound_message m
-		WHERE m.dialogue_id = $1 AND m.verdict = 'taken' AND m.from_her_id > 0 ORDER BY m.received_at DESC, m.id DESC LIMIT 1`, d.id).Scan(&f.fromHer, &f.toHer)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	ours, theirs, err := writtenTo(ctx, tx, d.id)
+	if err != nil {
 		return err
 	}
+	f.fromHer, f.toHer = ours, cmp.Or(theirs, counterpart)
 	if f.toHer == 0 {
 		return apperr.New(apperr.Unsupported, "Helsenorge's HER-id is not configured: set HELSEBRO_HELSENORGE_HER_ID")
 	}
-	if f.fromHer != 0 {
-		var ok bool
-		err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM offering WHERE clinic_id = $1 AND her_id = $2 AND process = $3)", d.clinicID, f.fromHer, f.process).Scan(&ok)
-		if err != nil || ok {
-			return err
-		}
+	ok, err := offers(ctx, tx, d.clinicID, f.fromHer, f.process)
+	if err != nil || ok {
+		return err
 	}
-	var ok bool
 	if f.fromHer, ok, err = s.offeringParty(ctx, tx, d.clinicID, d.patientID, f.process); err == nil && !ok {
 		err = apperr.New(apperr.Unsupported, "neither the patient's practitioner nor the clinic offers the service: register it in the address registry")
 	}
@@ -152,6 +148,9 @@ func (s *Store) refuse(ctx context.Context, tx pgx.Tx, d dialogueRow, id string,
 		return nil, err
 	}
 	if _, err := tx.Exec(ctx, "UPDATE outbound_message SET prepared_at = $2 WHERE id = $1", id, s.now()); err != nil {
+		return nil, err
+	}
+	if err := s.answerEnded(ctx, tx, id); err != nil {
 		return nil, err
 	}
 	if err := s.closeOutbound(ctx, tx, id, contract.OutcomeFailed, r.codes()); err != nil {
@@ -193,6 +192,9 @@ func (s *Store) keepForm(ctx context.Context, tx pgx.Tx, id string, f wireForm, 
 	err := tx.QueryRow(ctx, `UPDATE outbound_message o SET opens = $2, conversation = $3, from_her_id = $4, to_her_id = $5, process = $6,
 			code = CASE WHEN $2 THEN o.code ELSE $7 END FROM dialogue d WHERE o.id = $1 AND d.id = o.dialogue_id RETURNING d.id, d.clinic_id, d.process`,
 		id, f.opens, f.msgID, f.fromHer, f.toHer, f.process, f.code).Scan(&d.id, &d.clinicID, &d.process)
+	if err == nil {
+		err = s.writtenAgain(ctx, tx, id)
+	}
 	if err == nil && f.settles {
 		err = s.answerGiven(ctx, tx, d.id)
 	}
@@ -207,4 +209,12 @@ func (s *Store) keepForm(ctx context.Context, tx pgx.Tx, id string, f wireForm, 
 	}
 	// What it goes on from belongs to its entry (S68).
 	return s.journalThread(ctx, tx, d.id, f.turnedFrom)
+}
+
+// writtenAgain opens a dialogue that the clinic closed before it wrote the message. What a
+// conversion costs is told in one that is closed, too.
+func (s *Store) writtenAgain(ctx context.Context, tx pgx.Tx, id string) error {
+	_, err := tx.Exec(ctx, `UPDATE dialogue d SET closed_at = NULL, closed_by = '' FROM outbound_message o
+		WHERE o.id = $1 AND d.id = o.dialogue_id AND d.closed_at < o.created_at AND o.id IS DISTINCT FROM d.fee_notice_id`, id)
+	return err
 }

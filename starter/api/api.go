@@ -15,10 +15,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/google/uuid"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
@@ -142,7 +144,7 @@ func secured[I, O any](a *API, right identity.Right, op huma.Operation, do func(
 	op.Security = []map[string][]string{{"token": {}}}
 	op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the right `" + string(right) + "`.")
 	op.Extensions = map[string]any{"x-helsebro-right": right}
-	op.Middlewares = huma.Middlewares{a.authenticate(right, op.OperationID)}
+	op.Middlewares = huma.Middlewares{oneForm(op.Path), a.authenticate(right, op.OperationID)}
 	a.routes = append(a.routes, Route{Method: op.Method, Path: op.Path, Right: right})
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		c, ok := ctx.Value(callerKey{}).(caller)
@@ -161,6 +163,25 @@ func secured[I, O any](a *API, right identity.Right, op huma.Operation, do func(
 func (a *API) open(path string, h http.Handler) {
 	a.mux.Handle("GET "+path, h)
 	a.routes = append(a.routes, Route{Method: http.MethodGet, Path: path})
+}
+
+// parameter is a part of a path that names something below the clinic.
+var parameter = regexp.MustCompile(`\{(\w+)\}`)
+
+// oneForm gives every id of the path the form in which Helsebro writes it. PostgreSQL
+// takes capitals and missing hyphens for the same id, but what is sealed under an id, and
+// the workflow that has its name, are found by the one form only.
+func oneForm(path string) func(huma.Context, func(huma.Context)) {
+	names := parameter.FindAllStringSubmatch(strings.TrimPrefix(path, "/v1/clinics/{clinic}"), -1)
+	return func(hc huma.Context, next func(huma.Context)) {
+		r, _ := humago.Unwrap(hc)
+		for _, name := range names {
+			if id, err := uuid.Parse(r.PathValue(name[1])); err == nil {
+				r.SetPathValue(name[1], id.String())
+			}
+		}
+		next(hc)
+	}
 }
 
 type callerKey struct{}

@@ -3,6 +3,8 @@ package api_test
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -85,6 +87,21 @@ func TestDialogueRequests(t *testing.T) {
 			require.Equal(t, c.last, f.service.last)
 			require.Contains(t, res.Body.String(), c.body)
 		})
+	}
+}
+
+// Another way to write the same id is the same thing: the dialogue's own workflow is asked.
+func TestAnIDHasOneForm(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	keyed := http.Header{"Idempotency-Key": {key}, "Content-Type": {"application/json"}}
+	for _, id := range []string{strings.ToUpper(dialogueID), strings.ReplaceAll(dialogueID, "-", ""), "{" + dialogueID + "}"} {
+		res := f.do(t, request{
+			method: "POST", path: "/v1/clinics/" + clinicID + "/dialogues/" + url.PathEscape(id) + "/turn", token: "staff@" + clinicID, header: keyed,
+			body: `{"kind":"e-contact","subject":"Hei","text":"Hei"}`,
+		})
+		require.Equal(t, 202, res.Code, res.Body.String())
+		require.Equal(t, []any{dialogueID, client.Turn{ID: key, Kind: contract.ProcessEContact, Subject: "Hei", Text: "Hei"}}, f.service.last)
 	}
 }
 

@@ -69,6 +69,7 @@ func (c *Client) ChangeActivation(ctx context.Context, by identity.Principal, cl
 	ch.ID, ch.StaffID, ch.Reason = strings.ToLower(ch.ID), strings.ToLower(ch.StaffID), strings.TrimSpace(ch.Reason)
 	var f faults
 	f.check(isID(ch.ID), "id", "a UUID: the idempotency key")
+	f.check(ch.StaffID == "" || isID(ch.StaffID), "staffId", "the id of one of the clinic's staff, or nothing for the clinic itself")
 	f.check(slices.Contains(ActivationKinds(), ch.Kind), "kind", "one of %v", ActivationKinds())
 	if len(f) > 0 {
 		return pg.Integration{}, apperr.InvalidFields("the command has invalid fields", f...)

@@ -66,6 +66,7 @@ func (c *Client) Answer(ctx context.Context, by identity.Principal, clinicID, di
 	if err := a.check(); err != nil {
 		return contract.AnswerAccepted{}, err
 	}
+	dialogueID = oneForm(dialogueID)
 	drafted, err := c.store.DraftAnswer(ctx, by, clinicID, dialogueID, pg.Draft{
 		ID: a.ID, Code: a.Code, InReplyTo: a.InReplyTo, Subject: a.Subject, Text: a.Text, Close: a.Close, Attachments: a.Attachments, Items: a.Items,
 	})

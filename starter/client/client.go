@@ -37,6 +37,7 @@ type Store interface {
 	StoreFile(ctx context.Context, by identity.Principal, clinicID string, n pg.NewFile, content io.Reader, check func(open func() (io.Reader, error)) error) (pg.File, error)
 	DraftAnswer(ctx context.Context, by identity.Principal, clinicID, dialogueID string, d pg.Draft) (pg.Drafted, error)
 	DropDraft(ctx context.Context, clinicID, id string, attempt int) error
+	Started(ctx context.Context, clinicID, messageID string) (bool, error)
 	DraftDialogue(ctx context.Context, by identity.Principal, clinicID string, n pg.NewDialogue) (pg.DraftedDialogue, error)
 	DraftDialogueChange(ctx context.Context, by identity.Principal, clinicID string, ch pg.DialogueChange) (pg.DraftedDialogueChange, error)
 	DropDialogueChange(ctx context.Context, clinicID, id string, attempt int) error

@@ -44,7 +44,7 @@ func (c *Client) ChangeDialogue(ctx context.Context, by identity.Principal, clin
 	if ch.ID == "" {
 		ch.ID = uuid.NewString()
 	}
-	ch.ID, ch.DialogueID, ch.Note = strings.ToLower(ch.ID), strings.ToLower(ch.DialogueID), trimmed(ch.Note)
+	ch.ID, ch.DialogueID, ch.Note = strings.ToLower(ch.ID), oneForm(ch.DialogueID), trimmed(ch.Note)
 	var f faults
 	f.check(isID(ch.ID), "id", "a UUID: the idempotency key")
 	f.text("note", ch.Note, MaxNoteRunes)

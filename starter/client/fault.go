@@ -50,6 +50,15 @@ func trimmed(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "
 // isID tells whether s has the form of the ids that Helsebro gives.
 func isID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }
 
+// oneForm is an id as Helsebro writes it, which a workflow is named by; PostgreSQL takes
+// others for the same. What is no id stays as it is.
+func oneForm(s string) string {
+	if id, err := uuid.Parse(s); err == nil {
+		return id.String()
+	}
+	return s
+}
+
 func isDigits(s string, n int) bool {
 	return len(s) == n && strings.Trim(s, "0123456789") == ""
 }

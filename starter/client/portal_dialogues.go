@@ -125,7 +125,8 @@ func (w *PortalWriting) check() error {
 	if w.ID == "" {
 		w.ID = uuid.NewString()
 	}
-	w.ID, w.Subject, w.Text = strings.ToLower(w.ID), strings.TrimSpace(w.Subject), trimmed(w.Text)
+	w.ID, w.ViewerID = strings.ToLower(w.ID), strings.ToLower(w.ViewerID)
+	w.Subject, w.Text = strings.TrimSpace(w.Subject), trimmed(w.Text)
 	var f faults
 	f.check(isID(w.ID), "id", "a UUID: the idempotency key")
 	f.check(isID(w.ViewerID), "viewerId", "the id of the patient or of a representative")

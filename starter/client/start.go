@@ -78,7 +78,12 @@ func (c *Client) StartDialogue(ctx context.Context, by identity.Principal, clini
 		return Started{}, apperr.InvalidFields("the dialogue has invalid fields", f...)
 	}
 	if s.PatientID != "" {
-		if err := c.reachable(ctx, by, clinicID, s.PatientID, s.Kind); err != nil {
+		// What is started already stays so, whoever can be contacted now.
+		started, err := c.store.Started(ctx, clinicID, s.ID)
+		if err == nil && !started {
+			err = c.reachable(ctx, by, clinicID, s.PatientID, s.Kind)
+		}
+		if err != nil {
 			return Started{}, err
 		}
 	}
@@ -102,7 +107,7 @@ func (c *Client) Turn(ctx context.Context, by identity.Principal, clinicID, requ
 		return Started{}, apperr.InvalidFields("the dialogue has invalid fields", f...)
 	}
 	return c.start(ctx, by, clinicID, pg.NewDialogue{
-		ID: s.ID, Process: s.Kind, Subject: s.Subject, Text: s.Text, Attachments: s.Attachments, TurnedFrom: requestID,
+		ID: s.ID, Process: s.Kind, Subject: s.Subject, Text: s.Text, Attachments: s.Attachments, TurnedFrom: oneForm(requestID),
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
@@ -38,6 +39,12 @@ func (s *fakeStore) DraftDialogue(_ context.Context, _ identity.Principal, _ str
 		code = contract.InHouse
 	}
 	return pg.DraftedDialogue{DialogueID: dialogueID, Drafted: pg.Drafted{Process: n.Process, Code: code, Attempt: 1}}, nil
+}
+
+func (s *fakeStore) Started(_ context.Context, _, id string) (bool, error) {
+	s.called("Started")
+	_, is := s.started[id]
+	return is, nil
 }
 
 func (s *fakeStore) DraftDialogueChange(_ context.Context, _ identity.Principal, _ string, c pg.DialogueChange) (pg.DraftedDialogueChange, error) {
@@ -96,6 +103,37 @@ func TestWhoCannotBeContactedIsSaidBeforeAnythingIsWritten(t *testing.T) { // S2
 	require.Equal(t, []any{apperr.Conflict, string(reachability.NoConsent)}, []any{e.Kind, e.State})
 	require.NotContains(t, store.calls, "DraftDialogue")
 	require.Zero(t, temporal.updates)
+}
+
+func TestWhatIsStartedIsTakenUpAgainWhoeverCanBeContactedNow(t *testing.T) {
+	t.Parallel()
+	store, temporal := newStore(contract.ProcessEContact), &fakeTemporal{callErr: serviceerror.NewUnavailable("down")}
+	service, s := client.New(store, temporal), client.StartDialogue{ID: uuid.NewString(), Kind: contract.ProcessEContact, PatientID: patientID, Subject: "Hei", Text: "Hei"}
+	_, err := service.StartDialogue(t.Context(), practitioner(), clinicID, s)
+	require.Equal(t, apperr.Unavailable, apperr.KindOf(err))
+	temporal.callErr, store.reach.Reasons = nil, []reachability.Gate{reachability.NotActive}
+	got, err := service.StartDialogue(t.Context(), practitioner(), clinicID, s)
+	require.NoError(t, err)
+	require.Equal(t, s.ID, got.MessageID)
+}
+
+// One dialogue has one workflow, however its id is written.
+func TestACommandGoesToTheDialoguesOwnWorkflow(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{strings.ToUpper(dialogueID), strings.ReplaceAll(dialogueID, "-", ""), "{" + dialogueID + "}"} {
+		store, temporal := newStore(contract.ProcessEContact), &fakeTemporal{}
+		service := client.New(store, temporal)
+		_, err := service.Answer(t.Context(), practitioner(), clinicID, id, client.Answer{Code: contract.AnswerToEnquiry, Text: "Hei"})
+		require.NoError(t, err)
+		require.Equal(t, contract.DialogueWorkflowID(dialogueID), temporal.start.ID)
+		require.Equal(t, contract.DialogueInput{ClinicID: clinicID, DialogueID: dialogueID, Process: contract.ProcessEContact, Resume: true}, temporal.input)
+		_, err = service.ChangeDialogue(t.Context(), practitioner(), clinicID, pg.DialogueChange{Kind: pg.TakeDialogue, DialogueID: id})
+		require.NoError(t, err)
+		require.Equal(t, contract.DialogueWorkflowID(dialogueID), temporal.start.ID)
+	}
+	_, err := client.New(newStore(""), &fakeTemporal{}).ChangeActivation(t.Context(), as(identity.RoleOperator), clinicID,
+		pg.ActivationChange{Kind: pg.CheckIntegration, StaffID: strings.ReplaceAll(staffID, "-", "")})
+	require.Equal(t, []string{"staffId"}, paths(t, err))
 }
 
 func TestADialogueNamesEveryInvalidField(t *testing.T) {

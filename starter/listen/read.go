@@ -255,13 +255,17 @@ func wished(roles []helsenorge.Role) (hpr string) {
 			continue
 		}
 		for _, id := range role.Professional.Idents {
-			if id.Type.V == codes.HPR {
+			// What is no number names nobody, and goes no further than the sealed message.
+			if id.Type.V == codes.HPR && hprForm.MatchString(id.ID) {
 				hpr = id.ID
 			}
 		}
 	}
 	return hpr
 }
+
+// hprForm is how a health personnel number is written.
+var hprForm = regexp.MustCompile(`^[0-9]{1,9}$`)
 
 // unknownCode stands for a code that is in none of the standard's lists.
 const unknownCode = "unknown-code"

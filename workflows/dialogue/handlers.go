@@ -124,7 +124,7 @@ func (r *run) accept(ctx workflow.Context, id, code string, may func() error, ta
 	if r.state.Accepted, fresh = flow.Remember(r.state.Accepted, id); fresh {
 		take()
 		r.state.Answers++
-		r.state.Troubled = ""
+		r.state.Troubled, r.state.LastOutboundID = "", id
 		r.deliveries.Add(ctx, contract.Delivery{OutboundID: id, Code: code})
 	}
 	return contract.AnswerAccepted{AnswerID: id, Status: r.status()}, nil
@@ -192,6 +192,7 @@ func (r *run) adopt(ctx workflow.Context, out contract.ApplyDialogueChangeOutput
 	switch {
 	case out.OutboundID == "":
 	case converted: // what it costs is told once
+		r.state.Troubled, r.state.LastOutboundID = "", out.OutboundID
 		r.deliveries.Add(ctx, message)
 	default:
 		r.deliveries.Again(ctx, message)

@@ -84,3 +84,51 @@ func TestThreeThousandMessages(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOvertakenMessageIsAnsweredWithTheLatest(t *testing.T) { // F13
+	b := setup(t, contract.ProcessEContact)
+	arrives := func(id string, at time.Time) {
+		b.env.SignalWorkflow(contract.SignalMessageReceived, contract.MessageReceived{MessageID: id, MsgID: "wire-" + id, Function: "HE", ReceivedAt: at})
+	}
+	began := b.env.Now()
+	b.at(0, func() { arrives(second, began) })
+	b.at(time.Hour, func() {
+		b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry, InReplyTo: second}, nil)
+	})
+	b.at(2*time.Hour, func() { arrives(first, began.Add(-time.Second)) })
+	b.at(3*time.Hour, func() {
+		s := b.state()
+		require.Equal(t, []any{2, second, false}, []any{s.Messages, s.LatestMessageID, s.AnswerOwed})
+		require.Nil(t, s.Clock)
+		arrives("message-3", b.env.Now())
+	})
+	b.at(4*time.Hour, func() {
+		require.True(t, b.state().AnswerOwed, "what comes after the answer wants one")
+		b.env.CancelWorkflow()
+	})
+	b.run()
+	require.Contains(t, fakes.Calls(b.do), "DeliverToInbox "+first, "it is read all the same")
+}
+
+func TestTheTroubleOfTheLastMessageStands(t *testing.T) { // D11
+	b := setup(t, contract.ProcessEContact)
+	const later = "answer-2"
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() {
+		b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry, InReplyTo: first}, nil)
+		b.answer(contract.AnswerCommand{AnswerID: later, Code: contract.AnswerToEnquiry, InReplyTo: first, FollowUp: true}, nil)
+	})
+	b.at(2*time.Hour, func() { b.receipt(later, contract.OutcomeRejected) })
+	b.at(3*time.Hour, func() { b.receipt(answer, contract.OutcomeErrorQueue) })
+	b.at(4*time.Hour, func() {
+		s := b.state()
+		require.Equal(t, []any{contract.StatusNeedsOperator, later, 2}, []any{s.Status, s.Troubled, s.Cases})
+		b.receipt(answer, contract.OutcomeAcknowledged)
+	})
+	b.at(5*time.Hour, func() {
+		require.Equal(t, contract.StatusNeedsOperator, b.state().Status, "the last message has not arrived")
+		b.receipt(later, contract.OutcomeAcknowledged)
+	})
+	b.at(6*time.Hour, func() { require.Equal(t, contract.StatusAnswered, b.state().Status) })
+	b.run()
+}

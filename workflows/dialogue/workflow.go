@@ -219,9 +219,12 @@ func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 	if m.Function == contract.FunctionUnread {
 		return
 	}
-	if !m.ReceivedAt.Before(r.state.LatestAt) {
-		r.state.LatestMessageID, r.state.LatestAt = m.MessageID, m.ReceivedAt
+	if m.ReceivedAt.Before(r.state.LatestAt) {
+		// Overtaken on its way here: what is decided about the latest is decided about it,
+		// which was in the dialogue when that was read.
+		return
 	}
+	r.state.LatestMessageID, r.state.LatestAt = m.MessageID, m.ReceivedAt
 	if !r.state.AnswerOwed {
 		r.state.AnswerOwed = true
 		r.clock.Start(m.MessageID, placed.Clock)
@@ -253,10 +256,14 @@ func (r *run) sent(ctx workflow.Context, d contract.Delivery) {
 	r.journal(ctx, d.OutboundID, contract.Outbound)
 }
 
-// closed takes note of a delivery's terminal outcome.
+// closed takes note of a delivery's terminal outcome. Of an earlier one than the last only
+// the case is left: its late receipt must not end the trouble of another.
 func (r *run) closed(_ workflow.Context, d contract.Delivery, outcome contract.Outcome, _ []string) {
-	if outcome != contract.OutcomeAcknowledged && outcome != contract.OutcomeDone {
-		r.state.Cases++
+	if outcome == contract.OutcomeAcknowledged || outcome == contract.OutcomeDone {
+		return
+	}
+	r.state.Cases++
+	if last := r.state.LastOutboundID; last == "" || last == d.OutboundID {
 		r.state.Troubled = d.OutboundID
 	}
 }

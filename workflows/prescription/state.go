@@ -19,6 +19,8 @@ func (r *run) status() contract.Status {
 		return contract.StatusAwaitingReceipt
 	case r.state.Troubled != "":
 		return contract.StatusNeedsOperator
+	case r.state.AnswerID != "" && contract.Ends(r.state.AnswerCode):
+		return contract.StatusClosed
 	case r.state.AnswerID != "":
 		return contract.StatusAnswered
 	case r.state.LatestMessageID != "":
@@ -64,5 +66,6 @@ var waitsFor = map[contract.Status]string{
 	contract.StatusSending:         "The answer is on its way to Helsenorge",
 	contract.StatusAwaitingReceipt: "The answer is sent; Helsenorge's receipt is outstanding",
 	contract.StatusAnswered:        "Answered",
+	contract.StatusClosed:          "Answered: the clinic does not deal with it",
 	contract.StatusNeedsOperator:   "An operator must look: the answer did not arrive",
 }

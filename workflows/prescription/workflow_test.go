@@ -149,7 +149,7 @@ func TestRejectedAnswerMayBeGivenAnew(t *testing.T) {
 	})
 	s := b.run()
 	require.NoError(t, b.env.GetWorkflowError())
-	require.Equal(t, contract.StatusAnswered, s.Status)
+	require.Equal(t, contract.StatusClosed, s.Status, "26 ends it")
 	require.Equal(t, "answer-2", s.AnswerID)
 }
 

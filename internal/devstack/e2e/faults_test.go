@@ -244,7 +244,7 @@ func TestBadRequests(t *testing.T) {
 	require.Contains(t, body, `"code"`)
 	status, body = post(prescription, "", map[string]any{"code": "14", "text": "x"})
 	require.Equal(t, http.StatusUnprocessableEntity, status, body)
-	require.Contains(t, body, "M1")
+	require.Contains(t, body, "medicine")
 
 	key := uuid.NewString()
 	answer := map[string]any{"code": "19", "text": "Svar."}

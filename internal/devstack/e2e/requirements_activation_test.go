@@ -243,6 +243,7 @@ func inSync(c *clinic) {
 
 	sent := c.writes(p, simulator.Action{Kind: simulator.EContact, Subject: "Attest"})
 	id := c.arrived(p, "Attest").DialogueID
+	c.settledDialogue(id)
 	c.must(c.Desk, http.MethodPost, "/dialogues/"+id+"/answers", api.AnswerRequest{Code: contract.AnswerToEnquiry, Text: "Den er klar."}, nil)
 	require.Equal(c, "Den er klar.", c.answerTo(sent).Text)
 	c.start(c.GP, toPatient(p, contract.ProcessEContact, "Påminnelse"))

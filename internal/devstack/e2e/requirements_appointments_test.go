@@ -13,6 +13,7 @@ import (
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/cli"
@@ -118,9 +119,10 @@ func clinicAppointmentOnHelsenorge(c *clinic) {
 	require.Equal(c, contract.OutcomeAcknowledged, c.appointment(booked.AppointmentID).Published.Outcome)
 
 	// The agreement may have no more than AVTALEUTSENDING.
-	m := c.masterData()
-	m.Parties[1].Processes = []string{codes.EKontakt, codes.Avtaleutsending}
-	c.must(c.Service, http.MethodPut, "", m, nil)
+	only := []string{codes.EKontakt, codes.Avtaleutsending}
+	c.registers(c.ColleagueHerID, func(p *registry.Party) { p.Processes = only })
+	c.staff(func(m *pg.Clinic) { m.Parties[1].Processes = only })
+	c.integrate(pg.CheckIntegration, c.ColleagueID)
 	hers := c.patient(func(r *client.PatientRecord) { r.PractitionerID = c.ColleagueID })
 	sentOut := c.book(hers, start, func(b *client.Booking) { b.CalendarID = c.ColleagueCalendarID })
 	c.settle(sentOut.AppointmentID)

@@ -299,9 +299,11 @@ func (c *clinic) changeRefused(status int, who identity.Principal, id string, r 
 	return c.refused(status, who, http.MethodPost, "/dialogues/"+id+"/changes", r)
 }
 
-// answers has staff answer a dialogue and waits for Helsenorge's receipt.
+// answers has staff answer a dialogue that has come to rest, and waits for Helsenorge's
+// receipt.
 func (c *clinic) answers(who identity.Principal, id string, r api.AnswerRequest) pg.Dialogue {
 	c.Helper()
+	c.settledDialogue(id)
 	c.must(who, http.MethodPost, "/dialogues/"+id+"/answers", r, nil)
 	return c.acknowledged(id)
 }

@@ -2,7 +2,7 @@ package storetest_test
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +15,7 @@ import (
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/domain/conversion"
+	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/pg"
 )
 
@@ -296,7 +297,7 @@ func TestConversionJournalsTheThreadOnce(t *testing.T) { // S54, F14
 	notice := k.sends(out.OutboundID)
 	require.True(t, notice.Opens)
 	require.Equal(t, []any{contract.OpenDialogue, eConsultationCode, demo.GPHerID, helsenorge}, []any{notice.Code, notice.ProcessCode, notice.FromHerID, notice.ToHerID})
-	require.Equal(t, conversion.Tells("nb"), conversion.Notice{Subject: notice.Subject, Text: notice.Text})
+	require.Equal(t, []string{conversion.Tells("nb").Subject, conversion.Tells("nb").Text}, []string{notice.Subject, notice.Text})
 	require.Equal(t, "1", k.sql("SELECT count(*) FROM outbound_message WHERE code = 'DI'"))
 	d := k.read(first.DialogueID)
 	require.Nil(t, d.BillableAt, "no fee before the patient knows")
@@ -397,7 +398,13 @@ func TestAClinicMayAskBeforeItCosts(t *testing.T) { // F14
 	out := k.converts(m.DialogueID)
 	notice := k.sends(out.OutboundID)
 	require.Equal(t, conversion.Asks("nn").Text, notice.Text)
+	before := k.at.Add(-time.Hour)
+	k.writes(reply(contract.ProcessEContact, eContactCode, m.MsgID, m.MsgID))
+	require.Nil(t, k.read(m.DialogueID).BillableAt, "nobody knows that he has the question")
 	k.receipt(out.OutboundID, contract.OutcomeAcknowledged, nil, nil)
+	crossed := reply(contract.ProcessEContact, eContactCode, m.MsgID, m.MsgID)
+	crossed.WrittenAt = before
+	k.writes(crossed)
 	require.Nil(t, k.read(m.DialogueID).BillableAt, "he has not said yes")
 	unread := reply(contract.ProcessEConsultation, eConsultationCode, notice.MsgID, notice.MsgID)
 	unread.Function = contract.FunctionUnread
@@ -420,6 +427,16 @@ func TestWhatIsNoEContactOrCannotBeToldIsNotConverted(t *testing.T) { // F14
 	k.conflict(pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: m.DialogueID}, "not-active")
 	require.Equal(t, contract.ProcessEContact, k.read(m.DialogueID).Process)
 	require.Empty(t, k.read(m.DialogueID).Journal)
+}
+
+func TestWhoeverHeWroteToMayConvert(t *testing.T) { // F14, D20: his list has no GP any more
+	k := newThread(t)
+	m := k.writes(general())
+	k.sql("UPDATE patient SET practitioner_id = NULL")
+	out, err := k.change(pg.DialogueChange{ID: uuid.NewString(), Kind: pg.ConvertDialogue, DialogueID: m.DialogueID})
+	require.NoError(t, err)
+	notice := k.sends(out.OutboundID)
+	require.Equal(t, []any{true, eConsultationCode, demo.GPHerID}, []any{notice.Opens, notice.ProcessCode, notice.FromHerID})
 }
 
 func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
@@ -477,6 +494,102 @@ func TestAMessageIsSentAgainOnce(t *testing.T) { // HITS 1216 §2.2.4
 	k.receipt(queued, contract.OutcomeAcknowledged, nil, nil)
 	require.Equal(t, "acknowledged", k.sql("SELECT outcome FROM ledger WHERE key = 'answer/%s'", queued))
 	require.Equal(t, "error-queue", k.sql("SELECT why ->> 'after' FROM ledger WHERE key = 'answer/%s'", queued))
+}
+
+func TestAnAnsweredRequestGetsNoOlderAnswer(t *testing.T) {
+	k := newThread(t)
+	request := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ := k.answers(request.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	second, _ := k.answers(request.DialogueID, contract.AnswerRefused)
+	resend := pg.DialogueChange{Kind: pg.ResendMessage, DialogueID: request.DialogueID, OutboundID: first}
+	k.conflict(resend, "answered")
+	k.receipt(second, contract.OutcomeRejected, []string{"T02"}, nil)
+	out, err := k.change(resend)
+	require.NoError(t, err)
+	require.Equal(t, first, out.OutboundID, "it stands alone again")
+}
+
+func TestARequestTakesOneAnswer(t *testing.T) { // HITS 1217 §3.1
+	k := newThread(t)
+	again := func(m pg.Arrived, id string) pg.DialogueChange {
+		return pg.DialogueChange{Kind: pg.ResendMessage, DialogueID: m.DialogueID, OutboundID: id}
+	}
+	m := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ := k.answers(m.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	k.answers(m.DialogueID, contract.AnswerRefused)
+	k.conflict(again(m, first), "answered")
+
+	m = k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	first, _ = k.answers(m.DialogueID, contract.AnswerCannotRenew)
+	k.receipt(first, contract.OutcomeErrorQueue, []string{"transport:expired-certificate"}, nil)
+	second := pg.Draft{ID: uuid.NewString(), Code: contract.AnswerRefused, Text: "Nei"}
+	_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, m.DialogueID, second)
+	require.NoError(t, err)
+	_, err = k.change(again(m, first))
+	require.NoError(t, err)
+	_, err = k.s.PrepareAnswer(t.Context(), demo.ClinicID, second.ID, helsenorge, build("never"))
+	require.True(t, apperr.Is(err, apperr.Conflict), "%v", err)
+	require.Equal(t, first, k.read(m.DialogueID).Prescriptions[0].AnswerID)
+}
+
+func TestAMessageThatHadLeftNeverthelessIsJournalled(t *testing.T) { // S50
+	k := newThread(t)
+	m := k.writes(eConsultation())
+	k.writesJournal(m.DialogueID, m.ID, contract.Inbound)
+	id := uuid.NewString()
+	_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, m.DialogueID, pg.Draft{ID: id, Code: contract.AnswerFromPractitioner, Text: "Svar"})
+	require.NoError(t, err)
+	_, err = k.s.PrepareAnswer(t.Context(), demo.ClinicID, id, helsenorge, build("wire"))
+	require.NoError(t, err)
+	// The queue took it, but its lifecycle was cancelled meanwhile.
+	_, err = k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{
+		ClinicID: demo.ClinicID, DialogueID: m.DialogueID, OutboundID: id, Outcome: contract.OutcomeFailed, Reason: "cancelled-by-operator",
+	})
+	require.NoError(t, err)
+	k.journalled(m.DialogueID, m.ID)
+	k.receipt(id, contract.OutcomeAcknowledged, nil, nil)
+	k.journalled(m.DialogueID, m.ID, id)
+	require.Equal(t, "done", k.sql("SELECT outcome FROM ledger WHERE key = 'journal/%s'", id))
+	require.NotNil(t, k.read(m.DialogueID).Answers[0].SentAt)
+}
+
+func TestADialogueIsForwardedToSomeInboxes(t *testing.T) {
+	k := newThread(t)
+	m := k.writes(general())
+	_, err := k.s.DraftDialogueChange(t.Context(), demo.Desk, demo.ClinicID, pg.DialogueChange{
+		ID: uuid.NewString(), Kind: pg.ForwardDialogue, DialogueID: m.DialogueID, To: slices.Repeat([]routing.Recipient{routing.WholeClinic}, 51),
+	})
+	require.Equal(t, []string{"to"}, paths(t, err))
+}
+
+// TestAnAnswerUnderWayIsJournalledWhereItGoesOn: the request's own lifecycle journals
+// nothing.
+func TestAnAnswerUnderWayIsJournalledWhereItGoesOn(t *testing.T) { // S68
+	k := newThread(t)
+	request := k.writes(arrival(contract.ProcessPrescription, renewalCode, "RF"))
+	prepare := func() string {
+		d := pg.Draft{ID: uuid.NewString(), Code: contract.AnswerCannotRenew, Text: "Svar"}
+		_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, request.DialogueID, d)
+		require.NoError(t, err)
+		_, err = k.s.PrepareAnswer(t.Context(), demo.ClinicID, d.ID, helsenorge, build("wire"))
+		require.NoError(t, err)
+		return d.ID
+	}
+	n := pg.NewDialogue{ID: uuid.NewString(), Process: contract.ProcessEConsultation, TurnedFrom: request.DialogueID, Subject: "Medisinen", Text: "Hei"}
+	_, err := k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{
+		ClinicID: demo.ClinicID, DialogueID: request.DialogueID, OutboundID: prepare(), Outcome: contract.OutcomeFailed, Reason: "test",
+	})
+	require.NoError(t, err)
+	_, err = k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, n)
+	require.True(t, apperr.Is(err, apperr.Conflict), "an answer that was not given is none: %v", err)
+
+	answer := prepare()
+	started, err := k.s.DraftDialogue(t.Context(), demo.GP, demo.ClinicID, n)
+	require.NoError(t, err)
+	k.sends(n.ID)
+	k.journalled(started.DialogueID, request.ID, answer)
 }
 
 func TestARenewalsAnswerBecomesADialogue(t *testing.T) { // S68, D18
@@ -618,7 +731,20 @@ func TestACommandIsOneCommand(t *testing.T) {
 		_, err := k.s.DraftDialogueChange(t.Context(), demo.Desk, demo.ClinicID, bad)
 		require.True(t, apperr.Is(err, apperr.Invalid), "%s: %v", bad.Kind, err)
 	}
-	require.False(t, strings.Contains(k.sql("SELECT string_agg(content::text, '') FROM dialogue_command"), "convert"))
+	require.NotContains(t, k.sql("SELECT string_agg(content::text, '') FROM dialogue_command"), "convert")
+}
+
+// TestAStrangersEContactIsConverted: of a citizen whom the record system has not written
+// the clinic knows the party that he wrote to.
+func TestAStrangersEContactIsConverted(t *testing.T) { // S54
+	d, s := setup(t)
+	k := &thread{T: t, d: d, at: now}
+	k.s = s.At(func() time.Time { return k.at })
+	m := k.writes(general())
+	out := k.converts(m.DialogueID)
+	notice := k.sends(out.OutboundID)
+	require.Equal(t, []any{true, demo.GPHerID, eConsultationCode}, []any{notice.Opens, notice.FromHerID, notice.ProcessCode})
+	k.journalled(m.DialogueID, m.ID)
 }
 
 // TestRepliesDuringAConversion: whatever is stored while a dialogue is converted is
@@ -664,4 +790,80 @@ func TestRepliesDuringAConversion(t *testing.T) { // F14
 	require.Len(t, k.read(first.DialogueID).Journal, replies+1)
 	require.Equal(t, "1", k.sql("SELECT count(*) FROM journal_entry"))
 	require.Equal(t, "1", k.sql("SELECT count(*) FROM outbound_message WHERE code = 'DI'"))
+}
+
+// TestAnOvertakenMessageIsAnsweredWithTheLatest: two messages of a citizen that come at
+// once are put in the inboxes in any order; the answer to the later is one to both, and so
+// is a close. Each is read all the same.
+func TestAnOvertakenMessageIsAnsweredWithTheLatest(t *testing.T) { // F13
+	k := newThread(t)
+	for what, ends := range map[string]func(dialogueID string){
+		"answered": func(id string) { k.answers(id, contract.AnswerToEnquiry) },
+		"closed": func(id string) {
+			_, err := k.change(pg.DialogueChange{Kind: pg.CloseDialogue, DialogueID: id})
+			require.NoError(t, err)
+		},
+	} {
+		first := general()
+		dialogueID := k.writes(first).DialogueID
+		k.answers(dialogueID, contract.AnswerToEnquiry)
+		k.at = k.at.Add(time.Minute)
+		overtaken, err := k.s.StoreArrival(t.Context(), reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
+		require.NoError(t, err)
+		k.writes(reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
+		ends(dialogueID)
+		_, err = k.s.Place(t.Context(), contract.DeliverToInboxInput{ClinicID: demo.ClinicID, DialogueID: dialogueID, MessageID: overtaken.ID})
+		require.NoError(t, err)
+		d := k.read(dialogueID)
+		require.Nilf(t, d.OwedSince, "%s: %s", what, d.Status)
+		require.Equal(t, what == "closed", d.ClosedAt != nil)
+		require.Equal(t, "t", k.sql("SELECT EXISTS (SELECT FROM inbox_item WHERE message_id = '%s')", overtaken.ID))
+		k.writes(reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID))
+		require.NotNil(t, k.read(dialogueID).OwedSince, "what comes after it wants an answer")
+	}
+}
+
+// TestAnAnswerThatDoesNotLeaveIsAnOperatorsCase: the lifecycle has stopped the answer clock
+// when it accepted the answer; here it stands still then, too.
+func TestAnAnswerThatDoesNotLeaveIsAnOperatorsCase(t *testing.T) { // F13, S27
+	k := newThread(t)
+	for what, fails := range map[string]func(dialogueID, id string){
+		"given up": func(dialogueID, id string) {
+			_, err := k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{
+				ClinicID: demo.ClinicID, DialogueID: dialogueID, OutboundID: id, Outcome: contract.OutcomeFailed, Reason: "unsupported",
+			})
+			require.NoError(t, err)
+		},
+		"refused by a gate": func(dialogueID, id string) {
+			k.converts(dialogueID)
+			k.active(false)
+			_, err := k.s.PrepareAnswer(t.Context(), demo.ClinicID, id, helsenorge, build("nothing"))
+			require.True(t, apperr.Is(err, apperr.Conflict), "%v", err)
+			k.active(true)
+		},
+	} {
+		dialogueID := k.writes(general()).DialogueID
+		id := uuid.NewString()
+		_, err := k.s.DraftAnswer(t.Context(), demo.GP, demo.ClinicID, dialogueID, pg.Draft{ID: id, Code: contract.AnswerToEnquiry, Text: "Svar"})
+		require.NoError(t, err)
+		require.NotNil(t, k.read(dialogueID).OwedSince)
+		fails(dialogueID, id)
+		d := k.read(dialogueID)
+		require.Nilf(t, d.OwedSince, "%s", what)
+		require.Equal(t, contract.StatusNeedsOperator, d.Status, what)
+	}
+}
+
+func TestADialogueInWhichTheClinicWritesAgainIsOpen(t *testing.T) { // F13
+	k := newThread(t)
+	dialogueID := k.writes(general()).DialogueID
+	k.answers(dialogueID, contract.AnswerToEnquiry)
+	_, err := k.change(pg.DialogueChange{Kind: pg.CloseDialogue, DialogueID: dialogueID})
+	require.NoError(t, err)
+	k.at = k.at.Add(time.Minute)
+	id, _ := k.answers(dialogueID, contract.AnswerToEnquiry)
+	k.receipt(id, contract.OutcomeAcknowledged, nil, nil)
+	d := k.read(dialogueID)
+	require.Nil(t, d.ClosedAt)
+	require.Equal(t, contract.StatusAnswered, d.Status)
 }

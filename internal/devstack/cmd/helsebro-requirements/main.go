@@ -2,7 +2,7 @@
 // page, with the test that holds it: requirement, pass or fail or heading, test,
 // separated by tabs.
 //
-//	go test -json -run '^TestRequirements$' ./e2e | helsebro-requirements S69-S94
+//	go test -json -run '^TestRequirements$' ./e2e | helsebro-requirements S1-S94
 //
 // It reads the output of `go test -json` on standard input. A test belongs to the
 // requirement that its name begins with: TestRequirements/S75_in_the_calendar. A
@@ -42,7 +42,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		}
 	}
 	if from == 0 || to < from {
-		fmt.Fprintln(errs, "usage: go test -json -run '^TestRequirements$' ./e2e | helsebro-requirements S69-S94")
+		fmt.Fprintln(errs, "usage: go test -json -run '^TestRequirements$' ./e2e | helsebro-requirements S1-S94")
 		return 2
 	}
 	tests, said, err := read(in)

@@ -1,4 +1,4 @@
-package lives_test
+package dialogues_test
 
 import (
 	"encoding/json"
@@ -291,7 +291,19 @@ func (l *dialogueLife) handle(d pg.Dialogue) {
 		status, body := l.atLast(who, http.MethodPost, path+"/changes", key, c)
 		l.took(string(c.Kind)+" in "+d.ID+" as "+who.Subject, key, status, body)
 	}
+	turn := func() {
+		word := l.word()
+		kind := pick(l.random, contract.ProcessEContact, contract.ProcessEConsultation)
+		l.say("turn into "+string(kind)+" of "+d.ID, who, path+"/turn", word, client.Turn{Kind: kind, Subject: "Sak " + word, Text: word + "fortsetter"})
+	}
+	lost := slices.IndexFunc(d.Answers, func(a pg.Answer) bool {
+		return a.ResentAt == nil && (a.State == string(contract.OutcomeOverdue) || a.State == string(contract.OutcomeErrorQueue))
+	})
 	switch what := l.random.IntN(100); {
+	case lost >= 0 && what < 40:
+		change(api.DialogueChangeRequest{Kind: pg.ResendMessage, MessageID: d.Answers[lost].ID})
+	case d.Process == contract.ProcessPrescription && d.Status == contract.StatusAnswered && what < 40:
+		turn()
 	case what < 45:
 		l.answer(d, who)
 	case what < 50:
@@ -311,20 +323,13 @@ func (l *dialogueLife) handle(d pg.Dialogue) {
 		change(api.DialogueChangeRequest{Kind: pg.SplitRequest, Items: []string{"Allergex", "Pustex"}[:1+l.random.IntN(2)]})
 	case what < 92 && len(d.Answers) > 0:
 		a := pick(l.random, d.Answers...)
-		for _, o := range d.Answers {
-			if o.State == string(contract.OutcomeOverdue) || o.State == string(contract.OutcomeErrorQueue) {
-				a = o
-			}
-		}
 		if a.State == "sent" && l.random.IntN(2) == 0 {
 			l.report(a.ID)
 			return
 		}
 		change(api.DialogueChangeRequest{Kind: pg.ResendMessage, MessageID: a.ID})
 	case d.Process == contract.ProcessPrescription:
-		word := l.word()
-		kind := pick(l.random, contract.ProcessEContact, contract.ProcessEConsultation)
-		l.say("turn into "+string(kind)+" of "+d.ID, who, path+"/turn", word, client.Turn{Kind: kind, Subject: "Sak " + word, Text: word + "fortsetter"})
+		turn()
 	default:
 		l.answer(d, who)
 	}
@@ -360,6 +365,7 @@ func (l *dialogueLife) answer(d pg.Dialogue, who identity.Principal) {
 		if len(in.Items) == 0 {
 			in.Code = contract.AnswerCannotRenew
 		}
+	default: // no other kind is among the lives
 	}
 	l.say(fmt.Sprintf("answer %s %s close %t followUp %t to %s as %s in", in.Code, d.Process, in.Close, in.FollowUp, in.InReplyTo, who.Subject)+" "+d.ID,
 		who, "/dialogues/"+d.ID+"/answers", word, in)

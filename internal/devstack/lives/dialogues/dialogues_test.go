@@ -1,4 +1,6 @@
-package lives_test
+// Package dialogues_test lives through many lives of dialogues with the product's programs
+// on the real server.
+package dialogues_test
 
 import (
 	"bytes"
@@ -81,7 +83,7 @@ func TestDialoguesLoseAndRepeatNothing(t *testing.T) {
 	wg.Wait()
 	v.calm()
 	v.audit(lives)
-	v.requireVariety()
+	v.requireVariety(len(lives))
 }
 
 // The clinic of the village.
@@ -95,7 +97,7 @@ const (
 	doctorHerID        = 930001
 	colleagueHerID     = 930002
 	villageErrorQueue  = "village_error"
-	villageReceiptDue  = 15 * time.Second
+	villageReceiptDue  = 6 * time.Second
 	villagePatience    = 4 * time.Minute
 	commandsPerWeather = 12
 )
@@ -470,4 +472,22 @@ func (v *village) calm() {
 		}
 		return err
 	})
+}
+
+// scaled is a count at the size that HELSEBRO_SCALE asks for, at least least.
+func scaled(full, least int) int {
+	scale, err := strconv.ParseFloat(os.Getenv("HELSEBRO_SCALE"), 64)
+	if err != nil {
+		scale = 0.1
+	}
+	return max(least, int(float64(full)*scale))
+}
+
+// fields splits what SQL prints.
+func fields(rows string) [][]string {
+	var all [][]string
+	for row := range strings.Lines(rows) {
+		all = append(all, strings.Split(strings.TrimSpace(row), "|"))
+	}
+	return all
 }
