@@ -180,8 +180,10 @@ func TestReadingCommands(t *testing.T) {
 				Lines: told([]pg.LedgerLine{
 					{Effect: pg.EffectReceipt, IntendedAt: noon, Outcome: contract.OutcomeSent, OutcomeAt: &noon},
 					{Effect: pg.EffectInbox, IntendedAt: noon, Outcome: contract.OutcomeDone, OutcomeAt: &later, Result: json.RawMessage(
-						`{"rule":{"format":"practitioner"},"fallback":"practitioner-unknown-or-absent","places":[{"kind":"unit","id":"clinic"}]}`)},
+						`{"rule":{"format":"practitioner"},"fallback":"practitioner-unknown-or-absent","places":[{"kind":"unit","id":"clinic","via":"fallback"}]}`)},
 					{Effect: pg.EffectAnswer, IntendedAt: later, Why: json.RawMessage(`{"code":"12"}`), Outcome: contract.OutcomeRejected, OutcomeAt: &later, Result: json.RawMessage(`{"codes":["T02","E10"]}`)},
+					{Effect: pg.EffectInbox, IntendedAt: later, Outcome: contract.OutcomeDone, OutcomeAt: &later, Result: json.RawMessage(
+						`{"rule":{"format":"selected"},"fallback":"","places":[{"kind":"group","id":"nurses","via":"forward"},{"kind":"practitioner","id":"gp","via":"owner"}]}`)},
 					{Effect: pg.EffectJournal, IntendedAt: later.AddDate(0, 0, 1)},
 				}),
 				Lifecycle: client.Lifecycle{
@@ -191,7 +193,8 @@ func TestReadingCommands(t *testing.T) {
 			},
 			[]string{
 				"Mon 2026-11-23\n", "receipt  intended 13:00:01  sent 13:00:01",
-				"inbox    intended 13:00:01  done 13:00:03", "in unit:clinic; by the rule practitioner; left because the practitioner is unknown or away",
+				"inbox    intended 13:00:01  done 13:00:03", "in unit:clinic (since nobody else reads); by the rule practitioner; left because the practitioner is unknown or away",
+				"in group:nurses (where it was forwarded to), practitioner:gp (who has taken it)\n",
 				"rejected 13:00:03", "a message of the clinic, 12 Svar på spørsmål, fra behandler; Helsenorge refused it: see to the reason", "T02 XML validerer ikke; E10 Ugyldig meldingsidentifikator",
 				"Tue 2026-11-24\n", "journal  intended 13:00:03  open", "it is under way",
 				"running; awaiting-receipt; 1 messages, 0 answers, 0 cases; receipt of message 12 expected before Mon 2026-11-23 13:00:03; dialogue/" + dialogueID,

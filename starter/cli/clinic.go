@@ -202,12 +202,18 @@ func printReachability(w io.Writer, r client.Reachability) error {
 	}
 	if !r.KnownAt.IsZero() {
 		fmt.Fprintf(w, "On Helsenorge: %s, known %s (%s), from %s.\n",
-			either(r.Active, "active"+either(r.Self, "", " through a representative"), "not active"), ago(r.AgeSeconds), stamp(r.KnownAt), oneLine(r.By))
+			either(r.Active, "active"+either(r.Self, "", " through a representative"), "not active"), ago(r.AgeSeconds), stamp(r.KnownAt), first(knownBy[r.By], oneLine(r.By)))
 	}
 	if r.CheckFailed != "" {
 		fmt.Fprintf(w, "Helsenorge could not be asked now (%s): what was known last counts.\n", r.CheckFailed)
 	}
 	return nil
+}
+
+// knownBy says what a patient's status on Helsenorge is known from.
+var knownBy = map[string]string{
+	pg.ActivityCheck: "a look-up", pg.ActivityMessage: "a message of Helsenorge's", pg.ActivityRefused: "a message that Helsenorge refused (E35)",
+	pg.ActivityRecorded: "the record system", pg.ActivityReported: "what Helsenorge tells of changes",
 }
 
 // ago says how long ago something was, in the largest whole unit.

@@ -116,12 +116,12 @@ func TestReachabilityInWords(t *testing.T) {
 	require.Equal(t, `The patient cannot be contacted (e-contact):
   no consent: call  (no-consent)
   the patient is not on Helsenorge: call  (not-active)
-On Helsenorge: not active, known 3 hours ago (Mon 2026-11-23 13:00:01), from check.
+On Helsenorge: not active, known 3 hours ago (Mon 2026-11-23 13:00:01), from a look-up.
 Helsenorge could not be asked now (unavailable): what was known last counts.
 `, got.out)
 	got = run(t, r.env(), "", "patient", "reachability", patientID, "--kind", "e-consultation")
 	require.Equal(t, `The patient can be contacted (e-consultation).
-On Helsenorge: active through a representative, known just now (Mon 2026-11-23 13:00:01), from message.
+On Helsenorge: active through a representative, known just now (Mon 2026-11-23 13:00:01), from a message of Helsenorge's.
 `, got.out)
 	got = run(t, r.env(), "", "patient", "refresh-activity")
 	require.Equal(t, "Helsenorge was asked about 3 patients and answered about 2: 1 are active there.\n", got.out)

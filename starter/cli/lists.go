@@ -196,7 +196,7 @@ func caseCommand(env Environment) *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	r := callsAPI(cmd, env)
-	l := lists(cmd, [2]string{"kind", "cases of one kind"})
+	l := lists(cmd, [2]string{"kind", "cases of one kind, as the list begins each"})
 	open := cmd.Flags().Bool("open", false, "only what is not resolved")
 	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
 		var switches []string

@@ -198,9 +198,9 @@ func clock(at time.Time, day string) string {
 
 // placed is the result of an inbox line.
 type placed struct {
-	Rule     routing.Rule        `json:"rule"`
-	Fallback routing.Fallback    `json:"fallback"`
-	Places   []routing.Recipient `json:"places"`
+	Rule     routing.Rule     `json:"rule"`
+	Fallback routing.Fallback `json:"fallback"`
+	Places   []routing.Place  `json:"places"`
 }
 
 // left says why a routing rule was left.
@@ -211,15 +211,32 @@ var left = map[routing.Fallback]string{
 	routing.NobodyPresent:   "nobody of the clinic is at work",
 }
 
-// why tells an effect in words; of a message's place which inboxes, and by which rule.
+// via says how an inbox came to show a message, where the rule did not say so.
+var via = map[routing.Via]string{
+	routing.ViaWished: "whom the citizen wished for", routing.ViaOwner: "who has taken it", routing.ViaDeputy: "who stands in",
+	routing.ViaFallback: "since nobody else reads", routing.ViaForward: "where it was forwarded to",
+}
+
+// why tells an effect in words; of a message's place which inboxes, and why those.
 func why(l client.ExplainedLine) string {
 	var p placed
 	if l.Effect != pg.EffectInbox || json.Unmarshal(l.Result, &p) != nil || p.Rule.Format == "" {
 		return l.Words
 	}
-	parts := []string{"by the rule " + string(p.Rule.Format)}
-	if len(p.Places) > 0 {
-		parts = append([]string{"in " + recipients(p.Places)}, parts...)
+	var inboxes, parts []string
+	forwarded := false
+	for _, at := range p.Places {
+		words := at.String()
+		if reason := via[at.Via]; reason != "" {
+			words += " (" + reason + ")"
+		}
+		inboxes, forwarded = append(inboxes, words), forwarded || at.Via == routing.ViaForward
+	}
+	if len(inboxes) > 0 {
+		parts = append(parts, "in "+strings.Join(inboxes, ", "))
+	}
+	if !forwarded { // a colleague's word goes before the rule
+		parts = append(parts, "by the rule "+string(p.Rule.Format))
 	}
 	if reason := left[p.Fallback]; reason != "" {
 		parts = append(parts, "left because "+reason)

@@ -1,6 +1,14 @@
 package client
 
-import "github.com/helsebro/helsebro/internal/contract"
+import (
+	"maps"
+	"slices"
+
+	"github.com/helsebro/helsebro/internal/contract"
+)
+
+// CaseKinds lists the kinds of operator cases, sorted.
+func CaseKinds() []contract.CaseKind { return slices.Sorted(maps.Keys(caseWords)) }
 
 // CaseWords says what an operator case is and what to do about it, for people at the clinic
 // and in the operating room. A kind that it does not know is returned as it is.

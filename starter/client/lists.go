@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/helsebro/helsebro/internal/apperr"
@@ -85,10 +86,14 @@ type Case struct {
 }
 
 // Cases lists what operators are asked to look at, open cases first, oldest first, each
-// with what it is and what to do. Limit is in rows; 0 means DefaultLimit.
+// with what it is and what to do. Limit is in rows; 0 means DefaultLimit. A kind that
+// there is not is invalid.
 func (c *Client) Cases(ctx context.Context, by identity.Principal, clinicID string, q pg.CaseQuery) (pg.Page[Case], error) {
 	if err := allow(by, identity.RightCaseRead, clinicID); err != nil {
 		return pg.Page[Case]{}, err
+	}
+	if q.Kind != "" && !slices.Contains(CaseKinds(), q.Kind) {
+		return pg.Page[Case]{}, apperr.InvalidFields("there are no such cases", apperr.Field{Path: "kind", Rule: fmt.Sprintf("one of %v", CaseKinds())})
 	}
 	q.Limit = bounded(q.Limit)
 	found, err := c.store.Cases(ctx, by, clinicID, q)

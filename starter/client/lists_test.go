@@ -55,6 +55,11 @@ func TestCasesSayWhatToDo(t *testing.T) {
 	require.Equal(t, "next", found.Next)
 	require.Contains(t, found.Items[0].What, "limit has passed")
 	require.Contains(t, found.Items[0].ToDo, "helsebro dialogue assign")
+
+	store := newStore("")
+	_, err = client.New(store, &fakeTemporal{}).Cases(t.Context(), as(identity.RoleOperator), clinicID, pg.CaseQuery{Kind: "overdue"})
+	require.Equal(t, []string{"kind"}, paths(t, err))
+	require.Empty(t, store.calls)
 }
 
 // Every kind of case that the source names has its words.

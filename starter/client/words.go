@@ -4,11 +4,13 @@ import (
 	"strings"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 )
 
 // Sentence says a reason code of the rules in words, for people at the clinic: every
 // code that calendars, decisions, notices and attempts give. Several codes joined by
-// "+" are several clauses. A code that it does not know is returned as it is.
+// "+" are several clauses. A code of a receipt (8221) gets its name; another that it does
+// not know is returned as it is.
 //
 // It is the one table of these words: command line and user interface both use it.
 func Sentence(code string) string {
@@ -22,7 +24,7 @@ func Sentence(code string) string {
 		}
 		return strings.Join(parts, " and ")
 	}
-	return code
+	return strings.TrimSpace(code + " " + codes.Name(codes.ReceiptErrors, code))
 }
 
 // sentences are keyed by the codes as they are stored; a test holds them against the

@@ -39,6 +39,7 @@ func TestEveryReasonCodeHasASentence(t *testing.T) {
 	}
 	require.Equal(t, "notices are switched off for the calendar and notices are switched off for the type of appointment", client.Sentence("gate-calendar+gate-type"))
 	require.Equal(t, "a-code-of-tomorrow", client.Sentence("a-code-of-tomorrow"))
+	require.Equal(t, "E35 Pasienten finnes ikke i mottakersystemet", client.Sentence("E35"))
 	require.Empty(t, client.Sentence(""))
 }
 

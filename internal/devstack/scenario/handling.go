@@ -92,15 +92,15 @@ func (p *play) convert(ctx context.Context) error {
 		return err
 	}
 	var d pg.Dialogue
-	if err := await(ctx, "Helsenorge's receipt for the notice of the fee", func() (bool, error) {
+	if err := await(ctx, "the receipt for the notice of the fee, and the thread in the journal", func() (bool, error) {
 		var err error
 		d, err = p.dialogue(ctx, t)
-		return d.BillableAt != nil, err
+		return d.BillableAt != nil && len(d.Journal) >= len(d.Messages)+len(d.Answers), err
 	}); err != nil {
 		return err
 	}
-	if n := len(d.Messages) + len(d.Answers); d.Process != contract.ProcessEConsultation || len(d.Journal) != n {
-		return fmt.Errorf("the dialogue is an %s with %d of %d messages in the journal", d.Process, len(d.Journal), n)
+	if d.Process != contract.ProcessEConsultation || len(d.Journal) != len(d.Messages)+len(d.Answers) {
+		return fmt.Errorf("the dialogue is an %s with %d journal entries", d.Process, len(d.Journal))
 	}
 	p.tell(began, "The e-contact turns out to be about medical care: the practitioner makes it an e-consultation. Its whole thread is in the journal, %d messages, each once. The patient is told of the fee in a conversation of its own, and no fee may be taken before Helsenorge has that message.", len(d.Journal))
 	p.quote("$ go run ./starter dialogue convert " + t.DialogueID + "\n" + said)
