@@ -393,11 +393,14 @@ func TestWhoSeesAMessageBeforeItsLifecycleIsToldToWait(t *testing.T) {
 		b.answer(again, func(err error) { require.ErrorContains(t, err, "try again in a moment") })
 		fakes.Fail(b.do, "DeliverToInbox", nil)
 	})
-	b.at(2*time.Hour, func() { b.answer(again, nil) })
-	b.at(3*time.Hour, func() { b.receipt(answer, contract.OutcomeAcknowledged) })
+	b.at(2*time.Hour, func() {
+		again.AnswerID = "answer-2"
+		b.answer(again, nil)
+	})
+	b.at(3*time.Hour, func() { b.receipt("answer-2", contract.OutcomeAcknowledged) })
 	b.run()
 	require.NoError(t, b.env.GetWorkflowError())
-	require.Contains(t, fakes.Calls(b.do), "SendMessage "+answer)
+	require.Contains(t, fakes.Calls(b.do), "SendMessage answer-2")
 }
 
 func TestUnplacedMessagesOfATerminatedRunAreTakenUp(t *testing.T) {
