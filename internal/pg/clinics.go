@@ -102,7 +102,8 @@ func (s *Store) PutClinic(ctx context.Context, by identity.Principal, c Clinic) 
 			return err
 		}
 		for _, p := range c.Parties {
-			if err := owned(tx.Exec(ctx, `INSERT INTO party (her_id, clinic_id, staff_id, name) VALUES ($1, $2, $3, $4)
+			if err := owned(tx.Exec(ctx, `INSERT INTO party (her_id, clinic_id, staff_id, name)
+				SELECT $1, $2, $3, $4 WHERE $3::uuid IS NULL OR EXISTS (SELECT FROM staff WHERE id = $3 AND clinic_id = $2)
 				ON CONFLICT (her_id) DO UPDATE SET staff_id = $3, name = $4 WHERE party.clinic_id = $2`, p.HerID, c.ID, nullable(p.StaffID), p.Name)); err != nil {
 				return err
 			}

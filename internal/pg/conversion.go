@@ -14,13 +14,18 @@ import (
 // applyConvert makes an e-contact an e-consultation (S54, F14): its whole thread goes
 // into the patient's journal once, marked with who converted it and when, and the patient
 // is told that a fee follows, or asked, by one message that opens the e-consultation on
-// the wire. It is refused when that message could not reach him.
+// the wire. It is refused when that message could not reach him. Of a dialogue that is
+// converted already it is refused, too, unless that message did not arrive: then the
+// patient is told anew, and nothing else.
 func (s *Store) applyConvert(ctx context.Context, tx pgx.Tx, c storedChange, out *contract.ApplyDialogueChangeOutput) error {
 	d := c.dialogue
-	switch {
-	case !d.convertedAt.IsZero():
+	converted := !d.convertedAt.IsZero()
+	switch lost, err := s.feeNoticeLost(ctx, tx, d.id); {
+	case err != nil:
+		return err
+	case converted && !lost:
 		return apperr.InState("converted", "the dialogue is converted already: it is an e-consultation")
-	case d.process != contract.ProcessEContact:
+	case !converted && d.process != contract.ProcessEContact:
 		return apperr.InState(string(d.process), "only an e-contact can be converted to an e-consultation")
 	}
 	r, err := s.reachableIn(ctx, tx, d, contract.ProcessEConsultation)
@@ -33,6 +38,11 @@ func (s *Store) applyConvert(ctx context.Context, tx pgx.Tx, c storedChange, out
 	d.process = contract.ProcessEConsultation
 	notice, asks, err := s.feeNotice(ctx, tx, c, d)
 	if err != nil {
+		return err
+	}
+	out.Process, out.OutboundID, out.Code = d.process, notice, contract.OpenDialogue
+	if converted {
+		_, err := tx.Exec(ctx, "UPDATE dialogue SET fee_notice_id = $2, fee_asked = $3 WHERE id = $1", d.id, notice, asks)
 		return err
 	}
 	if _, err := tx.Exec(ctx, `UPDATE dialogue SET process = $2, converted_at = $3, converted_by = $4, fee_notice_id = $5, fee_asked = $6 WHERE id = $1`,
@@ -56,10 +66,17 @@ func (s *Store) applyConvert(ctx context.Context, tx pgx.Tx, c storedChange, out
 	if err := s.ledgerOutcome(ctx, tx, line, contract.OutcomeDone, map[string]string{"entry": entry, "notice": notice}); err != nil {
 		return err
 	}
-	out.Process, out.OutboundID, out.Code = d.process, notice, contract.OpenDialogue
 	// What is owed has the limits of an e-consultation now, counted from the same message.
 	out.Clock, err = s.answerClock(ctx, tx, c.ClinicID, d.id)
 	return err
+}
+
+// feeNoticeLost tells whether the message that told of the fee did not reach the patient,
+// and never will.
+func (s *Store) feeNoticeLost(ctx context.Context, tx pgx.Tx, dialogueID string) (lost bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM dialogue d JOIN outbound_message o ON o.id = d.fee_notice_id
+		WHERE d.id = $1 AND d.billable_at IS NULL AND o.outcome = ANY ($2))`, dialogueID, []contract.Outcome{contract.OutcomeRejected, contract.OutcomeFailed}).Scan(&lost)
+	return lost, err
 }
 
 // feeWord is how the ledger says in which way the patient learns of the fee.

@@ -429,6 +429,29 @@ func TestWhatIsNoEContactOrCannotBeToldIsNotConverted(t *testing.T) { // F14
 	require.Empty(t, k.read(m.DialogueID).Journal)
 }
 
+func TestAFeeThatWasNotToldIsToldAnew(t *testing.T) { // F14
+	k := newThread(t)
+	m := k.writes(general())
+	convert := func() (contract.ApplyDialogueChangeOutput, error) {
+		return k.change(pg.DialogueChange{ID: uuid.NewString(), Kind: pg.ConvertDialogue, DialogueID: m.DialogueID})
+	}
+	first, err := convert()
+	require.NoError(t, err)
+	k.sends(first.OutboundID)
+	k.conflict(pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: m.DialogueID}, "converted")
+	k.receipt(first.OutboundID, contract.OutcomeRejected, []string{"T02"}, nil)
+	second, err := convert()
+	require.NoError(t, err)
+	require.NotEqual(t, first.OutboundID, second.OutboundID)
+	require.True(t, k.sends(second.OutboundID).Opens)
+	require.Nil(t, k.read(m.DialogueID).BillableAt)
+	k.receipt(second.OutboundID, contract.OutcomeAcknowledged, nil, nil)
+	require.NotNil(t, k.read(m.DialogueID).BillableAt)
+	k.conflict(pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: m.DialogueID}, "converted")
+	require.Equal(t, "1", k.sql("SELECT count(*) FROM journal_entry"))
+	require.Equal(t, "1", k.sql("SELECT count(*) FROM ledger WHERE effect = 'conversion'"))
+}
+
 func TestWhoeverHeWroteToMayConvert(t *testing.T) { // F14, D20: his list has no GP any more
 	k := newThread(t)
 	m := k.writes(general())
