@@ -80,6 +80,9 @@ type JournalID struct {
 	MessageID string             `json:"messageId"`
 	Direction contract.Direction `json:"direction"`
 	WrittenAt time.Time          `json:"writtenAt"`
+	// Outcome is what became of a message of the clinic's, "" while it is under way:
+	// with rejected, error-queue or failed the patient does not have it.
+	Outcome contract.Outcome `json:"outcome,omitempty"`
 }
 
 // ReadDialogue opens a dialogue, and marks it read in the inboxes.
@@ -138,7 +141,8 @@ func (s *Store) ReadDialogue(ctx context.Context, by identity.Principal, clinicI
 		if d.Inboxes, err = pgx.AppendRows(d.Inboxes, rows, pgx.RowTo[string]); err != nil {
 			return err
 		}
-		rows, err = tx.Query(ctx, "SELECT entry_id, message_id, direction, written_at FROM journal_message WHERE dialogue_id = $1 ORDER BY sent_at, id", id)
+		rows, err = tx.Query(ctx, `SELECT j.entry_id, j.message_id, j.direction, j.written_at, coalesce(o.outcome, '')
+			FROM journal_message j LEFT JOIN outbound_message o ON o.id = j.message_id WHERE j.dialogue_id = $1 ORDER BY j.sent_at, j.id`, id)
 		if err != nil {
 			return err
 		}

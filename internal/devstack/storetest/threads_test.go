@@ -575,6 +575,7 @@ func TestAMessageThatHadLeftNeverthelessIsJournalled(t *testing.T) { // S50
 	k.receipt(id, contract.OutcomeAcknowledged, nil, nil)
 	k.journalled(m.DialogueID, m.ID, id)
 	require.Equal(t, "done", k.sql("SELECT outcome FROM ledger WHERE key = 'journal/%s'", id))
+	require.Equal(t, contract.OutcomeAcknowledged, k.read(m.DialogueID).Journal[1].Outcome, "whoever copies the journal sees that he has it")
 	require.NotNil(t, k.read(m.DialogueID).Answers[0].SentAt)
 }
 
