@@ -29,7 +29,7 @@ func TestKilledWhileConverting(t *testing.T) {
 	w := newWorld(t, stack.Config{})
 	p := w.spawn()
 	points := []failpoint.Point{failpoint.DialogueChanged, failpoint.JournalWritten, failpoint.AnswerSent, failpoint.AnswerPrepared, failpoint.AnswerRecorded}
-	for i, point := range points[:scaled(len(points), 2)] {
+	for i, point := range points[:scaled(len(points), 1)] {
 		sent, subject := w.act(simulator.Action{Kind: simulator.EContact, Citizen: i})
 		id := w.dialogue(subject)
 		before := p.worker.Died(point)
