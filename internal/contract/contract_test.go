@@ -69,7 +69,7 @@ func samples() map[string]any {
 		"send-notice-output":           SendNoticeOutput{State: AttemptAccepted},
 		"open-command":                 OpenCommand{MessageID: id(4), Code: OpenDialogue},
 		"apply-dialogue-change-input":  ApplyDialogueChangeInput{ClinicID: id(1), DialogueID: id(5), CommandID: id(4), Now: at},
-		"apply-dialogue-change-output": ApplyDialogueChangeOutput{Process: ProcessEConsultation, OutboundID: id(4), Code: OpenDialogue, Closed: true, Clock: &clock, CaseOpened: true},
+		"apply-dialogue-change-output": ApplyDialogueChangeOutput{Process: ProcessEConsultation, OutboundID: id(4), Code: OpenDialogue, New: true, Closed: true, Clock: &clock, CaseOpened: true},
 		"escalate-input":               EscalateInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Step: StepDeputy, Now: at},
 		"escalate-output":              EscalateOutput{Moot: true, Places: 2, CaseOpened: true},
 		"publish-message-input":        PublishMessageInput{ClinicID: id(1), DialogueID: id(5), OutboundID: id(4), Now: at},

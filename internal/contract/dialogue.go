@@ -115,6 +115,9 @@ type ApplyDialogueChangeOutput struct {
 	// conversion costs, or the identical message once more.
 	OutboundID string `json:"outboundId,omitempty"`
 	Code       string `json:"code,omitempty"`
+	// New is true when that is a message of its own, which goes on with the dialogue, and
+	// not one that is sent again.
+	New bool `json:"new,omitempty"`
 	// Closed is true when the clinic ended the dialogue without a message: nothing is
 	// owed any more.
 	Closed bool `json:"closed,omitempty"`

@@ -29,7 +29,7 @@ func (b *bench) converts() {
 	clock := contract.AnswerClock{MessageID: first, Steps: steps(b.env.Now().UTC())}
 	b.says(func(d *fakes.Dialogues) {
 		d.Changes = map[string]contract.ApplyDialogueChangeOutput{
-			converted: {Process: contract.ProcessEConsultation, OutboundID: notice, Code: contract.OpenDialogue, Clock: &clock},
+			converted: {Process: contract.ProcessEConsultation, OutboundID: notice, Code: contract.OpenDialogue, New: true, Clock: &clock},
 		}
 	})
 }

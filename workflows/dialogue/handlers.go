@@ -193,8 +193,8 @@ func (r *run) adopt(ctx workflow.Context, out contract.ApplyDialogueChangeOutput
 	message := contract.Delivery{OutboundID: out.OutboundID, Code: out.Code}
 	switch {
 	case out.OutboundID == "":
-	case converted: // what it costs is told once
-		r.state.Troubled, r.state.LastOutboundID = "", out.OutboundID
+	case out.New: // what it costs is told, and the dialogue goes on
+		r.state.Ended, r.state.Troubled, r.state.LastOutboundID = false, "", out.OutboundID
 		r.deliveries.Add(ctx, message)
 	default:
 		r.deliveries.Again(ctx, message)
