@@ -13,7 +13,7 @@ WORKFLOWCHECK := $(BIN)/workflowcheck
 SOURCES := workflows activities worker starter internal
 
 # Part of the full size at which long tests run; `make proof` is 1.
-SCALE ?= 0.1
+SCALE ?= 0.05
 # Handed to every `go test`, such as TEST='-run Receipt -v'.
 TEST ?=
 

@@ -16,7 +16,9 @@ func Run(ctx context.Context, name string, options fx.Option) error {
 	app := fx.New(options)
 	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
 	defer cancel()
-	if err := app.Start(starting); err != nil {
+	// Whoever is told to stop while it starts has not failed: what has started is stopped
+	// below, in order.
+	if err := app.Start(starting); err != nil && ctx.Err() == nil {
 		return err
 	}
 	failed := false
