@@ -3,7 +3,6 @@ package fakes
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/helsebro/helsebro/internal/contract"
 )
@@ -54,7 +53,7 @@ func (a *Activities) Escalate(_ context.Context, in contract.EscalateInput) (con
 // PublishMessage implements contract.DialogueActivities.
 func (a *Activities) PublishMessage(_ context.Context, in contract.PublishMessageInput) (contract.PublishMessageOutput, error) {
 	return rule(a, "PublishMessage "+in.OutboundID, func(*Dialogues) (contract.PublishMessageOutput, error) {
-		return contract.PublishMessageOutput{At: time.Now().UTC()}, nil
+		return contract.PublishMessageOutput{At: in.Now}, nil
 	})
 }
 
