@@ -40,32 +40,20 @@ func (r *run) mayChange(cmd contract.ChangeCommand) error {
 // change applies a command to the integration. What PostgreSQL refuses, with the
 // preconditions that stand in the way, is the caller's to know.
 func (r *run) change(ctx workflow.Context, cmd contract.ChangeCommand) (contract.ChangeAccepted, error) {
-	if err := r.turn.Lock(ctx); err != nil {
+	if err := flow.Once(ctx, r.turn, &r.state.Accepted, cmd.CommandID, func() error { return r.mayChange(cmd) },
+		func(clean workflow.Context) error { return r.apply(ctx, clean, cmd.CommandID) }); err != nil {
 		return contract.ChangeAccepted{}, err
-	}
-	defer r.turn.Unlock()
-	if err := r.mayChange(cmd); err != nil {
-		return contract.ChangeAccepted{}, err
-	}
-	if !slices.Contains(r.state.Accepted, cmd.CommandID) {
-		if err := r.apply(ctx, cmd.CommandID); err != nil {
-			return contract.ChangeAccepted{}, err
-		}
 	}
 	return contract.ChangeAccepted{CommandID: cmd.CommandID, Status: r.state.Status}, nil
 }
 
-// apply has a command done once. A cancellation must not leave a change in PostgreSQL
-// that this run does not know of.
-func (r *run) apply(ctx workflow.Context, commandID string) error {
-	ctx, stop := workflow.NewDisconnectedContext(ctx)
-	defer stop()
-	out, err := flow.Do(ctx, flow.Record, "change the integration", contract.ActivationActivities.ApplyActivation,
+// apply has a command done.
+func (r *run) apply(ctx, clean workflow.Context, commandID string) error {
+	out, err := flow.Do(clean, flow.Record, "change the integration", contract.ActivationActivities.ApplyActivation,
 		contract.ApplyActivationInput{ClinicID: r.in.ClinicID, StaffID: r.in.StaffID, CommandID: commandID, Now: workflow.Now(ctx)})
 	if err != nil {
-		return apperr.ToTemporal(err)
+		return err
 	}
-	r.state.Accepted, _ = flow.Remember(r.state.Accepted, commandID)
 	r.adopt(ctx, out.Status, out.Failing)
 	return nil
 }

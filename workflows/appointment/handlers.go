@@ -54,32 +54,20 @@ func (r *run) change(ctx workflow.Context, cmd contract.ChangeCommand) (contract
 	if err := workflow.Await(ctx, func() bool { return r.loaded }); err != nil {
 		return contract.ChangeAccepted{}, err
 	}
-	if err := r.calendar.Lock(ctx); err != nil {
+	if err := flow.Once(ctx, r.calendar, &r.state.Accepted, cmd.CommandID, func() error { return r.mayChange(cmd) },
+		func(clean workflow.Context) error { return r.apply(ctx, clean, cmd.CommandID) }); err != nil {
 		return contract.ChangeAccepted{}, err
-	}
-	defer r.calendar.Unlock()
-	if err := r.mayChange(cmd); err != nil {
-		return contract.ChangeAccepted{}, err
-	}
-	if !slices.Contains(r.state.Accepted, cmd.CommandID) {
-		if err := r.apply(ctx, cmd); err != nil {
-			return contract.ChangeAccepted{}, err
-		}
 	}
 	return contract.ChangeAccepted{CommandID: cmd.CommandID, Revision: r.state.Facts.Revision, Status: r.calendarStatus()}, nil
 }
 
-// apply has the command done once. A cancellation must not leave a change in the
-// calendar that this run does not know of.
-func (r *run) apply(ctx workflow.Context, cmd contract.ChangeCommand) error {
-	clean, stop := workflow.NewDisconnectedContext(ctx)
-	defer stop()
+// apply has the command done, and sends what it answers.
+func (r *run) apply(ctx, clean workflow.Context, commandID string) error {
 	out, err := flow.Do(clean, flow.Record, "change the calendar", contract.AppointmentActivities.ApplyChange,
-		contract.ApplyChangeInput{ClinicID: r.in.ClinicID, AppointmentID: r.in.AppointmentID, CommandID: cmd.CommandID, Now: workflow.Now(ctx)})
+		contract.ApplyChangeInput{ClinicID: r.in.ClinicID, AppointmentID: r.in.AppointmentID, CommandID: commandID, Now: workflow.Now(ctx)})
 	if err != nil {
-		return apperr.ToTemporal(err)
+		return err
 	}
-	r.state.Accepted, _ = flow.Remember(r.state.Accepted, cmd.CommandID)
 	r.adopt(out.Facts)
 	r.answer(ctx, out.Facts.Revision, out.Code, out.OutboundID)
 	r.counted(out.CaseOpened)

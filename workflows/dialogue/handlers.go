@@ -138,26 +138,15 @@ func (r *run) change(ctx workflow.Context, cmd contract.ChangeCommand) (contract
 	if err := workflow.Await(ctx, func() bool { return r.loaded }); err != nil {
 		return contract.ChangeAccepted{}, err
 	}
-	if err := r.turn.Lock(ctx); err != nil {
+	if err := flow.Once(ctx, r.turn, &r.state.Accepted, cmd.CommandID, func() error { return r.mayChange(cmd) },
+		func(clean workflow.Context) error { return r.apply(ctx, clean, cmd.CommandID) }); err != nil {
 		return contract.ChangeAccepted{}, err
-	}
-	defer r.turn.Unlock()
-	if err := r.mayChange(cmd); err != nil {
-		return contract.ChangeAccepted{}, err
-	}
-	if !slices.Contains(r.state.Accepted, cmd.CommandID) {
-		if err := r.apply(ctx, cmd.CommandID); err != nil {
-			return contract.ChangeAccepted{}, err
-		}
 	}
 	return contract.ChangeAccepted{CommandID: cmd.CommandID, Status: r.status()}, nil
 }
 
-// apply has a change done once. A cancellation must not leave a change in PostgreSQL
-// that this run does not know of.
-func (r *run) apply(ctx workflow.Context, commandID string) error {
-	clean, stop := workflow.NewDisconnectedContext(ctx)
-	defer stop()
+// apply has a change done, while no message of the clinic's is given up or taken on.
+func (r *run) apply(ctx, clean workflow.Context, commandID string) error {
 	r.changing = true
 	defer func() { r.changing = false }()
 	release, err := r.deliveries.Hold(clean)
@@ -168,9 +157,8 @@ func (r *run) apply(ctx workflow.Context, commandID string) error {
 	out, err := flow.Do(clean, flow.Record, "change the dialogue", contract.DialogueActivities.ApplyDialogueChange,
 		contract.ApplyDialogueChangeInput{ClinicID: r.in.ClinicID, DialogueID: r.in.DialogueID, CommandID: commandID, Now: workflow.Now(ctx)})
 	if err != nil {
-		return apperr.ToTemporal(err)
+		return err
 	}
-	r.state.Accepted, _ = flow.Remember(r.state.Accepted, commandID)
 	return r.adopt(ctx, out)
 }
 
