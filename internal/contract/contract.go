@@ -233,7 +233,8 @@ type DialogueState struct {
 	// LatestAt is when that message was stored: one that was overtaken on its way
 	// here does not become the latest.
 	LatestAt time.Time `json:"latestAt,omitzero"`
-	// Messages, Answers and Cases count what this dialogue has had.
+	// Messages, Answers and Cases count what this dialogue has had: the citizen's messages,
+	// all of the clinic's that were accepted, what tells of a fee among them, and its cases.
 	Messages int `json:"messages"`
 	Answers  int `json:"answers"`
 	Cases    int `json:"cases"`

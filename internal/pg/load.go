@@ -20,7 +20,7 @@ func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (
 		err := tx.QueryRow(ctx, `SELECT d.process, coalesce(latest.id::text, ''), latest.received_at, d.closed_at IS NOT NULL,
 				d.origin = 'clinic' AND EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = d.id AND `+accepted+`),
 				(SELECT count(*) FROM inbound_message m WHERE m.dialogue_id = d.id AND `+inInbox+`),
-				(SELECT count(*) FROM outbound_message o WHERE o.dialogue_id = d.id AND `+accepted+`),
+				(SELECT count(*) FROM outbound_message o WHERE o.dialogue_id = d.id AND (`+accepted+` OR o.id = d.fee_notice_id)),
 				d.closed_at IS NULL AND latest.id IS NOT NULL AND NOT EXISTS (SELECT FROM outbound_message o WHERE o.in_reply_to = latest.id AND `+accepted+`)
 			FROM dialogue d LEFT JOIN LATERAL (SELECT m.id, m.received_at FROM inbound_message m WHERE m.dialogue_id = d.id AND m.function <> 'VUS' AND `+inInbox+`
 				ORDER BY m.received_at DESC, m.id DESC LIMIT 1) latest ON true

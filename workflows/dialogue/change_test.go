@@ -68,6 +68,7 @@ func TestReplyAfterConversion(t *testing.T) { // D9
 		s := b.state()
 		require.Equal(t, contract.ProcessEConsultation, s.Process)
 		require.Equal(t, first, s.Clock.MessageID, "its limit counts from the same message")
+		require.Equal(t, 1, s.Answers, "what tells of the fee is a message of the clinic's")
 		b.change(converted, nil) // the same command again
 		b.receipt(notice, contract.OutcomeAcknowledged)
 	})

@@ -182,6 +182,7 @@ func (r *run) adopt(ctx workflow.Context, out contract.ApplyDialogueChangeOutput
 	switch {
 	case out.OutboundID == "":
 	case out.New: // what it costs is told, and the dialogue goes on
+		r.state.Answers++
 		r.state.Ended, r.state.Troubled, r.state.LastOutboundID = false, "", out.OutboundID
 		r.deliveries.Add(ctx, message)
 	default:

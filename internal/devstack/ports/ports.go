@@ -10,6 +10,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"syscall"
 )
 
 // Port is a port that a part of the development stack wants to listen on.
@@ -66,15 +67,26 @@ func check(host string, p Port) error {
 	if p.Number < 1 || p.Number > 65535 {
 		return fmt.Errorf("%s is %d: give a port between 1 and 65535 for %s", p.Variable, p.Number, p.Purpose)
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(p.Number)))
-	switch {
+	switch err := listen(net.JoinHostPort(host, strconv.Itoa(p.Number))); {
 	case err == nil:
-		return l.Close()
+		return nil
 	case isInUse(err):
 		return &InUseError{Port: p, Holder: holder(p.Number)}
 	default:
 		return fmt.Errorf("port %d for %s: %w", p.Number, p.Purpose, err)
 	}
+}
+
+// listen listens on an address and lets go of it. No program is started in between: it
+// would have the port, too, until its own code runs.
+func listen(address string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 // Ports handed out by Free lie below the range from which the kernel takes the local

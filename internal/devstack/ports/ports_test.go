@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/helsebro/helsebro/internal/devstack/ports"
 )
@@ -25,6 +28,33 @@ func TestCheckNamesHolderAndVariable(t *testing.T) {
 	require.Contains(t, inUse.Holder, fmt.Sprintf("(pid %d)", os.Getpid()))
 	require.Equal(t, fmt.Sprintf("port %d for the Temporal server is already used by %s: stop it, or set A_PORT to a free port",
 		taken.Number, inUse.Holder), err.Error())
+}
+
+// A program that is being started has what this one has open, for a moment.
+func TestCheckIsNotMisledByProgramsThatStart(t *testing.T) {
+	t.Parallel()
+	free, err := ports.Free(1)
+	require.NoError(t, err)
+	var starting errgroup.Group
+	var done atomic.Bool
+	for range 4 {
+		starting.Go(func() error {
+			for !done.Load() {
+				if err := exec.Command("true").Run(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	for range 5000 {
+		if err = ports.Check("127.0.0.1", ports.Port{Number: free[0]}); err != nil {
+			break
+		}
+	}
+	done.Store(true)
+	require.NoError(t, starting.Wait())
+	require.NoError(t, err)
 }
 
 func TestCheckReportsEveryPort(t *testing.T) {

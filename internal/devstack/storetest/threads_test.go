@@ -391,6 +391,31 @@ func TestAJournalIsInTheOrderInWhichMessagesWereWritten(t *testing.T) { // D9
 	require.Equal(t, "t", k.sql("SELECT written_at = received_at FROM inbound_message WHERE id = '%s'", a.ID))
 }
 
+func TestAFeeThatDidNotArriveIsToldAnew(t *testing.T) { // F14
+	k := newThread(t)
+	m := k.writes(general())
+	first := k.converts(m.DialogueID)
+	k.sends(first.OutboundID)
+	k.conflict(pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: m.DialogueID}, "converted")
+	k.receipt(first.OutboundID, contract.OutcomeRejected, []string{"E21"}, []string{"no"})
+
+	second := k.converts(m.DialogueID)
+	require.NotEqual(t, first.OutboundID, second.OutboundID)
+	loaded, err := k.s.LoadDialogue(t.Context(), demo.ClinicID, m.DialogueID)
+	require.NoError(t, err)
+	require.Equal(t, 2, loaded.Answers, "both are the clinic's messages, though one is still to leave")
+	require.Equal(t, []contract.Delivery{{OutboundID: second.OutboundID, Code: contract.OpenDialogue}}, loaded.Open)
+	k.sends(second.OutboundID)
+	k.receipt(second.OutboundID, contract.OutcomeAcknowledged, nil, nil)
+	d := k.read(m.DialogueID)
+	require.Equal(t, []any{second.OutboundID, contract.StatusAwaitingClinic}, []any{d.FeeNoticeID, d.Status})
+	require.NotNil(t, d.BillableAt)
+	loaded, err = k.s.LoadDialogue(t.Context(), demo.ClinicID, m.DialogueID)
+	require.NoError(t, err)
+	require.Equal(t, 2, loaded.Answers)
+	k.conflict(pg.DialogueChange{Kind: pg.ConvertDialogue, DialogueID: m.DialogueID}, "converted")
+}
+
 func TestAClinicMayAskBeforeItCosts(t *testing.T) { // F14
 	k := newThread(t)
 	require.NoError(t, k.s.PutSettings(t.Context(), demo.Admin, demo.ClinicID, pg.Settings{Conversion: "ask", Language: "nn"}))

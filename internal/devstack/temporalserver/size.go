@@ -7,8 +7,8 @@ import (
 	"net/url"
 )
 
-// DatabaseBytes writes what is only in the write-ahead log into the file, and returns
-// how many bytes of the file are in use: pages that are free again do not count.
+// DatabaseBytes is how many bytes of the database are in use, what is only in its
+// write-ahead log included: pages that are free again do not count.
 func (s *Server) DatabaseBytes(ctx context.Context) (n int64, err error) {
 	// The server's own plugin has registered the driver.
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: s.cfg.SQLiteFile}).EscapedPath())
@@ -16,10 +16,6 @@ func (s *Server) DatabaseBytes(ctx context.Context) (n int64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	var busy, logged, written int64
-	if err := db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &logged, &written); err != nil {
-		return 0, err
-	}
 	var pages, free, size int64
 	for pragma, into := range map[string]*int64{"page_count": &pages, "freelist_count": &free, "page_size": &size} {
 		if err := db.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(into); err != nil {

@@ -193,7 +193,8 @@ func (l *dialogueLife) audit(book simulator.Book) {
 			l.wrong("the clinic's message %s was refused, and is there: %v", id, stored[id])
 		}
 	}
-	fees := l.table("SELECT fee_notice_id FROM dialogue WHERE fee_notice_id IS NOT NULL AND patient_id = '" + l.patient + "'")
+	// Each conversion tells of the fee, also the one that tells anew what did not arrive.
+	fees := l.table("SELECT c.output->>'outboundId' FROM dialogue_command c JOIN dialogue d ON d.id = c.dialogue_id WHERE c.kind = 'convert' AND c.applied_at IS NOT NULL AND d.patient_id = '" + l.patient + "'")
 	for id, row := range stored {
 		if fees[id] == nil {
 			l.wrong("nobody has written message %v", row)
@@ -277,7 +278,7 @@ func (v *village) auditLifecycles(lives []*dialogueLife) {
 	const asked = "m.dialogue_id = d.id AND m.verdict = 'taken'"
 	dialogues := v.table(`SELECT d.id, d.process, st.status, coalesce(d.latest_message_id::text, ''), d.owed_since IS NOT NULL,
 			(SELECT count(*) FROM inbound_message m WHERE ` + asked + `), coalesce(extract(epoch FROM d.owed_since)::text, ''),
-			(SELECT count(*) FROM outbound_message o WHERE o.dialogue_id = d.id AND o.kind = 'answer' AND o.prepared_at IS NOT NULL AND o.id IS DISTINCT FROM d.fee_notice_id), d.patient_id
+			(SELECT count(*) FROM outbound_message o WHERE o.dialogue_id = d.id AND o.kind = 'answer' AND o.prepared_at IS NOT NULL), d.patient_id
 		FROM dialogue d JOIN dialogue_status st ON st.id = d.id`)
 	byPatient := map[string]*dialogueLife{}
 	for _, l := range lives {
