@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -25,6 +26,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
@@ -322,4 +326,41 @@ func TestStopEndsWhatStartBegan(t *testing.T) {
 		return after <= before+2*perCycle
 	}, 10*time.Second, 50*time.Millisecond)
 	t.Logf("goroutines: %d before, %d after two more cycles", before, after)
+}
+
+// TestListsInPages: a page of a thousand is no more than the server takes at once.
+func TestListsInPages(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, temporalserver.Config{SQLiteFile: filepath.Join(t.TempDir(), "temporal.db")})
+	const workflows = 1050
+	var starting errgroup.Group
+	starting.SetLimit(8)
+	for i := range workflows {
+		starting.Go(func() error {
+			_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: fmt.Sprint(i), TaskQueue: queue}, sleepFor, time.Hour)
+			return err
+		})
+	}
+	require.NoError(t, starting.Wait())
+	// The SDK's client would ask again until it is let in.
+	conn, err := grpc.NewClient(s.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	defer conn.Close() //nolint:errcheck // the test ends
+	server := workflowservice.NewWorkflowServiceClient(conn)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		listed := 0
+		var token []byte
+		for more := true; more; more = len(token) > 0 {
+			page, err := server.ListWorkflowExecutions(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+				Namespace: s.Namespace(), NextPageToken: token,
+			})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			listed += len(page.Executions)
+			token = page.NextPageToken
+		}
+		assert.Equal(c, workflows, listed)
+	}, time.Minute, 50*time.Millisecond)
 }

@@ -52,6 +52,8 @@ var settings = dynamicconfig.StaticClient{
 	// A search attribute can be used at once after it was added: neither the list of
 	// attributes nor the namespace that maps them may be old.
 	dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
+	// Which has one read for each execution of a list: thousands a page.
+	dynamicconfig.FrontendPersistenceMaxQPS.Key(): 1_000_000,
 	dynamicconfig.NamespaceCacheRefreshInterval.Key():           500 * time.Millisecond,
 }
 
