@@ -42,6 +42,9 @@ type DeliverToInboxOutput struct {
 	// Clock are the steps of the answer clock of a message that asks for something and
 	// whose process has a limit, counted from its receipt (F13).
 	Clock []Escalation `json:"clock,omitempty"`
+	// NothingOwed is true when no answer is owed for the message: it asks for nothing, or
+	// what came after it was answered or closed before it was placed.
+	NothingOwed bool `json:"nothingOwed,omitempty"`
 }
 
 // JournalActivities write to the patient's record.
@@ -171,6 +174,12 @@ type LoadDialogueOutput struct {
 	Process Process `json:"process,omitempty"`
 	// Clock is the answer clock, its past steps left out.
 	Clock *AnswerClock `json:"clock,omitempty"`
+	// Escalated is the last step of it that was done.
+	Escalated EscalationStep `json:"escalated,omitempty"`
+	// LastOutboundID is the clinic's message that was accepted last, Troubled the same when
+	// it did not arrive.
+	LastOutboundID string `json:"lastOutboundId,omitempty"`
+	Troubled       string `json:"troubled,omitempty"`
 	// Accepted are the commands that were applied, newest last.
 	Accepted []string `json:"accepted,omitempty"`
 	// Opened is true when the clinic wrote first.

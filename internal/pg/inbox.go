@@ -43,7 +43,7 @@ func (s *Store) Place(ctx context.Context, in contract.DeliverToInboxInput) (con
 				return err
 			}
 		}
-		if m.owes {
+		if decided.NothingOwed = !m.owes; m.owes {
 			settings, err := s.settings(ctx, tx, in.ClinicID)
 			if err != nil {
 				return err
@@ -189,11 +189,13 @@ type placement struct {
 	Places   []routing.Place       `json:"places"`
 	Nobody   bool                  `json:"nobody,omitempty"`
 	Clock    []contract.Escalation `json:"clock,omitempty"`
+	// NothingOwed is true when no answer was owed for the message.
+	NothingOwed bool `json:"nothingOwed,omitempty"`
 }
 
 func (p placement) output() contract.DeliverToInboxOutput {
 	return contract.DeliverToInboxOutput{
-		Places: len(p.Places), Rule: string(p.Rule.Format), Fallback: string(p.Fallback), CaseOpened: p.Nobody, Clock: p.Clock,
+		Places: len(p.Places), Rule: string(p.Rule.Format), Fallback: string(p.Fallback), CaseOpened: p.Nobody, Clock: p.Clock, NothingOwed: p.NothingOwed,
 	}
 }
 

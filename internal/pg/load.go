@@ -21,11 +21,11 @@ func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (
 				d.origin = 'clinic' AND EXISTS (SELECT FROM outbound_message o WHERE o.dialogue_id = d.id AND `+accepted+`),
 				(SELECT count(*) FROM inbound_message m WHERE m.dialogue_id = d.id AND `+inInbox+`),
 				(SELECT count(*) FROM outbound_message o WHERE o.dialogue_id = d.id AND (`+accepted+` OR o.id = d.fee_notice_id)),
-				d.closed_at IS NULL AND latest.id IS NOT NULL AND NOT EXISTS (SELECT FROM outbound_message o WHERE o.in_reply_to = latest.id AND `+accepted+`)
+				d.closed_at IS NULL AND latest.id IS NOT NULL AND NOT EXISTS (SELECT FROM outbound_message o WHERE o.in_reply_to = latest.id AND `+accepted+`), d.escalated
 			FROM dialogue d LEFT JOIN LATERAL (SELECT m.id, m.received_at FROM inbound_message m WHERE m.dialogue_id = d.id AND m.function <> 'VUS' AND `+inInbox+`
 				ORDER BY m.received_at DESC, m.id DESC LIMIT 1) latest ON true
 			WHERE d.id = $1 AND d.clinic_id = $2`, dialogueID, clinicID).
-			Scan(&out.Process, &out.LatestMessageID, &latestAt, &closed, &out.Opened, &out.Messages, &out.Answers, &out.AnswerOwed)
+			Scan(&out.Process, &out.LatestMessageID, &latestAt, &closed, &out.Opened, &out.Messages, &out.Answers, &out.AnswerOwed, &out.Escalated)
 		if err != nil {
 			return notFound(err, "the clinic has no such dialogue")
 		}
@@ -37,6 +37,12 @@ func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (
 			return err
 		}
 		out.Ended = !out.AnswerOwed && (closed || ends || contract.Ends(out.AnswerCode))
+		err = tx.QueryRow(ctx, `SELECT o.id, CASE WHEN o.outcome NOT IN ('acknowledged', 'done') THEN o.id::text ELSE '' END
+			FROM outbound_message o WHERE o.dialogue_id = $1 AND `+accepted+` ORDER BY o.prepared_at DESC LIMIT 1`, dialogueID).
+			Scan(&out.LastOutboundID, &out.Troubled)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
 		if out.Clock, err = s.answerClock(ctx, tx, clinicID, dialogueID); err != nil {
 			return err
 		}

@@ -229,3 +229,22 @@ func TestCardSaysWhatIsWaitedForAndUntilWhen(t *testing.T) {
 	b.run()
 	require.NoError(t, b.env.GetWorkflowError())
 }
+
+// A close that was applied before either message was placed had read the later one: the
+// earlier one is closed, the later is owed, and has the clock.
+func TestClockOfAMessageThatAClosedOneCameBefore(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.clocked(map[string]time.Duration{second: 0})
+	b.says(func(d *fakes.Dialogues) { d.Overtaken = map[string]bool{first: true} })
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Minute, func() {
+		require.False(t, b.state().AnswerOwed)
+		b.message(second, "22")
+	})
+	b.at(time.Hour, func() {
+		s := b.state()
+		require.Equal(t, []any{true, second, second}, []any{s.AnswerOwed, s.LatestMessageID, s.Clock.MessageID})
+		b.env.CancelWorkflow()
+	})
+	b.run()
+}

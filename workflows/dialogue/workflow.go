@@ -82,7 +82,8 @@ func (r *run) load(ctx workflow.Context) error {
 	r.state = contract.DialogueState{
 		Status: contract.StatusReceived, Process: out.Process, Opened: out.Opened, Seen: out.Seen, Accepted: out.Accepted,
 		LatestMessageID: out.LatestMessageID, LatestAt: out.LatestAt, Messages: out.Messages, Answers: out.Answers,
-		AnswerOwed: out.AnswerOwed, Clock: out.Clock, Ended: out.Ended, Open: out.Open,
+		AnswerOwed: out.AnswerOwed, Clock: out.Clock, Escalated: out.Escalated, Ended: out.Ended, Open: out.Open,
+		LastOutboundID: out.LastOutboundID, Troubled: out.Troubled,
 	}
 	r.signals.TakeFirst(out.Unplaced)
 	return nil
@@ -224,9 +225,9 @@ func (r *run) takeMessage(ctx workflow.Context, m contract.MessageReceived) {
 	if m.Function == contract.FunctionUnread {
 		return
 	}
-	if m.ReceivedAt.Before(r.state.LatestAt) {
+	if m.ReceivedAt.Before(r.state.LatestAt) || placed.NothingOwed {
 		// Overtaken on its way here: what is decided about the latest is decided about it,
-		// which was in the dialogue when that was read.
+		// which was in the dialogue when that was read, or closed.
 		return
 	}
 	r.state.LatestMessageID, r.state.LatestAt = m.MessageID, m.ReceivedAt

@@ -15,6 +15,8 @@ type Dialogues struct {
 	Refused map[string]error
 	// Clocks are the steps of the answer clock, keyed by message id.
 	Clocks map[string][]contract.Escalation
+	// Overtaken are the messages for which no answer is owed: a later one was closed.
+	Overtaken map[string]bool
 	// Moot are the messages whose answer PostgreSQL knows of already.
 	Moot map[string]bool
 	// Preconditions is what a look at an integration finds, Activations what a command

@@ -65,7 +65,7 @@ func (a *Activities) called(name, about string) error {
 // DeliverToInbox implements contract.InboxActivities.
 func (a *Activities) DeliverToInbox(_ context.Context, in contract.DeliverToInboxInput) (contract.DeliverToInboxOutput, error) {
 	return rule(a, "DeliverToInbox "+in.MessageID, func(d *Dialogues) (contract.DeliverToInboxOutput, error) {
-		return contract.DeliverToInboxOutput{Places: 1, Rule: "selected", Clock: d.Clocks[in.MessageID]}, nil
+		return contract.DeliverToInboxOutput{Places: 1, Rule: "selected", Clock: d.Clocks[in.MessageID], NothingOwed: d.Overtaken[in.MessageID]}, nil
 	})
 }
 

@@ -75,6 +75,7 @@ func (r *run) load(ctx workflow.Context) error {
 	r.state = contract.PrescriptionState{
 		Status: contract.StatusReceived, Seen: out.Seen, Accepted: out.Accepted, LatestMessageID: out.LatestMessageID,
 		Messages: out.Messages, AnswerID: out.AnswerID, AnswerCode: out.AnswerCode, Open: out.Open, Clock: out.Clock,
+		Escalated: out.Escalated, Troubled: out.Troubled,
 	}
 	r.signals.TakeFirst(out.Unplaced)
 	return nil

@@ -126,6 +126,14 @@ func TestMessageThatComesAgainAfterTheEndChangesNothing(t *testing.T) {
 	require.Equal(t, []string{"LoadDialogue dialogue"}, fakes.Calls(b.do))
 }
 
+func TestAnswerThatIsOverdueStaysSoInTheNextRun(t *testing.T) {
+	b := setup(t)
+	b.in.Resume = true
+	b.do.Loaded = contract.LoadDialogueOutput{LatestMessageID: request, Messages: 1, Seen: []string{"wire-1"}, AnswerID: answer, AnswerCode: contract.AnswerCannotRenew, Troubled: answer}
+	b.at(0, b.message)
+	require.Equal(t, contract.StatusNeedsOperator, b.run().Status)
+}
+
 func TestSecondAnswerAfterTheEndIsRefused(t *testing.T) {
 	b := setup(t)
 	b.in.Resume = true

@@ -232,7 +232,7 @@ func TestRoutedJournalledAnsweredReceipted(t *testing.T) {
 	require.WithinDuration(t, m.ReceivedAt, loaded.LatestAt, 0)
 	loaded.LatestAt = time.Time{}
 	require.Equal(t, contract.LoadDialogueOutput{
-		Process: contract.ProcessEConsultation, LatestMessageID: m.ID, Messages: 1, Answers: 1, AnswerID: draft.ID, AnswerCode: "12", Accepted: []string{draft.ID}, Seen: []string{m.MsgID}, Open: []contract.Delivery{}, Unplaced: []contract.MessageReceived{},
+		Process: contract.ProcessEConsultation, LatestMessageID: m.ID, Messages: 1, Answers: 1, AnswerID: draft.ID, AnswerCode: "12", LastOutboundID: draft.ID, Accepted: []string{draft.ID}, Seen: []string{m.MsgID}, Open: []contract.Delivery{}, Unplaced: []contract.MessageReceived{},
 	}, loaded)
 }
 

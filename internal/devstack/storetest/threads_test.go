@@ -391,6 +391,56 @@ func TestAJournalIsInTheOrderInWhichMessagesWereWritten(t *testing.T) { // D9
 	require.Equal(t, "t", k.sql("SELECT written_at = received_at FROM inbound_message WHERE id = '%s'", a.ID))
 }
 
+// A lifecycle that begins again knows how it stood.
+func TestALoadedDialogueIsAsItWas(t *testing.T) {
+	k := newThread(t)
+	m := k.writes(general())
+	loaded := func() contract.LoadDialogueOutput {
+		t.Helper()
+		l, err := k.s.LoadDialogue(t.Context(), demo.ClinicID, m.DialogueID)
+		require.NoError(t, err)
+		return l
+	}
+	_, err := k.s.Escalate(t.Context(), contract.EscalateInput{ClinicID: demo.ClinicID, DialogueID: m.DialogueID, MessageID: m.ID, Step: contract.StepWarn, Now: k.at})
+	require.NoError(t, err)
+	require.Equal(t, []any{contract.StepWarn, "", ""}, []any{loaded().Escalated, loaded().LastOutboundID, loaded().Troubled})
+	answer, _ := k.answers(m.DialogueID, contract.AnswerToEnquiry)
+	require.Equal(t, []any{contract.EscalationStep(""), answer, ""}, []any{loaded().Escalated, loaded().LastOutboundID, loaded().Troubled})
+	_, err = k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{ClinicID: demo.ClinicID, DialogueID: m.DialogueID, OutboundID: answer, Outcome: contract.OutcomeOverdue})
+	require.NoError(t, err)
+	require.Equal(t, []string{answer, answer}, []string{loaded().LastOutboundID, loaded().Troubled})
+	k.receipt(answer, contract.OutcomeAcknowledged, nil, nil)
+	require.Empty(t, loaded().Troubled)
+}
+
+// Two messages were stored before a close, and are put in the inboxes after it: the close
+// had read the later one, so that it answers the earlier one only.
+func TestWhatAClosedMessageWasBeforeIsNotOwed(t *testing.T) {
+	k := newThread(t)
+	first := k.writes(general())
+	var stored []pg.Arrived
+	for range 2 {
+		k.at = k.at.Add(time.Minute)
+		a := reply(contract.ProcessEContact, eContactCode, first.MsgID, first.MsgID)
+		m, err := k.s.StoreArrival(t.Context(), a)
+		require.NoError(t, err)
+		stored = append(stored, m)
+	}
+	k.at = k.at.Add(time.Minute)
+	_, err := k.change(pg.DialogueChange{Kind: pg.CloseDialogue, DialogueID: first.DialogueID})
+	require.NoError(t, err)
+	for i, m := range stored {
+		in := contract.DeliverToInboxInput{ClinicID: demo.ClinicID, DialogueID: m.DialogueID, MessageID: m.ID}
+		placed, err := k.s.Place(t.Context(), in)
+		require.NoError(t, err)
+		require.Equal(t, []bool{i == 0, i == 0}, []bool{placed.NothingOwed, len(placed.Clock) == 0})
+		again, err := k.s.Place(t.Context(), in)
+		require.NoError(t, err)
+		require.Equal(t, []any{placed.NothingOwed, len(placed.Clock)}, []any{again.NothingOwed, len(again.Clock)})
+	}
+	require.Equal(t, contract.StatusAwaitingClinic, k.read(first.DialogueID).Status)
+}
+
 func TestAFeeThatDidNotArriveIsToldAnew(t *testing.T) { // F14
 	k := newThread(t)
 	m := k.writes(general())

@@ -53,8 +53,8 @@ var settings = dynamicconfig.StaticClient{
 	// attributes nor the namespace that maps them may be old.
 	dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 	// Which has one read for each execution of a list: thousands a page.
-	dynamicconfig.FrontendPersistenceMaxQPS.Key(): 1_000_000,
-	dynamicconfig.NamespaceCacheRefreshInterval.Key():           500 * time.Millisecond,
+	dynamicconfig.FrontendPersistenceMaxQPS.Key():     1_000_000,
+	dynamicconfig.NamespaceCacheRefreshInterval.Key(): 500 * time.Millisecond,
 }
 
 // withContinueAsNew is settings with another threshold, where one is given.
