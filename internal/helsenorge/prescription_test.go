@@ -139,26 +139,6 @@ func TestReadWhoIsActive(t *testing.T) {
 
 // Whatever the tables permit of prescriptions is valid by the official schemas, and
 // reads back as it was written.
-func TestGeneratedPrescriptionsAreValid(t *testing.T) {
-	t.Parallel()
-	r := rand.New(rand.NewPCG(1217, 14))
-	var documents [][]byte
-	for i := range 150 {
-		m := fixtures()[[]string{"renewal-14", "renewal-32", "renewal-RFER"}[i%3]]
-		m.Prescriptions = nil
-		for j := range 1 + r.IntN(4) {
-			m.Prescriptions = append(m.Prescriptions, generatedPrescription(r, j))
-		}
-		raw, err := WriteMessage(m)
-		require.NoError(t, err, "%v", fieldsOf(t, err))
-		back, problems := Read(raw)
-		require.Empty(t, problems)
-		require.Equal(t, m.Prescriptions, back.Prescriptions)
-		documents = append(documents, raw)
-	}
-	requireValid(t, documents...)
-}
-
 func generatedPrescription(r *rand.Rand, i int) Prescription {
 	maybe := func() bool { return r.IntN(2) == 0 }
 	text := func() string {

@@ -130,6 +130,10 @@ type function struct {
 	practitioners, people, prescriptions presence
 	// patient says whether the head names one.
 	patient patientRule
+	// content reads what it says, for Message.Content.
+	content func(*Message, Letter) Content
+	// section is where the guide has it, such as 3.4.3.
+	section string
 }
 
 // functions are what a process permits, by code. Requests and notes are apart:
@@ -167,163 +171,175 @@ func (fs functions) appointments() bool {
 var profile = map[string]functions{
 	codes.EKonsultasjon: {
 		requests: map[string]function{
-			"SB":  {list: codes.Requests, sides: citizen, needsSubject: true, needsText: true, attachments: true, roles: someRoles},
-			"DI":  {list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, attachments: true, roles: someRoles},
-			"EKI": {list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, attachments: true, roles: someRoles},
+			"SB":  {content: aQuestion, section: "3.2", list: codes.Requests, sides: citizen, needsSubject: true, needsText: true, attachments: true, roles: someRoles},
+			"DI":  {content: anOpening, section: "3.2.3", list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, attachments: true, roles: someRoles},
+			"EKI": {content: anOpening, section: "3.2.3", list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, attachments: true, roles: someRoles},
 		},
 		notes: map[string]function{
-			"12": {list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
-			"13": {list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
-			"22": {list: codes.Answers, sides: citizen, thread: true, needsText: true, attachments: true, roles: someRoles},
-			"26": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
-			"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
-			"31": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"12": {content: aPractitionerAnswer, section: "3.2", list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"13": {content: aClosing, section: "3.2.3", list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"22": {content: aCitizenAnswer, section: "3.2", list: codes.Answers, sides: citizen, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"26": {content: aRefusal, section: "3.2", list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"30": {content: aRefusal, section: "3.2", list: codes.Answers, sides: clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
+			"31": {content: aRefusal, section: "3.2", list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, attachments: true, roles: someRoles},
 		},
 	},
 	codes.EKontakt: {
 		requests: map[string]function{
-			"HE":  {list: codes.Requests, sides: citizen, caseID: true, attachments: true},
-			"VUS": {list: codes.Requests, sides: citizen, thread: true, caseID: true},
-			"DI":  {list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, caseID: true, attachments: true},
-			"EKI": {list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, caseID: true, attachments: true},
+			"HE":  {content: anEnquiry, section: "3.3.1", list: codes.Requests, sides: citizen, caseID: true, attachments: true},
+			"VUS": {content: anUnreadNotice, section: "3.3.1", list: codes.Requests, sides: citizen, thread: true, caseID: true},
+			"DI":  {content: anOpening, section: "3.3.3", list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, caseID: true, attachments: true},
+			"EKI": {content: anOpening, section: "3.3.3", list: codes.Requests, sides: clinic, needsSubject: true, needsText: true, caseID: true, attachments: true},
 		},
 		notes: map[string]function{
-			"19": {list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
-			"22": {list: codes.Answers, sides: citizen, thread: true, needsText: true, caseID: true, attachments: true},
-			"26": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
-			"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
-			"31": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
+			"19": {content: anEnquiryAnswer, section: "3.3.2", list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
+			// §3.3.2 lacks these, chapter 4 and official samples have them: whoever calls decides
+			// whether he sends them (an installation does not).
+			"13": {content: aClosing, section: "4", list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
+			"17": {content: aCertificateAnswer, section: "4", list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
+			"18": {content: aCertificateAnswer, section: "4", list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
+			"22": {content: aCitizenAnswer, section: "3.3", list: codes.Answers, sides: citizen, thread: true, needsText: true, caseID: true, attachments: true},
+			"26": {content: aRefusal, section: "3.3.2", list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
+			"30": {content: aRefusal, section: "3.3.2", list: codes.Answers, sides: clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
+			"31": {content: aRefusal, section: "3.3.2", list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, caseID: true, attachments: true, roles: oneAuthor},
 		},
 	},
 	codes.Reseptfornyelse: {
 		requests: map[string]function{
-			"RF":   {list: codes.Requests, sides: citizen, needsText: true, coded: codes.Delivery, caseID: true, roles: someRoles},
-			"RFER": {list: codes.Requests, sides: citizen, coded: codes.Delivery, caseID: true, roles: someRoles, prescriptions: always},
+			"RF":   {content: aRenewalRequest, section: "3.1.1", list: codes.Requests, sides: citizen, needsText: true, coded: codes.Delivery, caseID: true, roles: someRoles},
+			"RFER": {content: aRenewalRequest, section: "3.1.2", list: codes.Requests, sides: citizen, coded: codes.Delivery, caseID: true, roles: someRoles, prescriptions: always},
 		},
 		notes: map[string]function{
-			"14": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles, prescriptions: always},
-			"32": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles, prescriptions: always},
-			"15": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
-			"26": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
-			"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
+			"14": {content: aRenewalAnswer, section: "3.1.3", list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles, prescriptions: always},
+			"32": {content: aRenewalAnswer, section: "3.1.3", list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles, prescriptions: always},
+			"15": {content: aRenewalAnswer, section: "3.1.3", list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
+			"26": {content: aRefusal, section: "3.1.3", list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
+			"30": {content: aRefusal, section: "3.1.3", list: codes.Answers, sides: clinic, thread: true, needsText: true, subjectFromCode: true, roles: someRoles},
 		},
 	},
 	codes.Timereservasjon: {
 		requests: map[string]function{
-			"HLT": {list: codes.Requests, sides: citizen, pace: atOnce, dates: true, roles: onePractitioner},
-			"HBT": {list: codes.Requests, sides: citizen, pace: atOnce},
-			"RT":  {list: codes.Requests, sides: citizen, coded: codes.YesNo, caseID: true, attachments: true, roles: onePractitioner, events: wantedSlot},
-			"ART": cancellation,
-			"05":  told(bookedEvent), "07": told(bookedEvent), "08": told(cancelledEvent), "11": told(bookedEvent),
-			"MOA": {list: codes.Requests, sides: clinic, silent: true, caseID: true, roles: onePractitioner, events: noticeEvent},
+			"HLT": {content: aSlotsRequest, section: "3.4.2", list: codes.Requests, sides: citizen, pace: atOnce, dates: true, roles: onePractitioner},
+			"HBT": {content: aPlannedRequest, section: "3.4.4", list: codes.Requests, sides: citizen, pace: atOnce},
+			"RT":  {content: aBookingRequest, section: "3.4.3", list: codes.Requests, sides: citizen, coded: codes.YesNo, caseID: true, attachments: true, roles: onePractitioner, events: wantedSlot},
+			"ART": cancellation("3.4.3"),
+			"05":  told("3.4.1", bookedEvent), "07": told("3.4.1", bookedEvent), "08": told("3.4.1", cancelledEvent), "11": told("3.4.1", bookedEvent),
+			"MOA": {content: anAppointmentNotice, section: "3.4.1", list: codes.Requests, sides: clinic, silent: true, caseID: true, roles: onePractitioner, events: noticeEvent},
 		},
 		notes: map[string]function{
-			"01": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true, events: plannedEvents},
-			"02": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
-			"03": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true, events: freeSlots, practitioners: maybe},
-			"04": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
-			"05": given(bookedEvent), "07": given(bookedEvent), "08": notGiven(cancelledEvent),
-			"06": notGiven(repeatedEvent), "09": notGiven(repeatedEvent), "34": notGiven(repeatedEvent),
-			"26": refused(eitherWay), "30": refused(eitherWay),
+			"01": {content: somePlanned, section: "3.4.4", list: codes.Answers, sides: clinic, pace: atOnce, thread: true, events: plannedEvents},
+			"02": {content: nonePlanned, section: "3.4.4", list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"03": {content: someSlots, section: "3.4.2", list: codes.Answers, sides: clinic, pace: atOnce, thread: true, events: freeSlots, practitioners: maybe},
+			"04": {content: noSlots, section: "3.4.2", list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"05": given("3.4.3", bookedEvent), "07": given("3.4.3", bookedEvent), "08": notGiven("3.4.3", cancelledEvent),
+			"06": notGiven("3.4.3", repeatedEvent), "09": notGiven("3.4.3", repeatedEvent), "34": notGiven("3.4.3", repeatedEvent),
+			"26": refused("3.4.3", eitherWay), "30": refused("3.4.3", eitherWay),
 		},
 	},
 	codes.Avtaleutsending: {
 		requests: map[string]function{
-			"05": told(bookedEvent), "07": told(bookedEvent), "08": told(cancelledEvent), "11": told(bookedEvent),
+			"05": told("3.6", bookedEvent), "07": told("3.6", bookedEvent), "08": told("3.6", cancelledEvent), "11": told("3.6", bookedEvent),
 		},
 		// Nothing is asked here. What comes all the same is refused as anywhere.
-		notes: map[string]function{"26": refused(queued), "30": refused(queued)},
+		notes: map[string]function{"26": refused("3.6", queued), "30": refused("3.6", queued)},
 	},
 	codes.Avtaleavbestilling: {
-		requests: map[string]function{"ART": cancellation},
+		requests: map[string]function{"ART": cancellation("3.7")},
 		notes: map[string]function{
-			"08": notGiven(cancelledEvent), "09": notGiven(repeatedEvent),
-			"26": refused(queued), "30": refused(queued),
+			"08": notGiven("3.7", cancelledEvent), "09": notGiven("3.7", repeatedEvent),
+			"26": refused("3.7", queued), "30": refused("3.7", queued),
 		},
 	},
 	codes.Timeonske: {
 		requests: map[string]function{
-			"OT":  {list: codes.Requests, sides: citizen, coded: codes.YesNo, attachments: true, roles: onePractitioner},
-			"OET": {list: codes.Requests, sides: citizen, coded: codes.YesNo, attachments: true, roles: onePractitioner, events: knownEvent},
-			"OAT": {list: codes.Requests, sides: citizen, coded: codes.YesNo, attachments: true, roles: onePractitioner, events: knownEvent},
+			"OT":  {content: anAppointmentWish, section: "3.5", list: codes.Requests, sides: citizen, coded: codes.YesNo, attachments: true, roles: onePractitioner},
+			"OET": {content: anAppointmentWish, section: "3.5", list: codes.Requests, sides: citizen, coded: codes.YesNo, attachments: true, roles: onePractitioner, events: knownEvent},
+			"OAT": {content: anAppointmentWish, section: "3.5", list: codes.Requests, sides: citizen, coded: codes.YesNo, attachments: true, roles: onePractitioner, events: knownEvent},
 		},
 		notes: map[string]function{
 			"05": wishAnswer(bookedEvent, maybe), "07": wishAnswer(bookedEvent, maybe), "10": wishAnswer(bookedEvent, always),
 			"08": wishAnswer(cancelledEvent, never), "06": wishAnswer(repeatedEvent, never), "09": wishAnswer(repeatedEvent, never),
-			"34": wishAnswer(repeatedEvent, never), "26": wishAnswer(repeatedEvent, never), "30": wishAnswer(repeatedEvent, never),
+			"34": wishAnswer(repeatedEvent, never), "26": wishRefusal(), "30": wishRefusal(),
 		},
 	},
 	codes.Behandleroversikt: {
-		requests: map[string]function{"HB": {list: codes.Requests, sides: citizen, pace: atOnce}},
+		requests: map[string]function{"HB": {content: aPractitionersRequest, section: "3.11", list: codes.Requests, sides: citizen, pace: atOnce}},
 		notes: map[string]function{
-			"20": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true, practitioners: always},
-			"21": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
-			"26": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
-			"30": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
-			"31": {list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"20": {content: somePractitioners, section: "3.11", list: codes.Answers, sides: clinic, pace: atOnce, thread: true, practitioners: always},
+			"21": {content: noPractitioners, section: "3.11", list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"26": {content: aRefusal, section: "3.11", list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"30": {content: aRefusal, section: "3.11", list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
+			"31": {content: aRefusal, section: "3.11", list: codes.Answers, sides: clinic, pace: atOnce, thread: true},
 		},
 	},
 	codes.Digitalbruker: {
 		requests: map[string]function{
-			"SDAB":  {list: codes.Requests, sides: citizen, silent: true, coded: codes.YesNo},
-			"SIDAB": {list: codes.Requests, sides: clinic, silent: true, people: always, patient: noPatient},
+			"SDAB":  {content: anActivityStatus, section: "3.9", list: codes.Requests, sides: citizen, silent: true, coded: codes.YesNo},
+			"SIDAB": {content: anActivityQuestion, section: "3.9", list: codes.Requests, sides: clinic, silent: true, people: always, patient: noPatient},
 		},
 		notes: map[string]function{
-			"28": {list: codes.Answers, sides: citizen, thread: true, silent: true, people: always, patient: noPatient},
-			"29": {list: codes.Answers, sides: citizen, thread: true, silent: true, patient: noPatient},
-			"26": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, patient: anyPatient},
-			"31": {list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, patient: anyPatient},
+			"28": {content: activePeople, section: "3.9", list: codes.Answers, sides: citizen, thread: true, silent: true, people: always, patient: noPatient},
+			"29": {content: nobodyActive, section: "3.9", list: codes.Answers, sides: citizen, thread: true, silent: true, patient: noPatient},
+			"26": {content: aRefusal, section: "3.9", list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, patient: anyPatient},
+			"31": {content: aRefusal, section: "3.9", list: codes.Answers, sides: citizen | clinic, thread: true, needsText: true, patient: anyPatient},
 		},
 	},
 	codes.Test: {
-		requests: map[string]function{"KT": {list: codes.TestCodes, sides: citizen | clinic, pace: atOnce, patient: anyPatient}},
-		notes:    map[string]function{"RKT": {list: codes.TestCodes, sides: citizen | clinic, pace: atOnce, thread: true, patient: anyPatient}},
+		requests: map[string]function{"KT": {content: aTestRequest, section: "3.10", list: codes.TestCodes, sides: citizen | clinic, pace: atOnce, patient: anyPatient}},
+		notes:    map[string]function{"RKT": {content: aTestAnswer, section: "3.10", list: codes.TestCodes, sides: citizen | clinic, pace: atOnce, thread: true, patient: anyPatient}},
 	},
 }
 
 // cancellation is ART, alike in both processes that have it (HITS 1217 §3.4.3,
 // §3.7): the citizen cancels an appointment.
-var cancellation = function{
-	list: codes.Requests, sides: citizen, coded: codes.YesNo, caseID: true, attachments: true, roles: onePractitioner, events: knownEvent,
+func cancellation(section string) function {
+	return function{content: aCancellationRequest, section: section, list: codes.Requests, sides: citizen, coded: codes.YesNo, caseID: true, attachments: true, roles: onePractitioner, events: knownEvent}
 }
 
 // told is an appointment that the clinic has made, changed, cancelled or waited
 // in vain for, told unasked (HITS 1217 §3.4.1): a code of 7602 in a request,
 // without words.
-func told(events *eventRule) function {
-	return function{list: codes.Answers, sides: clinic, silent: true, caseID: true, roles: onePractitioner, events: events}
+func told(section string, events *eventRule) function {
+	return function{content: anAppointmentNotice, section: section, list: codes.Answers, sides: clinic, silent: true, caseID: true, roles: onePractitioner, events: events}
 }
 
 // given answers a booking with an appointment, perhaps with somebody else (HITS
 // 1217 §3.4.3); notGiven answers without one.
-func given(events *eventRule) function {
-	f := notGiven(events)
+func given(section string, events *eventRule) function {
+	f := notGiven(section, events)
 	f.practitioners = maybe
 	return f
 }
 
-func notGiven(events *eventRule) function {
-	return function{list: codes.Answers, sides: clinic, thread: true, caseID: true, attachments: true, roles: onePractitioner, events: events}
+func notGiven(section string, events *eventRule) function {
+	return function{content: anAppointmentAnswer, section: section, list: codes.Answers, sides: clinic, thread: true, caseID: true, attachments: true, roles: onePractitioner, events: events}
 }
 
 // refused is 26 and 30: the request was right and is not taken (HITS 1217 §2.4.3).
-func refused(p pace) function {
-	f := notGiven(repeatedEvent)
-	f.pace = p
+func refused(section string, p pace) function {
+	f := notGiven(section, repeatedEvent)
+	f.pace, f.content = p, aRefusal
 	return f
 }
 
 // wishAnswer answers a wish for an appointment (HITS 1217 §3.5).
 func wishAnswer(events *eventRule, practitioners presence) function {
-	return function{list: codes.Answers, sides: clinic, thread: true, roles: onePractitioner, events: events, practitioners: practitioners}
+	return function{content: anAppointmentAnswer, section: "3.5", list: codes.Answers, sides: clinic, thread: true, roles: onePractitioner, events: events, practitioners: practitioners}
+}
+
+// wishRefusal is 26 and 30 to a wish.
+func wishRefusal() function {
+	f := wishAnswer(repeatedEvent, never)
+	f.content = aRefusal
+	return f
 }
 
 // refusals are what may be written in every other process of 8279: that the
 // message was right and is not taken (HITS 1217 §2.4.3, §2.13.3).
 var refusals = functions{notes: map[string]function{
-	"26": {list: codes.Answers, sides: clinic, thread: true, needsText: true},
-	"30": {list: codes.Answers, sides: clinic, thread: true, needsText: true},
-	"31": {list: codes.Answers, sides: clinic, thread: true, needsText: true},
+	"26": {content: aRefusal, section: "2.4.3", list: codes.Answers, sides: clinic, thread: true, needsText: true},
+	"30": {content: aRefusal, section: "2.4.3", list: codes.Answers, sides: clinic, thread: true, needsText: true},
+	"31": {content: aRefusal, section: "2.4.3", list: codes.Answers, sides: clinic, thread: true, needsText: true},
 }}
 
 // readInFull tells whether the process is one that the profile knows.

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"github.com/helsebro/helsebro/internal/testsize"
 	"net/http"
 	"sync"
 	"testing"
@@ -292,7 +293,7 @@ func checkDown(c *clinic) {
 func TestFiveHundredReserveOneSlot(t *testing.T) {
 	w := clinics(t, 1, stack.Config{})
 	c := w.clinic(t, 0)
-	n := scaled(500, 40)
+	n := testsize.Scaled(500, 40)
 	s := c.slots(day(4, 9), 1, nil)[0]
 	var records []client.PatientRecord
 	for i := range n {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/helsebro/helsebro/internal/testsize"
 	"net/http"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ func TestKilledBetweenEachTwoSteps(t *testing.T) {
 	w := newWorld(t, stack.Config{})
 	p := w.spawn()
 	points := failpoint.Points()
-	perPoint := scaled(600, 200)/len(points) + 1
+	perPoint := testsize.Scaled(600, 200)/len(points) + 1
 	var sent []expectation
 	for round, point := range points {
 		victim := p.owner(point)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"github.com/helsebro/helsebro/internal/testsize"
 	"net/http"
 	"slices"
 	"testing"
@@ -29,7 +30,7 @@ func TestKilledWhileConverting(t *testing.T) {
 	w := newWorld(t, stack.Config{})
 	p := w.spawn()
 	points := []failpoint.Point{failpoint.DialogueChanged, failpoint.JournalWritten, failpoint.AnswerSent, failpoint.AnswerPrepared, failpoint.AnswerRecorded}
-	for i, point := range points[:scaled(len(points), 1)] {
+	for i, point := range points[:testsize.Scaled(len(points), 1)] {
 		sent, subject := w.act(simulator.Action{Kind: simulator.EContact, Citizen: i})
 		id := w.dialogue(subject)
 		before := p.worker.Died(point)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"github.com/helsebro/helsebro/internal/testsize"
 	"net/http"
 	"slices"
 	"strings"
@@ -108,7 +109,7 @@ func appointmentPoints() []failpoint.Point {
 	})
 	slow := []failpoint.Point{failpoint.NoticeClaimed, failpoint.NoticeSent, failpoint.NoticeRecorded}
 	points = slices.DeleteFunc(points, func(p failpoint.Point) bool { return slices.Contains(slow, p) })
-	if scaled(10, 1) < 10 {
+	if testsize.Scaled(10, 1) < 10 {
 		return points
 	}
 	return append(slow, points...)

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"github.com/helsebro/helsebro/internal/testsize"
 	"net/http"
 	"slices"
 	"strings"
@@ -266,7 +267,7 @@ func membersLeave(c *clinic) {
 		c.must(c.Service, http.MethodPut, "", m, nil)
 	}
 	write()
-	total := scaled(100, 30)
+	total := testsize.Scaled(100, 30)
 	look := func(placed int) {
 		c.Helper()
 		c.eventually("what has come is placed", func() error {

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"github.com/helsebro/helsebro/internal/testsize"
 	"sync"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestThreeThousandMessages(t *testing.T) {
 	c, err := w.Client()
 	require.NoError(t, err)
 	defer c.Close()
-	messages := scaled(3000, 150)
+	messages := testsize.Scaled(3000, 150)
 	first, subject := w.act(simulator.Action{Kind: simulator.EConsultation})
 	dialogueID := w.dialogue(subject)
 	id := contract.DialogueWorkflowID(dialogueID)

@@ -354,15 +354,6 @@ func published() (dir string, ok bool) {
 	return dir, err == nil
 }
 
-// scaled is a count at the size that HELSEBRO_SCALE asks for, at least least.
-func scaled(full, least int) int {
-	scale, err := strconv.ParseFloat(os.Getenv("HELSEBRO_SCALE"), 64)
-	if err != nil {
-		scale = 0.1
-	}
-	return max(least, int(float64(full)*scale))
-}
-
 // lockedBuffer gathers a log.
 type lockedBuffer struct {
 	mu sync.Mutex

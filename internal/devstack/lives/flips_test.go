@@ -2,6 +2,7 @@ package lives_test
 
 import (
 	"fmt"
+	"github.com/helsebro/helsebro/internal/testsize"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ const flips = 50
 // channels are open: he gets exactly one reminder, by the clinic or by delegation, never
 // both, and never none. What Helsenorge itself then does cannot be observed.
 func TestFiftyFlipsGiveOneReminderOrOneDelegation(t *testing.T) {
-	c := newTown(t, scaled(500, 20))
+	c := newTown(t, testsize.Scaled(500, 20))
 	c.each(c.flipping)
 	c.audit()
 	rows, err := c.d.SQL(t.Context(), `

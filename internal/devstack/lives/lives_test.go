@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/helsebro/helsebro/internal/testsize"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -64,7 +65,7 @@ import (
 // the 10,000; HELSEBRO_SEED repeats the lives of a run that failed, though not the order
 // in which PostgreSQL serves two that run at once.
 func TestNoNoticeShowsAnOldStart(t *testing.T) {
-	c := newTown(t, scaled(10_000, 20))
+	c := newTown(t, testsize.Scaled(10_000, 20))
 	c.each(c.stormy)
 	c.audit()
 	c.requireVariety()
@@ -90,15 +91,6 @@ func (c *town) each(live func(n int)) {
 	}
 	close(next)
 	wg.Wait()
-}
-
-// scaled is a count at the size that HELSEBRO_SCALE asks for, at least least.
-func scaled(full, least int) int {
-	scale, err := strconv.ParseFloat(os.Getenv("HELSEBRO_SCALE"), 64)
-	if err != nil {
-		scale = 0.1
-	}
-	return max(least, int(float64(full)*scale))
 }
 
 func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
@@ -131,15 +123,7 @@ const calendars = 20
 func newTown(t *testing.T, patients int) *town {
 	d := storetest.New(t)
 	s := d.Store
-	c := &town{T: t, d: d, seed: uint64(time.Now().UnixNano()), arrived: map[string][]channel.Message{}}
-	if v, err := strconv.ParseUint(os.Getenv("HELSEBRO_SEED"), 10, 64); err == nil {
-		c.seed = v
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("HELSEBRO_SEED=%d lives this again", c.seed)
-		}
-	})
+	c := &town{T: t, d: d, seed: testsize.Seed(t), arrived: map[string][]channel.Message{}}
 	ctx := t.Context()
 	clinic := demo.Clinic()
 	clinic.Parties[0].Processes = append(slices.Clone(clinic.Parties[0].Processes), codes.Timereservasjon)

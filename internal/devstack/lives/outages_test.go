@@ -9,6 +9,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/testsize"
 )
 
 // outage is how long somebody cannot be reached.
@@ -20,7 +21,7 @@ const outage = 6 * time.Hour
 // gets what it could not take, whoever was not told is an operator's case, and of the
 // moves Helsenorge hears the last alone.
 func TestNothingStaleAfterAnOutage(t *testing.T) {
-	c := newTown(t, scaled(1000, 60))
+	c := newTown(t, testsize.Scaled(1000, 60))
 	c.each(func(n int) {
 		random := rand.New(rand.NewPCG(^c.seed, uint64(n)))
 		began := time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(n) * 97 * time.Minute)

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -347,20 +346,22 @@ func TestListsInPages(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close() //nolint:errcheck // the test ends
 	server := workflowservice.NewWorkflowServiceClient(conn)
-	require.EventuallyWithT(t, func(c *assert.CollectT) {
+	var failed error
+	require.Eventually(t, func() bool {
 		listed := 0
 		var token []byte
 		for more := true; more; more = len(token) > 0 {
-			page, err := server.ListWorkflowExecutions(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+			var page *workflowservice.ListWorkflowExecutionsResponse
+			page, failed = server.ListWorkflowExecutions(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
 				Namespace: s.Namespace(), NextPageToken: token,
 			})
-			if err != nil {
-				t.Error(err)
-				return
+			if failed != nil {
+				return true
 			}
 			listed += len(page.Executions)
 			token = page.NextPageToken
 		}
-		assert.Equal(c, workflows, listed)
+		return listed == workflows
 	}, time.Minute, 50*time.Millisecond)
+	require.NoError(t, failed)
 }

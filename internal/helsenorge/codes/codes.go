@@ -96,6 +96,8 @@ const (
 	DialogueClosed        = "13"
 	Renewed               = "14"
 	NotRenewed            = "15"
+	CertificateReady      = "17"
+	CertificateRefused    = "18"
 	EnquiryAnswer         = "19"
 	PractitionersFound    = "20"
 	NoPractitioners       = "21"

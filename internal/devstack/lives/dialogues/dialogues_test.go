@@ -7,13 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"github.com/helsebro/helsebro/internal/testsize"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +61,7 @@ import (
 // instants at which programs die.
 func TestDialoguesLoseAndRepeatNothing(t *testing.T) {
 	v := newVillage(t)
-	lives := make([]*dialogueLife, scaled(1000, 20))
+	lives := make([]*dialogueLife, testsize.Scaled(1000, 20))
 	v.populate(lives)
 	next := make(chan *dialogueLife)
 	var wg sync.WaitGroup
@@ -204,14 +203,11 @@ func (l *tail) warnings() string {
 }
 
 func newVillage(t *testing.T) *village {
-	v := &village{T: t, seed: uint64(time.Now().UnixNano()), log: &tail{}, clinic: villageClinic(nil), counts: map[string]int{}}
-	if n, err := strconv.ParseUint(os.Getenv("HELSEBRO_SEED"), 10, 64); err == nil {
-		v.seed = n
-	}
+	v := &village{T: t, seed: testsize.Seed(t), log: &tail{}, clinic: villageClinic(nil), counts: map[string]int{}}
 	v.random = rand.New(rand.NewPCG(v.seed, ^uint64(0)))
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("HELSEBRO_SEED=%d lives this again\n%s\n%s", v.seed, strings.Join(v.events, "\n"), v.log.warnings())
+			t.Logf("%s\n%s", strings.Join(v.events, "\n"), v.log.warnings())
 		}
 	})
 	var err error
@@ -472,15 +468,6 @@ func (v *village) calm() {
 		}
 		return err
 	})
-}
-
-// scaled is a count at the size that HELSEBRO_SCALE asks for, at least least.
-func scaled(full, least int) int {
-	scale, err := strconv.ParseFloat(os.Getenv("HELSEBRO_SCALE"), 64)
-	if err != nil {
-		scale = 0.1
-	}
-	return max(least, int(float64(full)*scale))
 }
 
 // fields splits what SQL prints.
