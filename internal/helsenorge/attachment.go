@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"io"
 
 	"github.com/helsebro/helsebro/internal/domain/attachment"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
@@ -24,8 +25,44 @@ type Attachment struct {
 	// Description is the name shown to the reader; it may be empty, and may hold
 	// personal data.
 	Description string
-	// Content is the file.
+	// Content is the file, of an attachment that is to be written. One that was read has
+	// it in the message still: see WriteTo, Bytes and Size.
 	Content []byte
+	encoded base64Text
+	size    int64
+}
+
+// Size is the file's, in bytes.
+func (a Attachment) Size() int64 {
+	if a.encoded != nil {
+		return a.size
+	}
+	return int64(len(a.Content))
+}
+
+// WriteTo writes the file to w, some kilobytes at a time, and returns how many bytes it
+// wrote. Its errors are w's.
+func (a Attachment) WriteTo(w io.Writer) (int64, error) {
+	if a.encoded != nil {
+		return a.encoded.writeTo(w)
+	}
+	n, err := w.Write(a.Content)
+	return int64(n), err
+}
+
+// Bytes is the whole file in memory of its own.
+func (a Attachment) Bytes() []byte {
+	file := bytes.NewBuffer(make([]byte, 0, a.Size()))
+	_, _ = a.WriteTo(file) // to memory: it cannot fail
+	return file.Bytes()
+}
+
+// head is the begin of the file.
+func (a Attachment) head() []byte {
+	if a.encoded != nil {
+		return a.encoded.head()
+	}
+	return a.Content
 }
 
 // NewAttachment is a file of the format that its content has. Only PDF, JPEG and PNG are
@@ -41,64 +78,16 @@ func readAttachment(refDoc, container *node) (a Attachment, rule string) {
 	if refDoc.child(head("Compression")) != nil {
 		return a, "a compressed attachment is not supported"
 	}
-	encoded := container.bytes()
-	if !validBase64(encoded) {
+	encoded := base64Text(container.bytes())
+	size, ok := encoded.size()
+	if !ok {
 		return a, "" // the schema's verdict says so already
 	}
-	a.Content = decodeBase64(encoded)
-	if a.MIME = attachment.Format(a.Content); a.MIME == "" {
+	a.encoded, a.size = encoded, size
+	if a.MIME = attachment.Format(encoded.head()); a.MIME == "" {
 		return a, "the attachment is neither PDF, JPEG nor PNG"
 	}
 	return a, ""
-}
-
-// validBase64 tells whether the text is xs:base64Binary: blanks anywhere, whole
-// groups of four, and no bits left over before the padding.
-func validBase64(text []byte) bool {
-	count, padding, last := 0, 0, byte(0)
-	for _, c := range text {
-		switch {
-		case isSpace(c):
-			continue
-		case !isBase64(c), padding > 0 && c != '=':
-			return false
-		case c == '=':
-			padding++
-		default:
-			last = c
-		}
-		count++
-	}
-	switch {
-	case count%4 != 0:
-		return false
-	case padding == 0:
-		return true
-	case padding == 1:
-		return bytes.IndexByte([]byte("AEIMQUYcgkosw048"), last) >= 0
-	case padding == 2:
-		return bytes.IndexByte([]byte("AQgw"), last) >= 0
-	}
-	return false
-}
-
-// decodeBase64 decodes what validBase64 accepts, into one buffer of its size.
-func decodeBase64(text []byte) []byte {
-	out := make([]byte, 0, base64.StdEncoding.DecodedLen(len(text)))
-	var group [4]byte
-	var three [3]byte
-	n := 0
-	for _, c := range text {
-		if isSpace(c) {
-			continue
-		}
-		group[n] = c
-		if n++; n == len(group) {
-			size, _ := base64.StdEncoding.Decode(three[:], group[:])
-			out, n = append(out, three[:size]...), 0
-		}
-	}
-	return out
 }
 
 func (c *checker) attachments(m *Message, f function) {
@@ -109,7 +98,7 @@ func (c *checker) attachments(m *Message, f function) {
 	for i, a := range m.Attachments {
 		at := fmt.Sprintf("Attachments[%d]", i)
 		c.text(a.Description, at+".Description")
-		format := attachment.Format(a.Content)
+		format := attachment.Format(a.head())
 		if c.check(format != "", at+".Content", "must be PDF, JPEG or PNG") {
 			c.check(a.MIME == format, at+".MIME", "must be the format that the content has: application/pdf, image/jpeg or image/png")
 		}
@@ -126,7 +115,7 @@ func (w *writer) attachment(h Head, a Attachment) {
 	w.open("Content")
 	w.open("Base64Container", "xmlns", nsBase64)
 	encoder := base64.NewEncoder(base64.StdEncoding, &w.b)
-	_, _ = encoder.Write(a.Content) // to memory: neither can fail
+	_, _ = a.WriteTo(encoder) // to memory: neither can fail
 	_ = encoder.Close()
 	w.close("Base64Container")
 	w.close("Content")

@@ -206,6 +206,10 @@ func (m *Message) Content() (Content, bool) {
 	return f.content(m, m.letter()), true
 }
 
+// ReadInFull tells whether the message is a receipt, or of a process whose content is read
+// and judged by the guide. Any other process is judged by the schemas alone.
+func (m *Message) ReadInFull() bool { return m.Receipt != nil || readInFull(m.Head.Process) }
+
 // NewMessage is the message that says c under the head, for WriteMessage.
 func NewMessage(head Head, c Content) *Message {
 	m := &Message{Head: head}
@@ -288,8 +292,8 @@ func events(e *Event) []Event {
 }
 
 // Either of two codes, by whether there is anything to tell.
-func found(any bool, yes, no string) string {
-	if any {
+func found(something bool, yes, no string) string {
+	if something {
 		return yes
 	}
 	return no

@@ -80,6 +80,15 @@ func firstFromClinic(process string) Head {
 	return h
 }
 
+// whole is a message that was read with its files in memory, as one that is written has
+// them.
+func whole(m *Message) *Message {
+	for i, a := range m.Attachments {
+		m.Attachments[i] = Attachment{MIME: a.MIME, Description: a.Description, Content: a.Bytes()}
+	}
+	return m
+}
+
 func code(list codes.List, v string) Code { return Code{V: v, S: list.OID(), DN: codes.Name(list, v)} }
 
 func codeRef(list codes.List, v string) *Code {

@@ -61,8 +61,8 @@ func (p Problem) detail() string {
 	return p.Path + ": " + p.Rule
 }
 
-// Read reads a Hodemelding or an AppRec of either version. raw is not changed;
-// the Message shares no memory with it.
+// Read reads a Hodemelding or an AppRec of either version. raw is not changed, and must
+// not be while the Message is in use: its attachments are read from there.
 //
 // No problems: the message is accepted. Problems and a message: the message
 // itself is refused, and its head is good enough for ReceiptFor to say so; for

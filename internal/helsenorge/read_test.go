@@ -209,10 +209,10 @@ func TestReadIsLiberal(t *testing.T) {
 			require.Equal(t, MIMEPNG, m.Attachments[0].MIME, "the content says what it is")
 		}},
 		{"base64 in lines", "consultation-12", "JVBERi0x", "\n  JVBE\r\n\tRi0x", func(t *testing.T, m *Message) {
-			require.Equal(t, pdf, m.Attachments[0].Content)
+			require.Equal(t, pdf, m.Attachments[0].Bytes())
 		}},
 		{"base64 after a comment and in CDATA", "consultation-12", "JVBERi0x", "JVBE<!-- -->Ri0<![CDATA[x]]>", func(t *testing.T, m *Message) {
-			require.Equal(t, pdf, m.Attachments[0].Content)
+			require.Equal(t, pdf, m.Attachments[0].Bytes())
 		}},
 		{".NET says the type of anyType", "contact-HE", "<Sporsmal>", `<Sporsmal xmlns:xsi="` + nsXSI + `" xmlns:xsd="` + nsXSD + `" xsi:type="xsd:string">`, func(t *testing.T, m *Message) {
 			require.Equal(t, "Når åpner dere?", m.Dialog.Request.Text.Plain)

@@ -187,10 +187,8 @@ func (s *source) skipBase64() []byte {
 		return nil
 	}
 	chunk := s.data[s.pos : s.pos+n]
-	for _, c := range chunk {
-		if !isBase64(c) && !isSpace(c) {
-			return nil
-		}
+	if !base64Text(chunk).isText() {
+		return nil
 	}
 	s.pos += n
 	return chunk

@@ -52,7 +52,7 @@ func (v *validator) element(n *node, typ *contentType, path string) {
 			}
 		}
 	case typ.base64:
-		if len(n.elements()) > 0 || !validBase64(n.bytes()) {
+		if _, ok := base64Text(n.bytes()).size(); !ok || len(n.elements()) > 0 {
 			v.broken(path, "the content is not base64")
 		}
 	case typ.simple != nil:
@@ -273,7 +273,3 @@ func atoi(s string) int {
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
-
-func isBase64(c byte) bool {
-	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '='
-}

@@ -38,7 +38,7 @@ func WriteMessage(m *Message) ([]byte, error) {
 	}
 	size := 0
 	for _, a := range m.Attachments {
-		size += base64.StdEncoding.EncodedLen(len(a.Content))
+		size += base64.StdEncoding.EncodedLen(int(a.Size()))
 	}
 	if size > MaxMessageBytes {
 		return nil, tooLarge(size)

@@ -2,11 +2,13 @@ package helsenorge
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -70,7 +72,7 @@ func TestWrittenReadsBackEqual(t *testing.T) {
 		require.Empty(t, problems, name)
 		require.Equal(t, writeInstant(now), got.Head.GenDateLiteral)
 		got.Head.GenDateLiteral = ""
-		require.Equal(t, m, got, name)
+		require.Equal(t, m, whole(got), name)
 	}
 	for name, r := range receipts() {
 		raw, err := WriteReceipt(r)
@@ -159,7 +161,7 @@ func TestSamplesAreWrittenAgain(t *testing.T) {
 			require.Empty(t, problems, name)
 			m.Head.GenDate = m.Head.GenDate.Truncate(time.Millisecond)
 			m.Head.GenDateLiteral, m.Head.ProcessLiteral, back.Head.GenDateLiteral = "", "", ""
-			require.Equal(t, m, back, name)
+			require.Equal(t, whole(m), whole(back), name)
 		}
 	}
 	for name, raw := range samples(t, "app-rec") {
@@ -354,11 +356,33 @@ func TestLargeAttachments(t *testing.T) {
 	require.NoError(t, err)
 	got, problems := Read(raw)
 	require.Empty(t, problems)
-	require.True(t, bytes.Equal(content, got.Attachments[0].Content))
+	require.True(t, bytes.Equal(content, got.Attachments[0].Bytes()))
+	require.EqualValues(t, len(content), got.Attachments[0].Size())
 
 	m.Attachments = append(m.Attachments, m.Attachments[0])
 	_, err = WriteMessage(m)
 	require.Equal(t, apperr.TooLarge, apperr.KindOf(err))
+}
+
+// A file of megabytes is read without a copy of it, and written to somewhere else without.
+func TestLargeAttachmentsStayWhereTheyAre(t *testing.T) { //nolint:paralleltest // it counts what is allocated
+	m := fixtures()["contact-19"]
+	content := append(slices.Clone(pdf), bytes.Repeat([]byte{1, 2, 3}, 4<<20)...)
+	m.Attachments = []Attachment{{MIME: MIMEPDF, Content: content}}
+	raw, err := WriteMessage(m)
+	require.NoError(t, err)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got, problems := Read(raw)
+	written := sha256.New()
+	n, err := got.Attachments[0].WriteTo(written)
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	require.EqualValues(t, len(content), n)
+	sum := sha256.Sum256(content)
+	require.Equal(t, sum[:], written.Sum(nil))
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20), "bytes allocated, freed ones included")
 }
 
 func TestReplyHead(t *testing.T) {

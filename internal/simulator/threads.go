@@ -50,7 +50,7 @@ func said(m *helsenorge.Message) Said {
 		s.Subject, s.Text, roles = n.Subject, n.Text.Plain, n.Roles
 	}
 	for _, a := range m.Attachments {
-		s.Files = append(s.Files, File{Name: a.Description, MIME: a.MIME, Size: len(a.Content)})
+		s.Files = append(s.Files, File{Name: a.Description, MIME: a.MIME, Size: int(a.Size())})
 	}
 	for _, p := range m.Prescriptions {
 		s.Medicines = append(s.Medicines, p.Name)

@@ -86,7 +86,9 @@ func TestACitizenAnswersWhatTheClinicBegan(t *testing.T) {
 		require.Equal(t, codes.CitizenAnswer, reply.Dialog.Function())
 		require.Equal(t, []string{first, first}, []string{reply.Head.RefToParent, reply.Head.RefToConversation})
 		require.Equal(t, Citizen(5).NationalID, reply.Head.Patient.NationalID)
-		require.Equal(t, []helsenorge.Attachment{{MIME: helsenorge.MIMEPNG, Description: "Bilde", Content: pngFile}}, reply.Attachments)
+		require.Len(t, reply.Attachments, 1)
+		file := reply.Attachments[0]
+		require.Equal(t, []any{helsenorge.MIMEPNG, "Bilde", pngFile}, []any{file.MIME, file.Description, file.Bytes()})
 
 		// And once more, to his own message: the conversation goes on.
 		_, err = w.client.Act(t.Context(), Action{Kind: Reply, InReplyTo: sent.MsgID, Citizen: 5})

@@ -222,7 +222,7 @@ func withContent(a pg.Arrival, m *helsenorge.Message) pg.Arrival {
 		a.Content.Actor, a.Content.Relation = r.Person.GivenName+" "+r.Person.FamilyName, r.Kind.V
 	}
 	for _, f := range m.Attachments {
-		a.Attachments = append(a.Attachments, pg.Attachment{MIME: f.MIME, Description: f.Description, Content: f.Content})
+		a.Attachments = append(a.Attachments, pg.Attachment{MIME: f.MIME, Description: f.Description, Content: f.Bytes()})
 	}
 	a.Items = medicines(m.Prescriptions)
 	if m.Dialog == nil {
