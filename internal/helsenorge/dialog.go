@@ -73,53 +73,52 @@ func (d Dialog) Function() string {
 	return ""
 }
 
-var dialogWords = vocabulary(nsDialog)
-
-// readDialog reads the first request or note. A note may still repeat the
-// request it answers, as older systems do: it is not read.
+// readDialog reads the first request or note, of either edition. A note may still
+// repeat the request it answers, as older systems do: it is not read.
 func readDialog(n *node) *Dialog {
-	d := &Dialog{CaseID: n.child(dialogWords.name("Sakstype")).trimmed()}
-	if r := n.child(dialogWords.name("Foresporsel")); r != nil {
+	v := vocabulary(n.name.Space)
+	d := &Dialog{CaseID: n.child(v.name("Sakstype")).trimmed()}
+	if r := n.child(v.name("Foresporsel")); r != nil {
 		d.Request = &Request{
-			Type:    readCode(r.child(dialogWords.name("TypeForesp"))),
-			Subject: r.child(dialogWords.name("EmneSporsmal")).trimmed(),
-			Text:    readText(r.child(dialogWords.name("Sporsmal"))),
-			From:    readDate(r.child(dialogWords.name("FraDato")).trimmed()),
-			To:      readDate(r.child(dialogWords.name("TilDato")).trimmed()),
-			Roles:   readRoles(r),
+			Type:    readCode(r.child(v.name("TypeForesp"))),
+			Subject: r.child(v.name("EmneSporsmal")).trimmed(),
+			Text:    readText(r.child(v.name("Sporsmal"))),
+			From:    readDate(r.child(v.name("FraDato")).trimmed()),
+			To:      readDate(r.child(v.name("TilDato")).trimmed()),
+			Roles:   readRoles(r, v),
 		}
-		if coded := r.child(dialogWords.name("KodetOpplysning")); coded != nil {
+		if coded := r.child(v.name("KodetOpplysning")); coded != nil {
 			c := readCode(coded)
 			d.Request.Coded = &c
 		}
-	} else if t := n.child(dialogWords.name("Notat")); t != nil {
+	} else if t := n.child(v.name("Notat")); t != nil {
 		d.Note = &Note{
-			Topic:   readCode(t.child(dialogWords.name("TemaKodet"))),
-			Subject: t.child(dialogWords.name("Tema")).trimmed(),
-			Text:    readText(t.child(dialogWords.name("TekstNotatInnhold"))),
-			Roles:   readRoles(t),
+			Topic:   readCode(t.child(v.name("TemaKodet"))),
+			Subject: t.child(v.name("Tema")).trimmed(),
+			Text:    readText(t.child(v.name("TekstNotatInnhold"))),
+			Roles:   readRoles(t, v),
 		}
 	}
 	return d
 }
 
-func readRoles(n *node) (out []Role) {
-	for _, r := range n.children(dialogWords.name("RollerRelatertNotat")) {
+func readRoles(n *node, v vocabulary) (out []Role) {
+	for _, r := range n.children(v.name("RollerRelatertNotat")) {
 		var role Role
-		if c := r.child(dialogWords.name("RolleNotat")); c != nil {
+		if c := r.child(v.name("RolleNotat")); c != nil {
 			code := readCode(c)
 			role.RolleNotat = &code
 		}
-		if c := r.child(dialogWords.name("RoleToPatient")); c != nil {
+		if c := r.child(v.name("RoleToPatient")); c != nil {
 			code := readCode(c)
 			role.RoleToPatient = &code
 		}
-		if p := r.child(dialogWords.name("HealthcareProfessional")); p != nil {
-			pro := readProfessional(p, dialogWords, vocabulary(nsShared))
+		if p := r.child(v.name("HealthcareProfessional")); p != nil {
+			pro := readProfessional(p, v, vocabulary(nsShared))
 			role.Professional = &pro
 		}
-		if p := r.child(dialogWords.name("Person")); p != nil {
-			person := readPerson(p, dialogWords, vocabulary(nsShared))
+		if p := r.child(v.name("Person")); p != nil {
+			person := readPerson(p, v, vocabulary(nsShared))
 			role.Person = &person
 		}
 		out = append(out, role)

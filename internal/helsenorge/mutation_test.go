@@ -3,13 +3,18 @@ package helsenorge
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
 	"maps"
+	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/testsize"
 )
 
 // mutant is a document with one thing changed.
@@ -180,6 +185,52 @@ var operations = []func(root *node, p place) (string, bool){
 	},
 }
 
+// mutated changes a document once to four times, anywhere.
+func mutated(t *testing.T, r *rand.Rand, name string, raw []byte) mutant {
+	t.Helper()
+	root, err := parseTree(raw)
+	require.NoError(t, err, name)
+	for range 1 + r.IntN(4) {
+		all := walk(root)
+		p := all[r.IntN(len(all))]
+		if r.IntN(3) == 0 {
+			name += ": " + p.node.name.Local + " " + breakValue(r, p.node)
+		} else if what, ok := operations[r.IntN(len(operations))](root, p); ok {
+			name += ": " + p.node.name.Local + " " + what
+		}
+	}
+	return mutant{what: name, raw: serialised(root)}
+}
+
+// values are right for some type and wrong for others.
+var values = []string{
+	"", " ", "1", "-1", "x", "2026-02-29", "2024-02-29", "2026-06-15", "2026-06-15T08:30:15", "2026-06-15T24:00:00Z", "2026-06-15T08:30:15.123+02:00",
+	"24:00:00", "true", "1.2.3", "1..2", " 1.2 ", "P1DT2H", "PT15M", "AA==", "AB==", "QUJD", "J", "J ", "v1.2 2006-05-24", "TENTATIVE", "GREGORIAN",
+	"_a-1", "1a", "0001-01-01", "12.5", "1e3", "+01:00", "20260615T083015Z", "æ", "0B6F4F4E-7A4D-4A52-9F0E-6C8A8F0A1D01", "\u00a0",
+}
+
+// breakValue gives an element another text, another attribute, or another type.
+func breakValue(r *rand.Rand, n *node) string {
+	v := values[r.IntN(len(values))]
+	if n.name.Local == "TeleAddress" {
+		return "left alone" // a URL may be anything here, and xmllint has its own mind
+	}
+	switch {
+	case len(n.attrs) > 0 && r.IntN(2) == 0:
+		i := r.IntN(len(n.attrs))
+		n.attrs[i].Value = v
+		return n.attrs[i].Name.Local + "=" + v
+	case r.IntN(8) == 0:
+		types := []string{"string", "date", "dateTime", "integer", "anyType", "token", "unknown"}
+		n.xsiType = xml.Name{Space: nsXSD, Local: types[r.IntN(len(types))]}
+		return "retyped " + n.xsiType.Local
+	case len(n.elements()) == 0:
+		n.kids = []*node{{text: []byte(v)}}
+		return "is " + v
+	}
+	return "left alone"
+}
+
 // serialised writes a tree with a namespace declaration on every element.
 func serialised(root *node) []byte {
 	var b bytes.Buffer
@@ -190,8 +241,14 @@ func serialised(root *node) []byte {
 			return
 		}
 		b.WriteString("<" + n.name.Local + ` xmlns="` + n.name.Space + `"`)
+		if n.xsiType.Space == nsXSD {
+			b.WriteString(` xmlns:xsi="` + nsXSI + `" xmlns:xsd="` + nsXSD + `" xsi:type="xsd:` + n.xsiType.Local + `"`)
+		}
 		for _, a := range n.attrs {
 			name := a.Name.Local
+			if a.Name.Space == nsXSI && (name == "type" || n.xsiType.Space == nsXSD) {
+				continue
+			}
 			if a.Name.Space == nsXSI {
 				name = `xmlns:xsi="` + nsXSI + `" xsi:` + name
 			} else if a.Name.Space != "" {
@@ -239,6 +296,14 @@ func ownVerdict(raw []byte) string {
 	return ""
 }
 
+// oldDialog is a message of a process that still has Dialogmelding 1.0, which has no
+// subject of a request.
+func oldDialog(raw []byte) []byte {
+	raw = bytes.ReplaceAll(raw, []byte(nsDialog), []byte(nsDialog0))
+	raw = regexp.MustCompile(`<EmneSporsmal>[^<]*</EmneSporsmal>`).ReplaceAll(raw, nil)
+	return regexp.MustCompile(`DIALOG_INNBYGGER_E[A-Z]+`).ReplaceAll(raw, []byte("DIALOG_INNBYGGER_KOORDINATOR"))
+}
+
 // various are fixtures that together have every element that is written.
 func various(t *testing.T) map[string][]byte {
 	t.Helper()
@@ -251,6 +316,7 @@ func various(t *testing.T) map[string][]byte {
 
 func TestVerdictIsThatOfTheOfficialSchemas(t *testing.T) {
 	t.Parallel()
+	r := rand.New(rand.NewPCG(testsize.Seed(t), 36))
 	base := various(t)
 	for _, part := range []string{"sporsmal-til-behandler", "svar-pa-henvendelse", "resept-er-fornyet", "app-rec", "melding-om-avtale", "svar-helsepersonell-behandlere", "digitale-aktive-brukere"} {
 		for name, raw := range samples(t, part) {
@@ -258,14 +324,60 @@ func TestVerdictIsThatOfTheOfficialSchemas(t *testing.T) {
 		}
 	}
 	base["old edition"] = oldEdition(base["renewal-RFER"])
+	for _, name := range []string{"contact-19", "consultation-SB"} {
+		base["old "+name] = oldDialog(base[name])
+	}
+	for _, f := range Functions() {
+		raw, err := WriteMessage(generated(r, f))
+		require.NoError(t, err)
+		base[fmt.Sprintf("generated %s %t %s", f.Process, f.Request, f.Code)] = raw
+	}
 	var chosen []mutant
-	for _, name := range slices.Sorted(maps.Keys(base)) {
-		chosen = append(chosen, mutants(t, name, base[name])...)
+	names := slices.Sorted(maps.Keys(base))
+	for _, name := range names {
+		if !strings.HasPrefix(name, "generated") {
+			chosen = append(chosen, mutants(t, name, base[name])...)
+		}
+	}
+	for count := testsize.Scaled(20_000, len(chosen)+500); len(chosen) < count; {
+		name := names[r.IntN(len(names))]
+		chosen = append(chosen, mutated(t, r, name, base[name]))
 	}
 	valid := requireVerdicts(t, chosen)
 	t.Logf("%d mutants, %d of them still valid", len(chosen), valid)
 	require.Greater(t, len(chosen), 500)
 	require.Greater(t, valid, 50)
+}
+
+// difference is something of which xmllint's verdict is not ours.
+type difference struct {
+	why string
+	is  func(raw []byte) bool
+}
+
+// differences is all there is.
+var differences = []difference{
+	{
+		"xmllint passes over characters that are no base64; XML Schema (part 2, 3.2.16) does not have them in the value",
+		func(raw []byte) bool {
+			root, err := parseTree(raw)
+			if err != nil || ownVerdict(raw) == "" {
+				return false
+			}
+			for _, p := range walk(root) {
+				if p.node.name == nameBase64 && len(p.node.elements()) == 0 {
+					text := bytes.Map(func(c rune) rune {
+						if c < 0x80 && base64Class[c] > blank {
+							return c
+						}
+						return -1
+					}, p.node.bytes())
+					p.node.kids = []*node{{text: text}}
+				}
+			}
+			return ownVerdict(serialised(root)) == ""
+		},
+	},
 }
 
 // requireVerdicts fails where the official schemas judge otherwise, and returns
@@ -278,15 +390,17 @@ func requireVerdicts(t *testing.T, chosen []mutant) (valid int) {
 	}
 	for i, official := range xsdVerdicts(t, documents) {
 		own := ownVerdict(chosen[i].raw)
-		if (own == "") != (official == "") {
+		if (own == "") != (official == "") && !slices.ContainsFunc(differences, func(d difference) bool { return d.is(chosen[i].raw) }) {
 			t.Errorf("%s\nown verdict: %q\nofficial verdict: %q", chosen[i].what, own, official)
 		}
 		if official == "" {
 			valid++
 			continue
 		}
-		_, problems := Read(chosen[i].raw)
-		require.NotEmpty(t, problems, "Read accepts what the schema refuses: %s", chosen[i].what)
+		// A document of no published schema is named in processes that a GP does not use, and
+		// refused by the schemas' strict wildcard only.
+		m, problems := Read(chosen[i].raw)
+		require.True(t, len(problems) > 0 || !m.ReadInFull() && slices.Contains(m.Unknown, "?"), "Read accepts what the schema refuses: %s", chosen[i].what)
 	}
 	return valid
 }

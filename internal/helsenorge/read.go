@@ -173,8 +173,10 @@ func (v *validator) dialog(root *node, d *Dialog) {
 	}
 	parts := 0
 	for _, document := range root.children(head("Document")) {
-		for _, dialog := range document.child(head("RefDoc")).child(head("Content")).children(nameDialog) {
-			parts += len(dialog.children(dialogWords.name("Foresporsel"))) + len(dialog.children(dialogWords.name("Notat")))
+		for _, dialog := range document.child(head("RefDoc")).child(head("Content")).elements() {
+			if v := vocabulary(dialog.name.Space); dialog.name == nameDialog || dialog.name == nameDialog0 {
+				parts += len(dialog.children(v.name("Foresporsel"))) + len(dialog.children(v.name("Notat")))
+			}
 		}
 	}
 	switch {
@@ -227,6 +229,15 @@ func (m *Message) readDocument(v *validator, document *node, path string) {
 		case nameDialog:
 			if m.Dialog == nil {
 				m.Dialog = readDialog(content)
+			}
+		case nameDialog0:
+			// Processes that a GP does not use still have it (Timer, Koordinator). Helsenorge's
+			// others have 1.1 alone: there it is another format (T10), and no broken message.
+			if m.Dialog == nil {
+				m.Dialog = readDialog(content)
+			}
+			if readInFull(m.Head.Process) {
+				v.unforeseen(path)
 			}
 		case nameRelation:
 			if m.Relation == nil {
@@ -287,7 +298,6 @@ func (v *validator) unforeseen(path string) {
 // formats are the roots of other formats that Helsenorge's processes carry. A
 // name from outside the table is not repeated: it may hold anything.
 var formats = map[xml.Name]bool{
-	{Space: "http://www.kith.no/xmlstds/dialog/2006-10-11", Local: "Dialogmelding"}:            true,
 	{Space: "http://ehelse.no/xmlstds/leveringsrapport/2018-08-14", Local: "Leveringsrapport"}: true,
 	{Space: "http://ehelse.no/xmlstds/MeldingInnbygger/2018-09-25", Local: "MeldingInnbygger"}: true,
 	{Space: "http://ehelse.no/xmlstds/Videreformidling/2018-09-25", Local: "Videreformidling"}: true,

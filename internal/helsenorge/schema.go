@@ -6,6 +6,7 @@ import "encoding/xml"
 const (
 	nsHead     = "http://www.kith.no/xmlstds/msghead/2006-05-24"
 	nsDialog   = "http://www.kith.no/xmlstds/dialog/2013-01-23"
+	nsDialog0  = "http://www.kith.no/xmlstds/dialog/2006-10-11"
 	nsReceipt  = "http://www.kith.no/xmlstds/apprec/2012-02-15"
 	nsReceipt0 = "http://www.kith.no/xmlstds/apprec/2004-11-21"
 	nsRelation = "http://www.kith.no/xmlstds/pasientrelasjon/2014-03-28"
@@ -34,6 +35,7 @@ const (
 var (
 	nameMsgHead           = xml.Name{Space: nsHead, Local: "MsgHead"}
 	nameDialog            = xml.Name{Space: nsDialog, Local: "Dialogmelding"}
+	nameDialog0           = xml.Name{Space: nsDialog0, Local: "Dialogmelding"}
 	nameRelation          = xml.Name{Space: nsRelation, Local: "Pasientrelasjon"}
 	namePeople            = xml.Name{Space: nsPeople, Local: "Personer"}
 	nameCalendar          = xml.Name{Space: nsCalendar, Local: "icalendar"}
@@ -116,11 +118,28 @@ func choice(items ...item) item {
 
 func sequence(items ...item) *contentType { return &contentType{items: items} }
 
+// join strings steps of a sequence together.
+func join(parts ...[]item) (all []item) {
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+// edition gives the items that only one of two editions of a format has: has for the
+// edition that is described, lacks for the other.
+type edition func(...item) []item
+
+func has(items ...item) []item { return items }
+
+func lacks(...item) []item { return nil }
+
 // The datatypes that every KITH schema defines alike.
 var (
 	typString   = &contentType{name: xml.Name{Space: nsXSD, Local: "string"}, simple: isString}
 	typDate     = &contentType{name: xml.Name{Space: nsXSD, Local: "date"}, simple: isDate}
 	typDateTime = &contentType{name: xml.Name{Space: nsXSD, Local: "dateTime"}, simple: isDateTime}
+	typInteger  = &contentType{name: xml.Name{Space: nsXSD, Local: "integer"}, simple: isInteger}
 	typAnything = &contentType{name: xml.Name{Space: nsXSD, Local: "anyType"}, anything: true}
 	typCS       = &contentType{attrs: map[string]simpleType{"V": isString, "DN": isString}}
 	typCV       = &contentType{attrs: map[string]simpleType{"V": isString, "S": isOID, "DN": isString, "OT": isString}}
@@ -130,7 +149,6 @@ var (
 
 var (
 	typMsgHead  = &contentType{}
-	typDialog   = &contentType{}
 	typRelation = &contentType{}
 	typReceipt  = &contentType{}
 	typReceipt0 = &contentType{}
@@ -142,7 +160,9 @@ var (
 
 func init() {
 	headSchema()
-	dialogSchema()
+	dialogSchema(nsDialog)
+	dialogSchema(nsDialog0)
+	peopleSchema()
 	practitionerSchema()
 	prescriptionSchemas()
 	calendarSchema()
@@ -200,7 +220,7 @@ func headSchema() {
 		v.opt("ContentCategory", typCV), v.opt("Consent", typCV), v.opt("Annotation", typString), v.opt("FromDate", typTS),
 		v.opt("ToDate", typTS), v.opt("OidRef", &contentType{simple: isOID}), v.opt("EnquiryRefId", typString), v.one("RefDoc", refDoc))
 	report := sequence(v.opt("DocumentConnection", typCS), v.one("CaseNo", typString), v.some("Document", document), v.opt("Patient", patient))
-	info := sequence(v.one("Type", typCS), v.one("MIGversion", &contentType{simple: isString, fixed: headVersion}),
+	info := sequence(v.one("Type", typCS), v.one("MIGversion", &contentType{name: typString.name, simple: isString, fixed: headVersion}),
 		v.one("GenDate", typDateTime), v.one("MsgId", typString), v.opt("ProcessingStatus", typCS), v.opt("RequestedPriority", typCS),
 		v.opt("Ack", typCS), v.opt("ConversationRef", conversation), v.one("Sender", party), v.one("Receiver", party),
 		v.many("OtherReceiver", other), v.opt("Patient", patient))
@@ -217,11 +237,14 @@ func headSchema() {
 	}
 }
 
-// dialogSchema is dialogmelding-v1.1.xsd (HIS 80603, corrected January 2017),
-// pasientrelasjon-2014-03-28.xsd and personer-2014-03-28.xsd, with
-// felleskomponent1.xsd under them.
-func dialogSchema() {
-	v, fk := vocabulary(nsDialog), vocabulary(nsShared)
+// dialogSchema is dialogmelding-v1.1.xsd (HIS 80603, corrected January 2017) or
+// dialogmelding-v1.0.xsd, with felleskomponent1.xsd under them.
+func dialogSchema(ns string) {
+	v, fk := vocabulary(ns), vocabulary(nsShared)
+	var newer, older edition = has, lacks
+	if ns == nsDialog0 {
+		newer, older = lacks, has
+	}
 	ident, address, telecom := addressTypes(fk)
 	professional := sequence(append([]item{v.opt("TypeHealthcareProfessional", typCS), v.opt("RoleToPatient", typCV)},
 		person(v, false, v.many, ident, address, telecom)...)...)
@@ -232,31 +255,41 @@ func dialogSchema() {
 		fk.opt("Address", address), fk.many("TeleCom", telecom), fk.opt("Organisation", organisation),
 	}
 	who := choice(v.opt("HealthcareProfessional", professional), v.opt("Person", personType))
+	named := choice(v.one("HealthcareProfessional", professional), v.one("Person", personType))
 	unit := sequence(v.one("Kontaktenhet", organisation), v.opt("Merknad", typString), who)
-	role := sequence(v.opt("RolleNotat", typCV), v.opt("RoleToPatient", typCV), v.opt("TilknyttetEnhet", unit), who)
-	request := sequence(v.one("TypeForesp", typCV), v.opt("EmneSporsmal", typString), v.opt("Sporsmal", typAnything),
-		v.opt("Formål", typCV), v.opt("Begrunnelse", typString), v.opt("Hastegrad", typCS), v.opt("FraDato", typDate),
-		v.opt("TilDato", typDate), v.many("TypeJournalinfo", typCV), v.opt("KodetOpplysning", typCV), v.opt("DokIdForesp", typString),
-		v.many("RollerRelatertNotat", role))
+	role := sequence(join([]item{v.opt("RolleNotat", typCV), v.opt("RoleToPatient", typCV)},
+		newer(v.opt("TilknyttetEnhet", unit), who), older(named))...)
+	request := sequence(join([]item{v.one("TypeForesp", typCV)},
+		newer(v.opt("EmneSporsmal", typString), v.opt("Sporsmal", typAnything)), older(v.opt("Sporsmal", typString)), []item{
+			v.opt("Formål", typCV), v.opt("Begrunnelse", typString), v.opt("Hastegrad", typCS), v.opt("FraDato", typDate), v.opt("TilDato", typDate),
+		}, newer(v.many("TypeJournalinfo", typCV), v.opt("KodetOpplysning", typCV)), older(v.opt("TypeJournalinfo", typCV)), []item{
+			v.opt("DokIdForesp", typString), v.many("RollerRelatertNotat", role),
+		})...)
 	note := sequence(v.one("TemaKodet", typCV), v.opt("Tema", typString), v.opt("TekstNotatInnhold", typAnything),
 		v.opt("Merknad", typString), v.opt("DokIdNotat", typString), v.opt("DatoNotat", typDate), v.opt("Foresporsel", request),
 		v.many("RollerRelatertNotat", role))
-	typDialog.items = []item{
-		v.opt("SakstypeKodet", typCV), v.opt("Sakstype", typString),
-		choice(v.many("Foresporsel", request), v.many("Notat", note)),
+	dialog := sequence(v.opt("SakstypeKodet", typCV), v.opt("Sakstype", typString),
+		choice(v.many("Foresporsel", request), v.many("Notat", note)))
+	types := map[string]*contentType{
+		"Dialogmelding": dialog, "Notat": note, "Foresporsel": request, "RollerRelatertNotat": role,
+		"HealthcareProfessional": professional, "Person": personType,
 	}
-	for local, typ := range map[string]*contentType{
-		"Dialogmelding": typDialog, "Notat": note, "Foresporsel": request, "RollerRelatertNotat": role,
-		"TilknyttetEnhet": unit, "HealthcareProfessional": professional, "Person": personType,
-	} {
+	if ns == nsDialog {
+		types["TilknyttetEnhet"] = unit
+	}
+	for local, typ := range types {
 		global(v, local, typ)
 	}
+}
 
-	pr := vocabulary(nsRelation)
+// peopleSchema is pasientrelasjon-2014-03-28.xsd and personer-2014-03-28.xsd, with
+// felleskomponent1.xsd under both.
+func peopleSchema() {
+	fk, pr, people := vocabulary(nsShared), vocabulary(nsRelation), vocabulary(nsPeople)
+	ident, address, telecom := addressTypes(fk)
 	relative := sequence(person(fk, false, fk.many, ident, address, telecom)...)
 	typRelation.items = []item{pr.many("Person", relative), pr.opt("Relasjon", typCV)}
 	global(pr, "Pasientrelasjon", typRelation)
-	people := vocabulary(nsPeople)
 	global(people, "Personer", sequence(people.many("Person", relative)))
 }
 

@@ -152,7 +152,9 @@ func oneOf(values ...string) simpleType {
 
 // collapsed is the type over xs:token, where blanks around a value are not its.
 func (is simpleType) collapsed() simpleType {
-	return func(s string) bool { return is(strings.Join(strings.Fields(s), " ")) }
+	return func(s string) bool {
+		return is(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) }), " "))
+	}
 }
 
 var (
@@ -167,27 +169,27 @@ var (
 // isCalendarInstant is xs:dateTime without numeric offset and with a year of
 // four digits.
 func isCalendarInstant(s string) bool {
-	return xcalInstant.MatchString(strings.TrimSpace(s)) && isDateTime(s)
+	return xcalInstant.MatchString(trimBlanks(s)) && isDateTime(s)
 }
 
 // isCalendarUTC demands the fraction of a second, as the schema does.
 func isCalendarUTC(s string) bool {
-	return isCalendarInstant(s) && xcalUTC.MatchString(strings.TrimSpace(s))
+	return isCalendarInstant(s) && xcalUTC.MatchString(trimBlanks(s))
 }
 
 func isCalendarDuration(s string) bool { return xcalDuration.MatchString(s) }
 
 func isOffset(s string) bool { return xcalOffset.MatchString(s) }
 
-func isInteger(s string) bool { return integers.MatchString(strings.TrimSpace(s)) }
+func isInteger(s string) bool { return integers.MatchString(trimBlanks(s)) }
 
-func isFloat(s string) bool { return floats.MatchString(strings.TrimSpace(s)) }
+func isFloat(s string) bool { return floats.MatchString(trimBlanks(s)) }
 
-func isBoolean(s string) bool { return oneOf("true", "false", "1", "0")(strings.TrimSpace(s)) }
+func isBoolean(s string) bool { return oneOf("true", "false", "1", "0")(trimBlanks(s)) }
 
 func integerIn(least, most int) simpleType {
 	return func(s string) bool {
-		s = strings.TrimSpace(s)
+		s = trimBlanks(s)
 		if !isInteger(s) {
 			return false
 		}

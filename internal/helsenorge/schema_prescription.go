@@ -54,14 +54,9 @@ func isInt(s string) bool {
 // Forskrivning-2013-10-08.xsd and Forskrivning-2010-04-01.xsd under them. The newer
 // has some elements more.
 func prescriptionSchemas() {
-	newer := func(items ...item) []item { return items }
-	none := func(...item) []item { return nil }
-	prescriptionSchema(nsM1, nsPrescription, newer, none)
-	prescriptionSchema(nsM1Old, nsPrescriptionOld, none, newer)
+	prescriptionSchema(nsM1, nsPrescription, has, lacks)
+	prescriptionSchema(nsM1Old, nsPrescriptionOld, lacks, has)
 }
-
-// edition gives the items that only one of the editions has.
-type edition func(...item) []item
 
 func prescriptionSchema(ns, nsContent string, newer, older edition) {
 	v := vocabulary(ns)
@@ -139,12 +134,4 @@ func medicineTypes(v vocabulary, newer, older edition) (prescription *contentTyp
 		global(v, local, typ)
 	}
 	return prescription, choice(v.opt("Brystprotese", prosthesis), v.opt("Naringsmiddel", nutrition), v.opt("MedForbMatr", appliance))
-}
-
-// join strings steps of a sequence together.
-func join(parts ...[]item) (all []item) {
-	for _, p := range parts {
-		all = append(all, p...)
-	}
-	return all
 }

@@ -45,7 +45,7 @@ func (v *validator) element(n *node, typ *contentType, path string) {
 			v.lax(k, path)
 		}
 	case typ.documents:
-		v.noText(n, path)
+		v.noText(n, typ, path)
 		for _, k := range n.elements() {
 			if g, ok := globals[k.name]; ok {
 				v.element(k, g, path+"/"+k.name.Local)
@@ -58,7 +58,7 @@ func (v *validator) element(n *node, typ *contentType, path string) {
 	case typ.simple != nil:
 		v.value(n, typ, path)
 	default:
-		v.noText(n, path)
+		v.noText(n, typ, path)
 		v.sequence(n, typ, path)
 	}
 }
@@ -68,15 +68,35 @@ func substitute(asked xml.Name, typ *contentType) *contentType {
 	if asked == typ.name {
 		return typ
 	}
-	if typ.anything && asked.Space == nsXSD {
-		switch asked.Local {
-		case "string", "normalizedString", "token":
-			return typString
-		case "date":
-			return typDate
-		case "dateTime":
-			return typDateTime
-		}
+	if asked.Space != nsXSD {
+		return nil
+	}
+	switch {
+	case typ.anything:
+		return builtIn(asked.Local)
+	case typ.name.Space == nsXSD && typ.name.Local == "string" && (asked.Local == "normalizedString" || asked.Local == "token"):
+		return typ // they differ in white space only
+	case typ == typDecimal && asked.Local == "integer":
+		return builtIn(asked.Local)
+	}
+	return nil
+}
+
+// builtIn is a type of XML Schema itself, as far as it is met, or nil.
+func builtIn(local string) *contentType {
+	switch local {
+	case "anyType":
+		return typAnything
+	case "string", "normalizedString", "token":
+		return typString
+	case "date":
+		return typDate
+	case "dateTime":
+		return typDateTime
+	case "decimal":
+		return typDecimal
+	case "integer":
+		return typInteger
 	}
 	return nil
 }
@@ -91,7 +111,7 @@ func (v *validator) attributes(n *node, typ *contentType, path string) {
 		case typ.anything:
 		case a.Name.Space != "" || typ.attrs[a.Name.Local] == nil:
 			v.broken(path, "the element has an attribute that the schema does not have")
-		case !typ.attrs[a.Name.Local](strings.TrimSpace(a.Value)):
+		case !typ.attrs[a.Name.Local](trimBlanks(a.Value)):
 			v.broken(path+"/@"+a.Name.Local, "the value does not have the form that the schema demands")
 		}
 	}
@@ -99,7 +119,12 @@ func (v *validator) attributes(n *node, typ *contentType, path string) {
 
 // lax checks an element somewhere under anyType: only if the schemas know it.
 func (v *validator) lax(n *node, path string) {
-	if typ, ok := globals[n.name]; ok {
+	typ, ok := globals[n.name]
+	if !ok && n.xsiType != (xml.Name{}) {
+		typ = typAnything // it says itself what it is
+		ok = true
+	}
+	if ok {
 		v.element(n, typ, path)
 		return
 	}
@@ -122,9 +147,11 @@ func (v *validator) value(n *node, typ *contentType, path string) {
 	}
 }
 
-func (v *validator) noText(n *node, path string) {
+// noText refuses text between elements; in an element that has attributes only blanks are
+// text, too.
+func (v *validator) noText(n *node, typ *contentType, path string) {
 	for _, k := range n.kids {
-		if k.isText() && strings.TrimSpace(string(k.text)) != "" {
+		if k.isText() && len(k.text) > 0 && (len(typ.items) == 0 && !typ.documents || trimBlanks(string(k.text)) != "") {
 			v.broken(path, "the element holds elements only, not text")
 			return
 		}
@@ -229,18 +256,18 @@ var (
 )
 
 func isDateTime(s string) bool {
-	m := dateTime.FindStringSubmatch(strings.TrimSpace(s))
+	m := dateTime.FindStringSubmatch(trimBlanks(s))
 	return m != nil && isDay(m[1], m[2], m[3]) && isClock(m[4], m[5], m[6], m[7])
 }
 
 func isDate(s string) bool {
-	m := date.FindStringSubmatch(strings.TrimSpace(s))
+	m := date.FindStringSubmatch(trimBlanks(s))
 	return m != nil && isDay(m[1], m[2], m[3])
 }
 
 // isTimestamp is the union that KITH calls TS.
 func isTimestamp(s string) bool {
-	s = strings.TrimSpace(s)
+	s = trimBlanks(s)
 	if isDateTime(s) || isDate(s) {
 		return true
 	}
@@ -271,5 +298,8 @@ func atoi(s string) int {
 	n, _ := strconv.Atoi(s)
 	return n
 }
+
+// trimBlanks takes away what XML calls white space, and nothing else that looks like it.
+func trimBlanks(s string) string { return strings.Trim(s, " \t\r\n") }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -146,6 +147,10 @@ func check(name string, stdin io.Reader) checked {
 		c.Valid = true
 		for _, p := range problems {
 			c.Valid = c.Valid && p.Code != codes.NotWellFormed && p.Code != codes.SchemaBroken
+		}
+		if slices.Contains(m.Unknown, "?") {
+			c.Valid = false
+			c.problem(codes.FormatUnsupported, "MsgHead/Document/RefDoc/Content", "a document is of no published format")
 		}
 	case !known && c.Valid:
 		c.problem("unsupported", "MsgHead/Document/RefDoc/Content/Dialogmelding", "the process does not have the message's code")

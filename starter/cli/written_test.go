@@ -33,6 +33,10 @@ func usedRightly(t *testing.T, args []string) {
 	nobody := "http://127.0.0.1:1"
 	env := map[string]string{"HELSEBRO_API_URL": nobody, "HELSEBRO_LOOPBACK_URL": nobody, "HELSEBRO_TOKEN": "secret", "HELSEBRO_CLINIC": clinicID}
 	got := run(t, env, nationalID+"\n", args...)
+	if args[0] == "message" { // it reads a file that is not there
+		require.Equal(t, cli.ExitFailed, got.code, "%q: %s", args, got.err)
+		return
+	}
 	require.Equal(t, cli.ExitUnavailable, got.code, "%q: %s", args, got.err)
 }
 
