@@ -17,6 +17,9 @@ SCALE ?= 0.05
 # Handed to every `go test`, such as TEST='-run Receipt -v'.
 TEST ?=
 
+# How long `make fuzz` spends on each target.
+FUZZTIME ?= 30s
+
 # Settings of `make run`: what is not given is left to the program's defaults.
 RUN_FLAGS := $(if $(DATA),--data '$(abspath $(DATA))') \
 	$(if $(TEMPORAL_PORT),--temporal-port $(TEMPORAL_PORT)) \
@@ -36,6 +39,7 @@ help: ## List the targets
 	@echo
 	@echo "  make run takes DATA=dir (keeps state), TEMPORAL_PORT, UI_PORT, CODEC_PORT, API_PORT, SIMULATOR_PORT, SINK_PORT, MAIL_PORT and POSTGRES_PORT;"
 	@echo "  HELSEBRO_DATABASE_URL in the environment makes it use that PostgreSQL. make test takes SCALE (now $(SCALE)) and TEST;"
+	@echo "  make fuzz takes FUZZTIME (now $(FUZZTIME));"
 	@echo "  make bench takes ONLY, such as ONLY=rt,hlt."
 
 .PHONY: run
@@ -47,9 +51,14 @@ run: versions ## Run Helsebro with all it needs, play the demo, stay up until Ct
 .PHONY: test
 test: versions ## Run every test; long ones at SCALE
 	@.tools/install-packages libxml2-utils postgresql chromium
-	go test -timeout 10m $(TEST) ./...
+	HELSEBRO_SCALE=$(SCALE) go test -timeout 10m $(TEST) ./...
+	@.tools/fuzz 2s ./internal/helsenorge/...
 	@.tools/build-devstack ./...
 	cd $(DEVSTACK) && HELSEBRO_SCALE=$(SCALE) go test -count=1 -p 1 -timeout 30m $(TEST) ./...
+
+.PHONY: fuzz
+fuzz: versions ## Fuzz every reader, FUZZTIME each
+	@.tools/fuzz '$(FUZZTIME)' ./...
 
 .PHONY: proof
 proof: ## Run every test, long ones at full size

@@ -118,8 +118,8 @@ type ApplyDialogueChangeOutput struct {
 	// New is true when that is a message of its own, which goes on with the dialogue, and
 	// not one that is sent again.
 	New bool `json:"new,omitempty"`
-	// Closed is true when the clinic ended the dialogue without a message: nothing is
-	// owed any more.
+	// Closed is true when the clinic ended the dialogue without a message, now or, of a
+	// conversion, before it: nothing is owed any more.
 	Closed bool `json:"closed,omitempty"`
 	// Clock replaces the answer clock when an answer is still owed: a conversion brings
 	// the limits of an e-consultation, counted from the same message. Nil leaves it.

@@ -39,16 +39,18 @@ var calendarParameters = []struct{ names, value string }{
 func calendarSchema() {
 	v := vocabulary(nsCalendar)
 	simple := func(is simpleType) *contentType { return &contentType{simple: is} }
+	// A URI may be any text, and is no string all the same: xsi:type cannot say that it is.
+	uri := simple(isString)
 	instant, duration, integer := simple(isCalendarInstant), simple(isCalendarDuration), simple(isInteger)
 	values := map[string]*contentType{
-		"binary": typString, "boolean": simple(isBoolean), "cal-address": typString, "date": typDate, "date-time": instant,
+		"binary": typString, "boolean": simple(isBoolean), "cal-address": uri, "date": typDate, "date-time": instant,
 		"utc-date-time": simple(isCalendarUTC), "float": simple(isFloat), "integer": integer,
 		"period":     sequence(v.one("start", instant), choice(v.one("end", instant), v.one("duration", duration))),
 		"until":      sequence(choice(v.one("date", typDate), v.one("date-time", instant))),
 		"count":      integer,
 		"text":       typString,
 		"time":       typString,
-		"uri":        typString,
+		"uri":        uri,
 		"utc-offset": simple(isOffset),
 		"latitude":   simple(isFloat), "longitude": simple(isFloat),
 	}
@@ -60,7 +62,7 @@ func calendarSchema() {
 		v.many("bymonth", simple(integerIn(1, 12))), v.many("bysetpos", integer),
 		v.opt("wkst", simple(oneOf("SU", "MO", "TU", "WE", "TH", "FR", "SA").collapsed())))
 	content := map[string]item{
-		"texts": v.some("text", typString), "cal-addresses": v.some("cal-address", typString),
+		"texts": v.some("text", typString), "cal-addresses": v.some("cal-address", uri),
 		"date-time|date": choice(value("date-time"), value("date")),
 		"duration":       v.one("duration", duration), "recur": v.one("recur", recur),
 	}
@@ -153,7 +155,7 @@ func oneOf(values ...string) simpleType {
 // collapsed is the type over xs:token, where blanks around a value are not its.
 func (is simpleType) collapsed() simpleType {
 	return func(s string) bool {
-		return is(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) }), " "))
+		return is(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(blanks, r) }), " "))
 	}
 }
 

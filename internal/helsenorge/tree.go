@@ -16,6 +16,9 @@ const (
 	// into as many runs as it has characters.
 	maxNodes      = 400_000
 	maxAttributes = 64
+	// maxToken is how long a tag, a text or a comment may be, in bytes: the decoder takes
+	// some twenty times as much for a tag of attributes. A file is not bounded by it.
+	maxToken = 1 << 20
 )
 
 const (
@@ -135,9 +138,16 @@ func parseTree(raw []byte) (*node, error) {
 	dec.CharsetReader = func(string, io.Reader) (io.Reader, error) { return src, nil }
 	b := treeBuilder{src: src}
 	for {
+		src.left = maxToken
+		if b.inFile() {
+			src.left = len(text) // a sender may have written its line breaks as references
+		}
 		tok, err := dec.RawToken()
 		if errors.Is(err, io.EOF) && tok == nil {
 			return b.root, b.end()
+		}
+		if src.left < 0 {
+			return b.root, notXML("the document has a tag or a text that is longer than is accepted")
 		}
 		if err != nil {
 			return b.root, notXML("the document is not well-formed XML")
@@ -149,11 +159,15 @@ func parseTree(raw []byte) (*node, error) {
 	}
 }
 
+var errTooLong = errors.New("too long")
+
 // source feeds the decoder byte by byte, so that the builder knows exactly how
 // far it has read and can take base64 out of its way.
 type source struct {
-	data    []byte
-	pos     int
+	data []byte
+	pos  int
+	// left is how much more of a token is read.
+	left    int
 	started bool
 }
 
@@ -161,6 +175,9 @@ type source struct {
 func (s *source) ReadByte() (byte, error) {
 	if s.pos >= len(s.data) {
 		return 0, io.EOF
+	}
+	if s.left--; s.left < 0 {
+		return 0, errTooLong
 	}
 	s.pos++
 	return s.data[s.pos-1], nil
@@ -200,6 +217,12 @@ type treeBuilder struct {
 	open  []*node
 	tags  []xml.Name // the raw names of open elements
 	nodes int
+}
+
+// inFile tells whether the next text is a file's.
+func (b *treeBuilder) inFile() bool {
+	last := len(b.open) - 1
+	return last >= 0 && b.open[last].name == nameBase64
 }
 
 func (b *treeBuilder) count() error {

@@ -300,6 +300,8 @@ func atoi(s string) int {
 }
 
 // trimBlanks takes away what XML calls white space, and nothing else that looks like it.
-func trimBlanks(s string) string { return strings.Trim(s, " \t\r\n") }
+func trimBlanks(s string) string { return strings.Trim(s, blanks) }
+
+const blanks = " \t\r\n"
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }

@@ -40,7 +40,7 @@ func (s *Store) applyConvert(ctx context.Context, tx pgx.Tx, c storedChange, out
 	if err != nil {
 		return err
 	}
-	out.Process, out.OutboundID, out.Code, out.New = d.process, notice, contract.OpenDialogue, true
+	out.Process, out.OutboundID, out.Code, out.New, out.Closed = d.process, notice, contract.OpenDialogue, true, !d.closedAt.IsZero()
 	if converted {
 		_, err := tx.Exec(ctx, "UPDATE dialogue SET fee_notice_id = $2, fee_asked = $3 WHERE id = $1", d.id, notice, asks)
 		return err

@@ -180,6 +180,24 @@ func TestAnswerSentBeforeConversionIsLeftToIt(t *testing.T) { // convert an answ
 	require.Equal(t, contract.StatusAnswered, b.state().Status)
 }
 
+func TestConversionOfAClosedDialogueLeavesItClosed(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	b.converts()
+	b.says(func(d *fakes.Dialogues) {
+		d.Changes["closed"] = contract.ApplyDialogueChangeOutput{Process: contract.ProcessEContact, Closed: true}
+		out := d.Changes[converted]
+		out.Closed = true
+		d.Changes[converted] = out
+	})
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() { b.change("closed", nil) })
+	b.at(2*time.Hour, func() { b.change(converted, nil) })
+	b.at(3*time.Hour, func() { b.receipt(notice, contract.OutcomeAcknowledged) })
+	b.at(4*time.Hour, func() { require.Equal(t, contract.StatusClosed, b.state().Status) })
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+}
+
 func TestAnswerDuringConversionIsJudgedAfterIt(t *testing.T) {
 	b := setup(t, contract.ProcessEContact)
 	b.converts()

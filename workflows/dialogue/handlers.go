@@ -181,9 +181,9 @@ func (r *run) adopt(ctx workflow.Context, out contract.ApplyDialogueChangeOutput
 	message := contract.Delivery{OutboundID: out.OutboundID, Code: out.Code}
 	switch {
 	case out.OutboundID == "":
-	case out.New: // what it costs is told, and the dialogue goes on
+	case out.New: // what it costs is told; a dialogue that the clinic has closed stays so
 		r.state.Answers++
-		r.state.Ended, r.state.Troubled, r.state.LastOutboundID = false, "", out.OutboundID
+		r.state.Ended, r.state.Troubled, r.state.LastOutboundID = out.Closed, "", out.OutboundID
 		r.deliveries.Add(ctx, message)
 	default:
 		r.deliveries.Again(ctx, message)

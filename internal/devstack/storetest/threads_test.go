@@ -391,6 +391,21 @@ func TestAJournalIsInTheOrderInWhichMessagesWereWritten(t *testing.T) { // D9
 	require.Equal(t, "t", k.sql("SELECT written_at = received_at FROM inbound_message WHERE id = '%s'", a.ID))
 }
 
+// What is told of a fee opens no dialogue that the clinic has closed.
+func TestAConversionOfAClosedDialogueLeavesItClosed(t *testing.T) {
+	k := newThread(t)
+	m := k.writes(general())
+	_, err := k.change(pg.DialogueChange{Kind: pg.CloseDialogue, DialogueID: m.DialogueID})
+	require.NoError(t, err)
+	out := k.converts(m.DialogueID)
+	require.True(t, out.Closed)
+	k.sends(out.OutboundID)
+	k.receipt(out.OutboundID, contract.OutcomeAcknowledged, nil, nil)
+	require.Equal(t, contract.StatusClosed, k.read(m.DialogueID).Status)
+	other := k.writes(general())
+	require.False(t, k.converts(other.DialogueID).Closed)
+}
+
 // A lifecycle that begins again knows how it stood.
 func TestALoadedDialogueIsAsItWas(t *testing.T) {
 	k := newThread(t)
