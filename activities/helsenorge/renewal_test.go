@@ -121,7 +121,9 @@ func TestFilesGoWithAnAnswer(t *testing.T) {
 		codes.EKontakt: {codes.Enquiry, contract.AnswerToEnquiry}, codes.EKonsultasjon: {codes.QuestionToPractitioner, contract.AnswerFromPractitioner},
 	} {
 		xml, err := answers(t, process, c[0], pg.Job{Code: c[1], Attachments: files})
-		require.Equal(t, []helsenorge.Attachment{{MIME: helsenorge.MIMEPDF, Description: "Råd", Content: pdf}}, built(t, xml, err).Attachments)
+		sent := built(t, xml, err).Attachments
+		require.Len(t, sent, 1)
+		require.Equal(t, []any{helsenorge.MIMEPDF, "Råd", pdf}, []any{sent[0].MIME, sent[0].Description, sent[0].Bytes()})
 	}
 	_, err := answers(t, codes.Reseptfornyelse, codes.RenewalText, pg.Job{Code: contract.AnswerCannotRenew, Attachments: files})
 	require.Equal(t, apperr.Invalid, apperr.KindOf(err), "a renewal's answer carries none")
