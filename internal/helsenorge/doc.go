@@ -11,6 +11,12 @@
 // Read in full: DIALOG_INNBYGGER_EKONSULTASJON, _EKONTAKT, _RESEPTFORNYELSE,
 // _TIMERESERVASJON, _TIMEONSKE, _AVTALEUTSENDING, _AVTALEAVBESTILLING,
 // _BEHANDLEROVERSIKT, _DIGITALBRUKER and _TEST. Any other process is read as far as
-// its head, and its documents as far as they are of the same formats; the others are
-// named in Message.Unknown.
+// its head, and its documents as far as they are of the same formats or Dialogmelding
+// 1.0. The others are named in Message.Unknown: the schemas judge Leveringsrapport,
+// MeldingInnbygger, Videreformidling, TjenesteOversikt and a signature in the head, and
+// nothing of them is read.
+//
+// What the schemas' verdict is not asked about: whether the ids of an M1 document meet;
+// xsi:type that names a type of the standard's own, which is refused; an attribute of
+// kith.xsd in free text, which is let pass.
 package helsenorge

@@ -37,7 +37,7 @@ type Message struct {
 	// instant and parties.
 	Receipt *Receipt
 	// Unknown are the root names of documents that were not read, such as
-	// Leveringsrapport. A root that is of no known format is "?".
+	// Leveringsrapport: the schemas have judged them. A root that no schema has is "?".
 	Unknown []string
 }
 
@@ -295,17 +295,10 @@ func (v *validator) unforeseen(path string) {
 	v.add(formatUnsupported, path+"/Content", "the document's format is not supported in this process")
 }
 
-// formats are the roots of other formats that Helsenorge's processes carry. A
-// name from outside the table is not repeated: it may hold anything.
-var formats = map[xml.Name]bool{
-	{Space: "http://ehelse.no/xmlstds/leveringsrapport/2018-08-14", Local: "Leveringsrapport"}: true,
-	{Space: "http://ehelse.no/xmlstds/MeldingInnbygger/2018-09-25", Local: "MeldingInnbygger"}: true,
-	{Space: "http://ehelse.no/xmlstds/Videreformidling/2018-09-25", Local: "Videreformidling"}: true,
-	{Space: "http://ehelse.no/xmlstds/tjenesteoversikt", Local: "TjenesteOversikt"}:            true,
-}
-
+// formatName is the name of a document that the schemas know. Another is not repeated: it
+// may hold anything.
 func formatName(name xml.Name) string {
-	if formats[name] {
+	if globals[name] != nil {
 		return name.Local
 	}
 	return "?"

@@ -58,6 +58,12 @@ type contentType struct {
 	// name is for xsi:type, and zero for an anonymous type.
 	name  xml.Name
 	attrs map[string]simpleType
+	// required are the attributes that must be there.
+	required []string
+	// mixed lets text stand between the elements.
+	mixed bool
+	// wild is a wildcard, which is no element's type.
+	wild *wildcard
 	// simple is the type of the text of an element without child elements.
 	simple simpleType
 	// fixed is the only value the text may have; an empty element has it too.
@@ -72,10 +78,6 @@ type contentType struct {
 	documents bool
 	// base64 is xs:base64Binary, kept apart from simple for its size.
 	base64 bool
-	// opaque content is not looked into: ds:Signature, which is not used
-	// (signing happens at the CMS level, HITS 1216 §2.1.5), and what M1 says
-	// beyond what is read (typUnread).
-	opaque bool
 }
 
 // item is one step of a sequence: an element, or a choice of elements.
@@ -87,10 +89,20 @@ type item struct {
 	repeated bool
 }
 
+// element is one element; without a name, typ is a sequence in the sequence, or a wildcard.
 type element struct {
 	name xml.Name
 	typ  *contentType
 	max  int // 0 is unbounded
+}
+
+// wildcard is xs:any.
+type wildcard struct {
+	// other is the namespace that the element must not be of, nor of none; "" lets it be
+	// of any.
+	other string
+	// strict demands that the schemas know the element.
+	strict bool
 }
 
 // vocabulary makes the elements of one namespace.
@@ -166,6 +178,8 @@ func init() {
 	practitionerSchema()
 	prescriptionSchemas()
 	calendarSchema()
+	citizenSchemas()
+	serviceSchema()
 	receiptSchema(nsReceipt, typReceipt)
 	receiptSchema(nsReceipt0, typReceipt0)
 	base64Schema()
@@ -189,6 +203,15 @@ func addressTypes(v vocabulary) (ident, address, telecom *contentType) {
 		v.opt("City", typString), v.opt("Postbox", typString), v.opt("County", typCS), v.opt("Country", typCS))
 	telecom = sequence(v.opt("TypeTelecom", typCS), v.one("TeleAddress", typURL))
 	return ident, address, telecom
+}
+
+// declare makes the elements of the items global.
+func declare(items ...item) {
+	for _, it := range items {
+		for _, e := range it.alternatives {
+			globals[e.name] = e.typ
+		}
+	}
 }
 
 func global(v vocabulary, local string, typ *contentType) {
@@ -226,7 +249,7 @@ func headSchema() {
 		v.many("OtherReceiver", other), v.opt("Patient", patient))
 	typMsgHead.items = []item{
 		v.one("MsgInfo", info), choice(v.some("Document", document), v.some("PatientReport", report)),
-		vocabulary(nsSign).opt("Signature", &contentType{opaque: true}),
+		vocabulary(nsSign).opt("Signature", signatureSchema()),
 	}
 	for local, typ := range map[string]*contentType{
 		"MsgHead": typMsgHead, "MsgInfo": info, "PatientReport": report, "Sender": party, "Receiver": party, "OtherReceiver": other,
@@ -240,11 +263,30 @@ func headSchema() {
 // dialogSchema is dialogmelding-v1.1.xsd (HIS 80603, corrected January 2017) or
 // dialogmelding-v1.0.xsd, with felleskomponent1.xsd under them.
 func dialogSchema(ns string) {
-	v, fk := vocabulary(ns), vocabulary(nsShared)
+	v := vocabulary(ns)
 	var newer, older edition = has, lacks
 	if ns == nsDialog0 {
 		newer, older = lacks, has
 	}
+	roles := v.many("RollerRelatertNotat", roleSchema(v, newer, older))
+	request := sequence(join([]item{v.one("TypeForesp", typCV)},
+		newer(v.opt("EmneSporsmal", typString), v.opt("Sporsmal", typAnything)), older(v.opt("Sporsmal", typString)), []item{
+			v.opt("Formål", typCV), v.opt("Begrunnelse", typString), v.opt("Hastegrad", typCS), v.opt("FraDato", typDate), v.opt("TilDato", typDate),
+		}, newer(v.many("TypeJournalinfo", typCV), v.opt("KodetOpplysning", typCV)), older(v.opt("TypeJournalinfo", typCV)), []item{
+			v.opt("DokIdForesp", typString), roles,
+		})...)
+	note := sequence(v.one("TemaKodet", typCV), v.opt("Tema", typString), v.opt("TekstNotatInnhold", typAnything),
+		v.opt("Merknad", typString), v.opt("DokIdNotat", typString), v.opt("DatoNotat", typDate), v.opt("Foresporsel", request),
+		roles)
+	asked, told := v.many("Foresporsel", request), v.many("Notat", note)
+	dialog := sequence(v.opt("SakstypeKodet", typCV), v.opt("Sakstype", typString), choice(asked, told))
+	declare(v.one("Dialogmelding", dialog), asked, told, roles)
+}
+
+// roleSchema is who has to do with what a message is about: alike in Dialogmelding and
+// TjenesteOversikt, but that the older edition names a person and no unit.
+func roleSchema(v vocabulary, newer, older edition) *contentType {
+	fk := vocabulary(nsShared)
 	ident, address, telecom := addressTypes(fk)
 	professional := sequence(append([]item{v.opt("TypeHealthcareProfessional", typCS), v.opt("RoleToPatient", typCV)},
 		person(v, false, v.many, ident, address, telecom)...)...)
@@ -256,30 +298,9 @@ func dialogSchema(ns string) {
 	}
 	who := choice(v.opt("HealthcareProfessional", professional), v.opt("Person", personType))
 	named := choice(v.one("HealthcareProfessional", professional), v.one("Person", personType))
-	unit := sequence(v.one("Kontaktenhet", organisation), v.opt("Merknad", typString), who)
-	role := sequence(join([]item{v.opt("RolleNotat", typCV), v.opt("RoleToPatient", typCV)},
-		newer(v.opt("TilknyttetEnhet", unit), who), older(named))...)
-	request := sequence(join([]item{v.one("TypeForesp", typCV)},
-		newer(v.opt("EmneSporsmal", typString), v.opt("Sporsmal", typAnything)), older(v.opt("Sporsmal", typString)), []item{
-			v.opt("Formål", typCV), v.opt("Begrunnelse", typString), v.opt("Hastegrad", typCS), v.opt("FraDato", typDate), v.opt("TilDato", typDate),
-		}, newer(v.many("TypeJournalinfo", typCV), v.opt("KodetOpplysning", typCV)), older(v.opt("TypeJournalinfo", typCV)), []item{
-			v.opt("DokIdForesp", typString), v.many("RollerRelatertNotat", role),
-		})...)
-	note := sequence(v.one("TemaKodet", typCV), v.opt("Tema", typString), v.opt("TekstNotatInnhold", typAnything),
-		v.opt("Merknad", typString), v.opt("DokIdNotat", typString), v.opt("DatoNotat", typDate), v.opt("Foresporsel", request),
-		v.many("RollerRelatertNotat", role))
-	dialog := sequence(v.opt("SakstypeKodet", typCV), v.opt("Sakstype", typString),
-		choice(v.many("Foresporsel", request), v.many("Notat", note)))
-	types := map[string]*contentType{
-		"Dialogmelding": dialog, "Notat": note, "Foresporsel": request, "RollerRelatertNotat": role,
-		"HealthcareProfessional": professional, "Person": personType,
-	}
-	if ns == nsDialog {
-		types["TilknyttetEnhet"] = unit
-	}
-	for local, typ := range types {
-		global(v, local, typ)
-	}
+	units := newer(v.opt("TilknyttetEnhet", sequence(v.one("Kontaktenhet", organisation), v.opt("Merknad", typString), who)))
+	declare(append(units, who)...)
+	return sequence(join([]item{v.opt("RolleNotat", typCV), v.opt("RoleToPatient", typCV)}, units, newer(who), older(named))...)
 }
 
 // peopleSchema is pasientrelasjon-2014-03-28.xsd and personer-2014-03-28.xsd, with
@@ -308,7 +329,7 @@ func practitionerSchema() {
 }
 
 // receiptSchema is AppRec-v1.1.xsd (HIS 80415) and AppRec-v1-2004-11-21.xsd:
-// they differ in the namespace, and in where the datatypes are written.
+// they differ in the namespace, and in what is written where.
 func receiptSchema(ns string, root *contentType) {
 	v := vocabulary(ns)
 	additional := sequence(v.one("Id", typString), v.one("Type", typCS))
@@ -334,9 +355,13 @@ func receiptSchema(ns string, root *contentType) {
 	} {
 		global(v, local, typ)
 	}
+	if ns == nsReceipt0 {
+		global(v, "Role", typCS)
+	}
 }
 
-// base64Schema is kith-base64.xsd (HIS 1036).
+// base64Schema is kith-base64.xsd (HIS 1036), and the one element of kith.xsd.
 func base64Schema() {
-	globals[nameBase64] = &contentType{base64: true}
+	global("http://www.kith.no/xmlstds", "REF", typURL)
+	globals[nameBase64] = typBase64
 }

@@ -3,6 +3,7 @@ package helsenorge
 import (
 	"encoding/xml"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,8 @@ const maxProblems = 20
 // anything, also a patient's.
 type validator struct {
 	problems []Problem
+	// ids are the ids that attributes have given so far.
+	ids map[string]bool
 }
 
 func (v *validator) add(code, path, rule string) {
@@ -29,9 +32,6 @@ func (v *validator) broken(path, rule string) { v.add(schemaBroken, path, rule) 
 
 // element checks n against its type.
 func (v *validator) element(n *node, typ *contentType, path string) {
-	if typ.opaque {
-		return
-	}
 	if n.xsiType != (xml.Name{}) {
 		if typ = substitute(n.xsiType, typ); typ == nil {
 			v.broken(path, "xsi:type names a type that cannot stand here")
@@ -76,7 +76,7 @@ func substitute(asked xml.Name, typ *contentType) *contentType {
 		return builtIn(asked.Local)
 	case typ.name.Space == nsXSD && typ.name.Local == "string" && (asked.Local == "normalizedString" || asked.Local == "token"):
 		return typ // they differ in white space only
-	case typ == typDecimal && asked.Local == "integer":
+	case typ == typDecimal && (asked.Local == "integer" || asked.Local == "int"):
 		return builtIn(asked.Local)
 	}
 	return nil
@@ -97,6 +97,16 @@ func builtIn(local string) *contentType {
 		return typDecimal
 	case "integer":
 		return typInteger
+	case "int":
+		return typInt
+	case "double":
+		return typFloat
+	case "boolean":
+		return typBoolean
+	case "time":
+		return typTime
+	case "duration":
+		return typDuration
 	}
 	return nil
 }
@@ -113,6 +123,19 @@ func (v *validator) attributes(n *node, typ *contentType, path string) {
 			v.broken(path, "the element has an attribute that the schema does not have")
 		case !typ.attrs[a.Name.Local](trimBlanks(a.Value)):
 			v.broken(path+"/@"+a.Name.Local, "the value does not have the form that the schema demands")
+		case a.Name.Local == "Id": // the schemas' attributes of the name are all of type ID
+			if v.ids[trimBlanks(a.Value)] {
+				v.broken(path+"/@Id", "the value occurs more than once in the document")
+			}
+			if v.ids == nil {
+				v.ids = map[string]bool{}
+			}
+			v.ids[trimBlanks(a.Value)] = true
+		}
+	}
+	for _, name := range typ.required {
+		if !slices.ContainsFunc(n.attrs, func(a xml.Attr) bool { return a.Name == xml.Name{Local: name} }) {
+			v.broken(path+"/@"+name, "the attribute is missing")
 		}
 	}
 }
@@ -151,7 +174,7 @@ func (v *validator) value(n *node, typ *contentType, path string) {
 // text, too.
 func (v *validator) noText(n *node, typ *contentType, path string) {
 	for _, k := range n.kids {
-		if k.isText() && len(k.text) > 0 && (len(typ.items) == 0 && !typ.documents || trimBlanks(string(k.text)) != "") {
+		if !typ.mixed && k.isText() && len(k.text) > 0 && (len(typ.items) == 0 && !typ.documents || trimBlanks(string(k.text)) != "") {
 			v.broken(path, "the element holds elements only, not text")
 			return
 		}
@@ -165,45 +188,55 @@ func (v *validator) sequence(n *node, typ *contentType, path string) {
 	if len(kids) == 0 && typ.optional {
 		return
 	}
-	missing := false
-	for _, it := range typ.items {
-		if it.repeated {
-			kids = v.group(kids, it, path)
-			continue
-		}
-		e, found := it.at(kids)
-		if !found {
-			if !it.optional {
-				missing = true
-				v.broken(path, "the element "+it.names()+" is missing, or not in its place")
-			}
-			continue
-		}
-		count := 0
-		for len(kids) > 0 && kids[0].name == e.name && (e.max == 0 || count < e.max) {
-			count++
-			v.element(kids[0], e.typ, childPath(path, e, count))
-			kids = kids[1:]
-		}
-	}
+	kids, complete := v.steps(kids, typ.items, path)
 	// A missing element most often stands further on, so one fault is enough.
-	if len(kids) > 0 && !missing {
+	if len(kids) > 0 && complete {
 		v.broken(path, "an element stands where the schema has none of its name")
 	}
 }
 
-// group walks the children that are of a substitution group, in any order, and
-// returns those after them.
-func (v *validator) group(kids []*node, it item, path string) []*node {
-	counts := map[xml.Name]int{}
-	for {
+// steps walks the children along the items. It returns those after them, and whether
+// nothing was missing.
+func (v *validator) steps(kids []*node, items []item, path string) (rest []*node, complete bool) {
+	complete = true
+	for _, it := range items {
 		e, found := it.at(kids)
-		if !found {
-			return kids
+		if !found && !it.optional {
+			complete = false
+			v.broken(path, "the element "+it.names()+" is missing, or not in its place")
 		}
-		counts[e.name]++
-		v.element(kids[0], e.typ, childPath(path, e, counts[e.name]))
-		kids = kids[1:]
+		var counts map[xml.Name]int
+		if found {
+			counts = map[xml.Name]int{}
+		}
+		for found {
+			counts[e.name]++
+			if e.isGroup() {
+				var whole bool
+				kids, whole = v.steps(kids, e.typ.items, path)
+				complete = complete && whole
+			} else {
+				v.child(kids[0], e, counts[e.name], path)
+				kids = kids[1:]
+			}
+			var next element
+			next, found = it.at(kids)
+			found = found && (it.repeated || next.name == e.name && (e.max == 0 || counts[e.name] < e.max))
+			e = next
+		}
+	}
+	return kids, complete
+}
+
+// child checks the child that stands where the schema has e, the count-th of its name.
+func (v *validator) child(n *node, e element, count int, path string) {
+	switch {
+	case e.typ.wild == nil:
+		v.element(n, e.typ, childPath(path, e, count))
+	case e.typ.wild.strict && globals[n.name] == nil:
+		v.broken(path, "the schemas do not know the element that stands here")
+	default:
+		v.lax(n, path)
 	}
 }
 
@@ -211,7 +244,7 @@ func (v *validator) group(kids []*node, it item, path string) []*node {
 func (it item) at(kids []*node) (element, bool) {
 	if len(kids) > 0 {
 		for _, e := range it.alternatives {
-			if e.name == kids[0].name {
+			if e.begins(kids) {
 				return e, true
 			}
 		}
@@ -219,10 +252,35 @@ func (it item) at(kids []*node) (element, bool) {
 	return element{}, false
 }
 
+// isGroup tells whether e is a sequence in the sequence.
+func (e element) isGroup() bool { return e.name.Local == "" && e.typ.wild == nil }
+
+// begins tells whether the next child is the element, or what may stand for it.
+func (e element) begins(kids []*node) bool {
+	name := kids[0].name
+	switch {
+	case e.typ.wild != nil:
+		return e.typ.wild.other == "" || name.Space != "" && name.Space != e.typ.wild.other
+	case e.isGroup():
+		for _, it := range e.typ.items {
+			if _, found := it.at(kids); found || !it.optional {
+				return found
+			}
+		}
+		return false
+	}
+	return e.name == name
+}
+
 func (it item) names() string {
-	names := make([]string, len(it.alternatives))
-	for i, e := range it.alternatives {
-		names[i] = e.name.Local
+	var names []string
+	for _, e := range it.alternatives {
+		switch {
+		case e.isGroup():
+			names = append(names, e.typ.items[0].names())
+		case e.typ.wild == nil:
+			names = append(names, e.name.Local)
+		}
 	}
 	return strings.Join(names, " or ")
 }
@@ -265,14 +323,19 @@ func isDate(s string) bool {
 	return m != nil && isDay(m[1], m[2], m[3])
 }
 
+func isTime(s string) bool {
+	m := clock.FindStringSubmatch(trimBlanks(s))
+	return m != nil && isClock(m[1], m[2], m[3], m[4])
+}
+
 // isTimestamp is the union that KITH calls TS.
 func isTimestamp(s string) bool {
 	s = trimBlanks(s)
 	if isDateTime(s) || isDate(s) {
 		return true
 	}
-	if m := clock.FindStringSubmatch(s); m != nil {
-		return isClock(m[1], m[2], m[3], m[4])
+	if isTime(s) {
+		return true
 	}
 	return yearOrMonth.MatchString(s) && !strings.HasPrefix(strings.TrimPrefix(s, "-"), "0000")
 }
