@@ -16,12 +16,6 @@ import (
 	"github.com/helsebro/helsebro/internal/testsize"
 )
 
-// The mutator passes over what has no table: nothing has none.
-var (
-	typUnread *contentType
-	formats   map[xml.Name]bool
-)
-
 // A telephone number and an organisation as felleskomponent1 has them.
 const (
 	fkTelecom      = `<TypeTelecom xmlns="` + nsShared + `" V="HP"/><TeleAddress xmlns="` + nsShared + `" V="tel:90000000"/>`

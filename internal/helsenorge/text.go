@@ -90,6 +90,7 @@ func writeMarkup(b *bytes.Buffer, n *node) {
 			writeMarkup(b, k)
 		case slices.Contains(emptyElements, local):
 			b.WriteString("<" + local + "/>")
+			writeMarkup(b, k) // it should have no content: what somebody wrote there is not lost
 		default:
 			b.WriteString("<" + local)
 			for _, a := range spans(k) {

@@ -25,6 +25,7 @@ func TestReadText(t *testing.T) {
 		{"escaped markup stays text", "&lt;p&gt;a&lt;/p&gt;", "<p>a</p>", ""},
 		{"blocks", div("<h1>A</h1><p>b <b>c</b>\n d</p><p>e</p>"), "A\nb c d\ne", "<h1>A</h1><p>b <b>c</b>\n d</p><p>e</p>"},
 		{"breaks", div("a<br/><br />b<hr/>c"), "a\n\nb\nc", "a<br/><br/>b<hr/>c"},
+		{"text in a break", div("a<br>b</br>c"), "a\nbc", "a<br/>bc"},
 		{"list", div("<ul><li>a</li><li>b</li></ul>"), "- a\n- b", "<ul><li>a</li><li>b</li></ul>"},
 		{"table", div(`<table><tr><th colspan="2" style="x">A</th></tr><tr><td>1</td><td>2</td></tr></table>`), "A\n1\t2", `<table><tr><th colspan="2">A</th></tr><tr><td>1</td><td>2</td></tr></table>`},
 		{"pre", div("<pre>a  b\n  c</pre>d"), "a  b\n  c\nd", "<pre>a  b\n  c</pre>d"},
@@ -75,6 +76,9 @@ func FuzzMarkup(f *testing.F) {
 		body, rule := parseMarkup(text.XHTML)
 		require.Empty(t, rule, "sanitised markup may be written: %q", text.XHTML)
 		require.Equal(t, text.XHTML, sanitised(body), "and is sanitised already")
+		var plain plainText
+		plain.take(body)
+		require.Equal(t, text.Plain, plain.String(), "and says what the plain text says")
 		require.NotContains(t, strings.ToLower(text.XHTML), "<script")
 	})
 }
