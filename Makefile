@@ -84,6 +84,12 @@ requirements: versions ## One line per requirement of the customer's page: pass,
 	@.tools/build-devstack -o '$(BIN)/helsebro-requirements' ./cmd/helsebro-requirements
 	@cd $(DEVSTACK) && { go test -json -count=1 -timeout 20m -run '^TestRequirements$$' ./e2e || true; } | '$(BIN)/helsebro-requirements' S1-S94
 
+.PHONY: bench-messages
+bench-messages: versions ## Measure reading and checking of messages beside xmllint
+	@.tools/install-packages libxml2-utils
+	go test ./internal/helsenorge -run '^$$' -bench Read
+	go test ./starter/cli -run '^$$' -bench MessageCheck -benchtime 10x
+
 .PHONY: bench
 bench: versions ## Measure messages, appointments and reminders against bare Temporal on this machine
 	@[ -n "$${HELSEBRO_DATABASE_URL:-}" ] || .tools/install-packages postgresql

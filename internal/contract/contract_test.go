@@ -226,6 +226,13 @@ func TestNothingNamesAPatient(t *testing.T) {
 }
 
 // TestPurposeOf: what is news to the patient is told once, whichever message carries it.
+// An installation answers an enquiry in the ways that a GP's clinic has: to close one, and
+// to answer for a certificate, is for others (HITS 1217 §3.3.2).
+func TestAnswersToAnEnquiryAreThoseOfAClinic(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []string{"19", "26", "30"}, AnswerCodes(ProcessEContact))
+}
+
 func TestPurposeOf(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]Purpose{

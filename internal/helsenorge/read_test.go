@@ -156,6 +156,12 @@ func TestReadIsLiberal(t *testing.T) {
 		{"no delivery", "renewal-RF", `<KodetOpplysning V="AP" S="2.16.578.1.12.4.1.1.8324" DN="Sendes til apoteket"/>`, "", func(t *testing.T, m *Message) {
 			require.Nil(t, m.Dialog.Request.Coded)
 		}},
+		{"name of another code", "contact-HE", `DN="Henvendelse"`, `DN="Fornyelse av resept"`, func(t *testing.T, m *Message) {
+			require.Equal(t, "HE", m.Dialog.Function(), "the code counts, not its name")
+		}},
+		{"no date of the document", "contact-HE", `<IssueDate V="2026-06-15T08:30:15.25Z"/>`, "", func(t *testing.T, m *Message) {
+			require.Equal(t, "Når åpner dere?", m.Dialog.Request.Text.Plain)
+		}},
 		{"unknown code", "contact-HE", `V="HE"`, `V="NY"`, func(t *testing.T, m *Message) {
 			require.Equal(t, "NY", m.Dialog.Function())
 		}},

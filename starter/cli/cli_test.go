@@ -89,7 +89,7 @@ type outcome struct {
 	out, err string
 }
 
-func run(t *testing.T, env map[string]string, in string, args ...string) outcome {
+func run(t testing.TB, env map[string]string, in string, args ...string) outcome {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code := cli.Run(t.Context(), args, cli.Environment{

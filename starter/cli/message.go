@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,11 +51,12 @@ Exit codes: 0 all are valid, 1 some are not, 2 wrong use.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
 			bad := 0
+			var buf bytes.Buffer
 			for _, name := range args {
 				if err := cmd.Context().Err(); err != nil {
 					return err
 				}
-				r := check(name, env.In)
+				r := check(name, env.In, &buf)
 				if !r.Valid {
 					bad++
 				}
@@ -104,10 +106,10 @@ func (c *checked) problem(code, path, text string) {
 	c.Problems = append(c.Problems, checkedProblem{code, path, text})
 }
 
-// check reads a file and says what it is.
-func check(name string, stdin io.Reader) checked {
+// check reads a file into buf and says what it is.
+func check(name string, stdin io.Reader, buf *bytes.Buffer) checked {
 	c := checked{File: name, Attachments: []checkedAttachment{}, Problems: []checkedProblem{}}
-	raw, err := readMessageFile(name, stdin)
+	raw, err := readMessageFile(name, stdin, buf)
 	if err != nil {
 		c.problem(err.code, "", err.text)
 		return c
@@ -218,25 +220,30 @@ func (c *checked) print(w io.Writer, asJSON bool) error {
 // fileError is why a file is no message that can be looked at.
 type fileError struct{ code, text string }
 
-// readMessageFile reads a file, or standard input for "-", as far as a message can go.
-func readMessageFile(name string, stdin io.Reader) ([]byte, *fileError) {
+// readMessageFile reads a file, or standard input for "-", as far as a message can go,
+// into buf, which is as large as the file: a message's attachments are most of it.
+func readMessageFile(name string, stdin io.Reader, buf *bytes.Buffer) ([]byte, *fileError) {
 	in := stdin
+	buf.Reset()
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, &fileError{"unreadable", "the file cannot be opened: " + withoutPath(err)}
 		}
 		defer f.Close() //nolint:errcheck // read only
+		if info, err := f.Stat(); err == nil && info.Size() <= maxMessageFile {
+			buf.Grow(int(info.Size()) + bytes.MinRead)
+		}
 		in = f
 	}
-	raw, err := io.ReadAll(io.LimitReader(in, maxMessageFile+1))
+	_, err := buf.ReadFrom(io.LimitReader(in, maxMessageFile+1))
 	switch {
 	case err != nil:
 		return nil, &fileError{"unreadable", "the file cannot be read: " + withoutPath(err)}
-	case len(raw) > maxMessageFile:
+	case buf.Len() > maxMessageFile:
 		return nil, &fileError{"too-large", fmt.Sprintf("the file has more than %d bytes: no message may be so large", maxMessageFile)}
 	}
-	return raw, nil
+	return buf.Bytes(), nil
 }
 
 // withoutPath is an error of the file system without the path, which stands before it.
@@ -276,7 +283,7 @@ Exit codes: 0 shown, 1 it cannot be read, 2 wrong use.`,
 }
 
 func showMessage(env Environment, name string, reveal bool) error {
-	raw, failed := readMessageFile(name, env.In)
+	raw, failed := readMessageFile(name, env.In, new(bytes.Buffer))
 	if failed != nil {
 		return errors.New(failed.text)
 	}
