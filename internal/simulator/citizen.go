@@ -145,7 +145,7 @@ func (h *Helsenorge) put(ctx context.Context, m *helsenorge.Message, a Action) (
 	}
 	transportID := s.TransportID
 	for range max(a.Times, 1) {
-		if err := h.send(ctx, a.To, HerID, m.Head.Process, transportID, xml); err != nil {
+		if err := h.deliver(ctx, parcel{a.To, m.Head.Process, transportID, xml}); err != nil {
 			return Sent{}, err
 		}
 		if a.NewEnvelope {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -20,6 +21,7 @@ const maxRequest = 30 << 20
 //	POST /simulator/actions  Action → Sent
 //	POST /simulator/raw      Raw → {"transportId"}
 //	POST /simulator/faults   Faults
+//	GET  /simulator/faults   Faults
 //	POST /simulator/questions Question → Answer
 //	POST /simulator/activity Activity
 //	GET  /simulator/book     Book
@@ -39,10 +41,8 @@ func (h *Helsenorge) Handler() http.Handler {
 		id, err := h.SendRaw(ctx, r)
 		return rawSent{id}, err
 	}))
-	mux.HandleFunc("POST /simulator/faults", handle(func(_ context.Context, f Faults) (any, error) {
-		h.SetFaults(f)
-		return f, nil
-	}))
+	mux.HandleFunc("POST /simulator/faults", handle(func(ctx context.Context, f Faults) (any, error) { return f, h.SetFaults(ctx, f) }))
+	mux.HandleFunc("GET /simulator/faults", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, h.Faults()) })
 	mux.HandleFunc("POST /simulator/questions", handle(func(ctx context.Context, q Question) (any, error) { return h.Ask(ctx, q) }))
 	mux.HandleFunc("POST /simulator/activity", handle(func(ctx context.Context, a Activity) (any, error) { return a, h.SetActivity(ctx, a) }))
 	mux.HandleFunc("GET /simulator/citizens/{citizen}/appointments", sees(func(citizen int) any { return h.Appointments(citizen) }))
@@ -95,7 +95,12 @@ func handle[I any](do func(context.Context, I) (any, error)) http.HandlerFunc {
 				status = http.StatusServiceUnavailable
 			default:
 			}
-			answer(w, status, problem{Kind: apperr.KindOf(err), Message: err.Error()})
+			p := problem{Kind: apperr.KindOf(err), Message: err.Error()}
+			var e *apperr.Error
+			if errors.As(err, &e) {
+				p.Fields = e.Fields
+			}
+			answer(w, status, p)
 			return
 		}
 		answer(w, http.StatusOK, out)
@@ -103,8 +108,9 @@ func handle[I any](do func(context.Context, I) (any, error)) http.HandlerFunc {
 }
 
 type problem struct {
-	Kind    apperr.Kind `json:"kind"`
-	Message string      `json:"message"`
+	Kind    apperr.Kind    `json:"kind"`
+	Message string         `json:"message"`
+	Fields  []apperr.Field `json:"fields,omitempty"`
 }
 
 func answer(w http.ResponseWriter, status int, body any) {
@@ -165,6 +171,12 @@ func (c *Client) SetFaults(ctx context.Context, f Faults) error {
 	return c.call(ctx, http.MethodPost, "faults", f, &f)
 }
 
+// Faults returns what goes wrong now.
+func (c *Client) Faults(ctx context.Context) (Faults, error) {
+	var f Faults
+	return f, c.call(ctx, http.MethodGet, "faults", nil, &f)
+}
+
 // Await waits for the clinic's answer to a message, at most half a minute; see
 // Helsenorge.Await.
 func (c *Client) Await(ctx context.Context, msgID string) (Received, error) {
@@ -198,7 +210,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		if err := json.NewDecoder(res.Body).Decode(&p); err != nil {
 			return fmt.Errorf("the simulator answered %s", res.Status)
 		}
-		return apperr.New(p.Kind, "%s", p.Message)
+		return &apperr.Error{Kind: p.Kind, Message: p.Message, Fields: p.Fields}
 	}
 	return json.NewDecoder(res.Body).Decode(out)
 }

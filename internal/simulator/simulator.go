@@ -55,8 +55,11 @@ type Config struct {
 	Dir       string
 	Transport transport.Transport
 	Sealer    transport.Sealer
-	Registry  registry.Registry
-	Logger    *slog.Logger
+	// Broken are ways of sealing that no receiver may accept, each by the name of its
+	// fault; see Faults.
+	Broken   map[string]transport.Sealer
+	Registry registry.Registry
+	Logger   *slog.Logger
 }
 
 // Helsenorge is the counterpart. It is safe for concurrent use.
@@ -71,6 +74,7 @@ type Helsenorge struct {
 	receipts map[string][]*Receipt // by the MsgId that they are for
 	reports  []*Report
 	faults   Faults
+	held     []parcel           // see Reordered
 	waiting  map[string]*waiter // by the id of the question
 	// appointments and activity are by national id.
 	appointments map[string][]*Appointment
@@ -140,26 +144,6 @@ type Report struct {
 	TransportID         string    `json:"transportId"`
 	At                  time.Time `json:"at"`
 }
-
-// Faults are what goes wrong on demand, from now on.
-type Faults struct {
-	// Receipt is what the clinic's messages get: "" a positive receipt, "none", or
-	// an error code of 8221 such as E35.
-	Receipt string `json:"receipt"`
-	// ReceiptDelay holds a receipt back, in nanoseconds; it is lost when the simulator
-	// stops before. ReceiptTimes is how often it is sent; 0 is once.
-	ReceiptDelay time.Duration `json:"receiptDelay,omitempty"`
-	ReceiptTimes int           `json:"receiptTimes,omitempty"`
-	// Activity is what is wrong with the digitally-active check: "", ActivityDown or
-	// ActivitySlow.
-	Activity string `json:"activity,omitempty"`
-}
-
-// Faults of the digitally-active check.
-const (
-	ActivityDown = "down" // 503
-	ActivitySlow = "slow" // it never answers
-)
 
 // entry is one line of the book: exactly one field is set.
 type entry struct {
@@ -351,23 +335,20 @@ func (h *Helsenorge) take(ctx context.Context, m *transport.Message) error {
 	if p := message.Head.Patient; refusal == "" && p != nil {
 		refusal = h.active(p.NationalID).refusal()
 	}
-	if refusal != "" && refusal != noReceipt {
+	if refusal != "" && refusal != NoReceipt {
 		problems = append(problems, helsenorge.Problem{Code: refusal})
 	}
 	if len(problems) > 0 {
 		r.Refused = problems[0].Code
 	}
 	// The receipt goes first: when it fails, the message comes again.
-	if refusal != noReceipt && message.Head.WantsReceipt {
+	if refusal != NoReceipt && message.Head.WantsReceipt {
 		if err := h.acknowledge(ctx, m, message, problems, faults); err != nil {
 			return err
 		}
 	}
 	return h.write(entry{Received: r})
 }
-
-// noReceipt is the fault that no receipt is sent.
-const noReceipt = "none"
 
 // acknowledge sends the receipt, as late and as often as the faults want it. Its ids
 // are made of the message's, so that a second attempt repeats the first.
@@ -435,6 +416,11 @@ func (h *Helsenorge) takeReport(_ context.Context, m *transport.Message) error {
 
 // send hands XML to a party's queue.
 func (h *Helsenorge) send(ctx context.Context, to, from int, subject, transportID string, xml []byte) error {
+	return h.sendSealed(ctx, h.cfg.Sealer, to, from, subject, transportID, xml)
+}
+
+// sendSealed is send with a way of sealing.
+func (h *Helsenorge) sendSealed(ctx context.Context, sealer transport.Sealer, to, from int, subject, transportID string, xml []byte) error {
 	party, err := h.cfg.Registry.Party(ctx, to)
 	if err != nil {
 		return err
@@ -443,7 +429,7 @@ func (h *Helsenorge) send(ctx context.Context, to, from int, subject, transportI
 	if err != nil {
 		return err
 	}
-	body, contentType, err := h.cfg.Sealer.Seal(ctx, from, to, xml)
+	body, contentType, err := sealer.Seal(ctx, from, to, xml)
 	if err != nil {
 		return err
 	}
@@ -483,11 +469,4 @@ func (h *Helsenorge) Book() Book {
 	slices.SortFunc(b.Sent, func(a, c Sent) int { return strings.Compare(a.MsgID, c.MsgID) })
 	slices.SortFunc(b.Receipts, func(a, c Receipt) int { return a.At.Compare(c.At) })
 	return b
-}
-
-// SetFaults changes what goes wrong from now on.
-func (h *Helsenorge) SetFaults(f Faults) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.faults = f
 }

@@ -455,3 +455,61 @@ func TestCitizensAreInvented(t *testing.T) {
 		seen[c.NationalID] = n
 	}
 }
+
+// What a citizen writes can go wrong on its way.
+func TestFaultsOfMessages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	fault := func(name string) { require.NoError(t, w.client.SetFaults(t.Context(), Faults{Message: name})) }
+	write := func() Sent {
+		t.Helper()
+		s, err := w.client.Act(t.Context(), Action{Kind: EContact, To: clinicHerID})
+		require.NoError(t, err)
+		return s
+	}
+
+	fault(Doubled)
+	s := write()
+	for range 2 {
+		m, _ := w.next(t)
+		require.Equal(t, s.TransportID, m.ID)
+	}
+
+	fault(Reordered)
+	first, second, third := write(), write(), write()
+	for _, s := range []Sent{second, first} {
+		m, _ := w.next(t)
+		require.Equal(t, s.TransportID, m.ID)
+	}
+	fault(Spoofed) // what waits for another one goes now, with what is wrong now
+	m, message := w.next(t)
+	require.Equal(t, third.TransportID, m.ID)
+	require.Equal(t, OtherHerID, m.FromHerID)
+	require.Equal(t, HerID, message.Head.Sender.HerID())
+
+	fault(Unreadable)
+	s = write()
+	d, err := w.messages.Receive(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, d.Accept(t.Context()))
+	require.Equal(t, s.XML[:len(s.XML)/2], d.Message().Body)
+
+	set, err := w.client.Faults(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Faults{Message: Unreadable}, set)
+	fault("")
+	s = write()
+	m, _ = w.next(t)
+	require.Equal(t, s.TransportID, m.ID)
+
+	err = w.client.SetFaults(t.Context(), Faults{Receipt: "late", Message: "lost", Activity: "odd", ReceiptTimes: -1})
+	var refused *apperr.Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, apperr.Invalid, refused.Kind)
+	require.Equal(t, []apperr.Field{
+		{Path: "receipt", Rule: "none, or a code of 8221 such as E35"},
+		{Path: "receiptDelay, receiptTimes", Rule: "zero or more"},
+		{Path: "message", Rule: "one of doubled, reordered, spoofed, unreadable"},
+		{Path: "activity", Rule: "down or slow"},
+	}, refused.Fields)
+}

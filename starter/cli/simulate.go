@@ -20,6 +20,7 @@ import (
 	"github.com/helsebro/helsebro/internal/observ"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/simulator"
+	"github.com/helsebro/helsebro/starter/api"
 )
 
 const (
@@ -33,7 +34,7 @@ func simulateCommand(env Environment) *cobra.Command {
 	return parent("simulate", "Helsenorge as a counterpart, on a development machine",
 		simulateServeCommand(env), simulateSendCommand(env), simulateThreadsCommand(env), simulateReceivedCommand(env),
 		simulateSlotsCommand(env), simulateBookCommand(env), simulateCancelCommand(env), simulateWishCommand(env),
-		simulatePractitionersCommand(env), simulateTestCommand(env), simulateAppointmentsCommand(env),
+		simulatePractitionersCommand(env), simulateTestCommand(env), simulateAppointmentsCommand(env), simulateFaultsCommand(env),
 		simulateActivityCommand(env, "active", "Let a citizen be reached on Helsenorge"),
 		simulateActivityCommand(env, "inactive", "Let a citizen not be reached on Helsenorge"))
 }
@@ -176,6 +177,9 @@ func (s *simulated) failed(err error) error {
 	default:
 		r := &refusal{}
 		r.Status, r.Detail = http.StatusUnprocessableEntity, e.Error()
+		for _, f := range e.Fields {
+			r.Errors = append(r.Errors, api.Invalid(f))
+		}
 		return r
 	}
 }

@@ -261,3 +261,22 @@ func TestSimulatedGatewayMustSign(t *testing.T) {
 		require.Contains(t, got.err, "HELSEBRO_SMS_CALLBACK_KEYS")
 	}
 }
+
+func TestSimulateFaults(t *testing.T) {
+	t.Parallel()
+	server, _ := simulating(t)
+	faults := func(args ...string) outcome {
+		return run(t, map[string]string{"HELSEBRO_LOOPBACK_URL": server.URL}, "", append([]string{"simulate", "faults"}, args...)...)
+	}
+	require.Equal(t, "Nothing goes wrong\n", faults().out)
+	said := "From now on: the clinic's messages get a negative receipt E35; receipts come 1m0s late; each receipt comes 2 times; the messages of citizens are doubled; the digitally-active check is down\n"
+	require.Equal(t, said, faults("--receipt", "E35", "--receipt-delay", "1m", "--receipt-times", "2", "--message", "doubled", "--activity", "down").out)
+	require.Equal(t, said, faults().out)
+	require.JSONEq(t, `{"receipt":"none"}`, faults("--receipt", "none", "--json").out)
+	require.Equal(t, "From now on: the clinic's messages get no receipt\n", faults().out, "what is not named goes right again")
+	require.Equal(t, cli.ExitUsage, faults("--none", "--receipt", "none").code)
+	require.Equal(t, "Nothing goes wrong\n", faults("--none").out)
+	wrong := faults("--message", "eaten")
+	require.Equal(t, cli.ExitRefused, wrong.code)
+	require.Contains(t, wrong.err, "message: one of doubled, reordered, spoofed, unreadable")
+}
