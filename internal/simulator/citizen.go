@@ -13,6 +13,7 @@ import (
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/helsenorge/nationalid"
 	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/transport"
 )
 
 // Kind is what a citizen does.
@@ -266,8 +267,8 @@ func (h *Helsenorge) message(ctx context.Context, head helsenorge.Head, d *helse
 // could not do and an attacker might.
 type Raw struct {
 	Body []byte `json:"body"`
-	// Subject is the transport's message function.
-	Subject string `json:"subject"`
+	// Subject is the transport's message function; "" is the process that the body names.
+	Subject string `json:"subject,omitempty"`
 	To      int    `json:"to"`
 	// From is the sender's HER-id in the envelope; 0 is Helsenorge's own.
 	From int `json:"from,omitempty"`
@@ -284,6 +285,12 @@ func (h *Helsenorge) SendRaw(ctx context.Context, r Raw) (string, error) {
 	}
 	if r.From == 0 {
 		r.From = HerID
+	}
+	if r.Subject == "" {
+		r.Subject = transport.SubjectUnknown
+		if m, _ := helsenorge.Read(r.Body); m != nil {
+			r.Subject = m.Head.Process
+		}
 	}
 	for range max(r.Times, 1) {
 		if err := h.send(ctx, r.To, r.From, r.Subject, r.TransportID, r.Body); err != nil {

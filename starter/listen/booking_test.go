@@ -174,7 +174,7 @@ func TestOfficialSamplesAboutAppointments(t *testing.T) {
 			require.Empty(t, problems, name)
 			m := &transport.Message{
 				ID: "id", Subject: sample.Head.Process, ContentType: transport.ContentTypePlain,
-				FromHerID: sample.Head.Sender.HerID(), ToHerID: sample.Head.Receiver.HerID(), Body: raw,
+				FromHerID: sample.Head.Sender.HerID(), ToHerID: sample.Head.Receiver.HerID(), SentAt: time.Now(), Body: raw,
 			}
 			a, err := newWorld(t).read(t.Context(), envelope(m, false), m)
 			require.NoError(t, err, name)

@@ -90,7 +90,10 @@ func (l *Listener) open(ctx context.Context, a pg.Arrival, m *transport.Message)
 		return a, nil, nil, nil
 	}
 	var missing []string
-	for name, absent := range map[string]bool{"message-id": m.ID == "" || a.TransportID != m.ID, "Label": a.Subject == "", "toHerId": a.ToHerID == 0} {
+	for name, absent := range map[string]bool{
+		"message-id": m.ID == "" || a.TransportID != m.ID, "Label": a.Subject == "", "toHerId": a.ToHerID == 0,
+		"applicationTimeStamp": m.SentAt.IsZero(), "ContentType": m.ContentType == "",
+	} {
 		if absent {
 			missing = append(missing, name)
 		}
@@ -129,6 +132,9 @@ func intolerable(a pg.Arrival, m *helsenorge.Message) (condition transport.Condi
 		return transport.ConditionSpoofing, "the sender's HER-id differs between transport and message"
 	case !codes.Known(m.Head.Process):
 		return transport.ConditionUnsupportedMessage, "the process is not one of kodeverk 8279"
+	case !strings.EqualFold(strings.TrimSpace(a.Subject), m.Head.Process):
+		// The agreement between the parties was looked up for what the envelope says.
+		return transport.ConditionInvalidFieldValue, "the message function differs between transport and message"
 	}
 	return "", ""
 }

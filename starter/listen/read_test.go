@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,22 +17,29 @@ import (
 func TestWhateverTheEnvelopeSaysCanBeStored(t *testing.T) {
 	t.Parallel()
 	l := New(nil, nil, nil, transport.Plain{}, nil, slog.New(slog.DiscardHandler))
-	long, nul := strings.Repeat("x", 3000), "id\x00"
-	for name, m := range map[string]*transport.Message{
-		"no id":      {Subject: "S", FromHerID: 1, ToHerID: 2},
-		"long id":    {ID: long, Subject: "S", FromHerID: 1, ToHerID: 2},
-		"NUL in id":  {ID: nul, Subject: "S", FromHerID: 1, ToHerID: 2},
-		"no subject": {ID: "id", FromHerID: 1, ToHerID: 2},
-		"NUL in it":  {ID: "id", Subject: nul, FromHerID: 1, ToHerID: 2},
-		"huge HER":   {ID: "id", Subject: "S", FromHerID: 1, ToHerID: 1 << 40},
+	for name, c := range map[string]struct {
+		change  func(*transport.Message)
+		missing string
+	}{
+		"no id":           {func(m *transport.Message) { m.ID = "" }, "message-id"},
+		"long id":         {func(m *transport.Message) { m.ID = strings.Repeat("x", 3000) }, "message-id"},
+		"NUL in id":       {func(m *transport.Message) { m.ID = "id\x00" }, "message-id"},
+		"no subject":      {func(m *transport.Message) { m.Subject = "" }, "Label"},
+		"NUL in it":       {func(m *transport.Message) { m.Subject = "id\x00" }, "Label"},
+		"huge HER":        {func(m *transport.Message) { m.ToHerID = 1 << 40 }, "toHerId"},
+		"no instant":      {func(m *transport.Message) { m.SentAt = time.Time{} }, "applicationTimeStamp"},
+		"no content type": {func(m *transport.Message) { m.ContentType = "" }, "ContentType"},
+		"hardly anything": {func(m *transport.Message) { *m = transport.Message{FromHerID: 1} }, "ContentType, Label, applicationTimeStamp, message-id, toHerId"},
 	} {
+		m := &transport.Message{ID: "id", Subject: "S", ContentType: transport.ContentTypePlain, FromHerID: 1, ToHerID: 2, SentAt: time.Now()}
+		c.change(m)
 		a, err := l.read(t.Context(), envelope(m, false), m)
 		require.NoError(t, err, name)
 		require.Equal(t, pg.Reported, a.Verdict, name)
 		require.Equal(t, []string{string(transport.ConditionInvalidFieldValue)}, a.Codes, name)
 		require.True(t, storable(a.TransportID) && storable(a.Subject) && storable(a.CorrelationID), name)
 		require.NotEmpty(t, a.TransportID, name)
-		require.NotEmpty(t, a.Problems[0].Path, "%s: the missing fields are named", name)
+		require.Equal(t, c.missing, a.Problems[0].Path, name)
 	}
 	nobody := &transport.Message{ID: "id", Subject: "S", FromHerID: 1 << 40, ToHerID: 2}
 	a, err := l.read(t.Context(), envelope(nobody, false), nobody)

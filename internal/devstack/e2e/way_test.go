@@ -15,6 +15,7 @@ import (
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/stack"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
@@ -98,7 +99,7 @@ func TestFiveDeliveriesAreOne(t *testing.T) {
 	}
 	w.all(sent)
 	for _, e := range sent { // and once more when all is over
-		_, err := w.Simulator.SendRaw(t.Context(), simulator.Raw{Body: e.sent.XML, Subject: "DIALOG", To: e.sent.To})
+		_, err := w.Simulator.SendRaw(t.Context(), simulator.Raw{Body: e.sent.XML, To: e.sent.To})
 		require.NoError(t, err)
 	}
 	marker, subject := w.act(simulator.Action{Kind: simulator.EContact})
@@ -145,7 +146,7 @@ func TestOfficialSamples(t *testing.T) {
 		raw, err := os.ReadFile(filepath.Join(samples, c.file))
 		require.NoError(t, err)
 		before := len(w.inbox(who))
-		_, err = w.Simulator.SendRaw(t.Context(), simulator.Raw{Body: raw, Subject: "DIALOG", From: c.from, To: c.to, Times: 2})
+		_, err = w.Simulator.SendRaw(t.Context(), simulator.Raw{Body: raw, From: c.from, To: c.to, Times: 2})
 		require.NoError(t, err)
 		var id string
 		w.eventually(c.file+" is in the inbox", func() error {
@@ -212,7 +213,7 @@ func TestWrongMessages(t *testing.T) {
 		if r.To == 0 {
 			r.To = demo.GPHerID
 		}
-		r.Subject, r.Times = "DIALOG_INNBYGGER_EKONSULTASJON", 2
+		r.Times = 2
 		id, err := w.Simulator.SendRaw(t.Context(), r)
 		require.NoError(t, err)
 		return id
@@ -232,6 +233,8 @@ func TestWrongMessages(t *testing.T) {
 	reported[send(simulator.Raw{Body: xml, From: simulator.OtherHerID})] = "abuse:spoofing-attack"
 	xml, _ = forge(`V="DIALOG_INNBYGGER_EKONSULTASJON"`, `V="DIALOG_INNBYGGER_UKJENT"`)
 	reported[send(simulator.Raw{Body: xml})] = "transport:unsupported-message"
+	xml, _ = forge()
+	reported[send(simulator.Raw{Body: xml, Subject: codes.EKontakt})] = "transport:invalid-field-value"
 	xml, id = forge(`V="SB"`, `V="ZZ"`)
 	send(simulator.Raw{Body: xml})
 	refused[id] = contract.AnswerRefused
@@ -293,7 +296,7 @@ func TestWrongMessages(t *testing.T) {
 	})
 	// The known MsgId with other content is kept aside and not answered.
 	other := bytes.ReplaceAll(good.XML, []byte("kneet"), []byte("foten"))
-	_, err = w.Simulator.SendRaw(t.Context(), simulator.Raw{Body: other, Subject: "DIALOG", To: demo.GPHerID})
+	_, err = w.Simulator.SendRaw(t.Context(), simulator.Raw{Body: other, To: demo.GPHerID})
 	require.NoError(t, err)
 	w.eventually("it is in quarantine", func() error {
 		kept, err := w.store.Quarantined(t.Context(), demo.Admin, demo.ClinicID)
