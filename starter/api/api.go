@@ -6,7 +6,8 @@
 // application/problem+json (RFC 9457): 401 without a valid token, 403 naming the
 // missing right, 404 for what does not exist or is another clinic's, 409 with the
 // state that stands in the way, 410 for what is erased, 413, 422 naming the first
-// hundred invalid fields, 503 with Retry-After. GET /openapi.json describes it all.
+// hundred invalid fields, 503 with Retry-After. GET /openapi.json describes it all
+// for programs, GET /docs for people.
 package api
 
 import (
@@ -91,7 +92,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
 	}
-	// huma's documentation page loads scripts from the internet; the description is
+	// huma's documentation page loads scripts from the internet; description and page are
 	// served below, once, and nothing links to schemas of their own.
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", "", nil
 	config.RejectUnknownQueryParameters = true
@@ -112,6 +113,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	a.open("/healthz", health.Handler(checks))
 	a.open("/readyz", health.Handler(checks))
 	a.open("/openapi.json", a.description())
+	a.open("/docs", a.docs())
 	a.handler = a.observed(problems(a.mux.ServeMux))
 	return a
 }
