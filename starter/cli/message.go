@@ -231,8 +231,8 @@ func readMessageFile(name string, stdin io.Reader, buf *bytes.Buffer) ([]byte, *
 			return nil, &fileError{"unreadable", "the file cannot be opened: " + withoutPath(err)}
 		}
 		defer f.Close() //nolint:errcheck // read only
-		if info, err := f.Stat(); err == nil && info.Size() <= maxMessageFile {
-			buf.Grow(int(info.Size()) + bytes.MinRead)
+		if info, err := f.Stat(); err == nil && info.Size() <= maxMessageFile && int(info.Size()) > buf.Cap()-bytes.MinRead {
+			*buf = *bytes.NewBuffer(make([]byte, 0, int(info.Size())+bytes.MinRead))
 		}
 		in = f
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"syscall"
@@ -77,9 +78,14 @@ func check(host string, p Port) error {
 	}
 }
 
+// tryStarting makes the os package find out now how it can start programs. The child that
+// it makes for that, once, does not heed ForkLock.
+var tryStarting = sync.OnceFunc(func() { _, _ = os.FindProcess(os.Getpid()) }) // always found
+
 // listen listens on an address and lets go of it. No program is started in between: it
 // would have the port, too, until its own code runs.
 func listen(address string) error {
+	tryStarting()
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	l, err := net.Listen("tcp", address)
