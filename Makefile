@@ -50,9 +50,9 @@ run: versions ## Run Helsebro with all it needs, play the demo, stay up until Ct
 
 .PHONY: test
 test: versions ## Run every test; long ones at SCALE
-	@.tools/install-packages libxml2-utils postgresql chromium
+	@.tools/install-packages libxml2-utils openssl postgresql chromium
 	HELSEBRO_SCALE=$(SCALE) go test -timeout 10m $(TEST) ./...
-	@.tools/fuzz 2s ./internal/helsenorge/...
+	@.tools/fuzz 2s ./internal/helsenorge/... ./internal/transport/cms
 	@.tools/build-devstack ./...
 	cd $(DEVSTACK) && HELSEBRO_SCALE=$(SCALE) go test -count=1 -p 1 -timeout 30m $(TEST) ./...
 
@@ -61,8 +61,9 @@ fuzz: versions ## Fuzz every reader, FUZZTIME each
 	@.tools/fuzz '$(FUZZTIME)' ./...
 
 .PHONY: proof
-proof: ## Run every test, long ones at full size
+proof: ## Run every test, long ones at full size; fuzz what opens sealed messages 2,000,000 times
 	@$(MAKE) test SCALE=1
+	@.tools/fuzz 2000000x ./internal/transport/cms
 
 .PHONY: check
 check: versions $(LINT) $(WORKFLOWCHECK) ## Format, vet, lint, determinism, dependency rule, race tests of both modules
@@ -85,9 +86,10 @@ requirements: versions ## One line per requirement of the customer's page: pass,
 	@cd $(DEVSTACK) && { go test -json -count=1 -timeout 20m -run '^TestRequirements$$' ./e2e || true; } | '$(BIN)/helsebro-requirements' S1-S94
 
 .PHONY: bench-messages
-bench-messages: versions ## Measure reading and checking of messages beside xmllint
-	@.tools/install-packages libxml2-utils
+bench-messages: versions ## Measure messages: read, checked beside xmllint, sealed and opened beside openssl
+	@.tools/install-packages libxml2-utils openssl
 	go test ./internal/helsenorge -run '^$$' -bench Read
+	go test ./internal/transport/cms -run '^$$' -bench .
 	go test ./starter/cli -run '^$$' -bench MessageCheck -benchtime 10x
 
 .PHONY: bench

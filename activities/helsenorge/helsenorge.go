@@ -159,16 +159,15 @@ func (a *Activities) send(ctx context.Context, p pg.Prepared) error {
 	if err != nil && !apperr.Is(err, apperr.NotFound) {
 		return err
 	}
-	body, contentType, err := a.sealer.Seal(ctx, p.FromHerID, p.ToHerID, p.Wire)
-	if err != nil {
+	m := transport.Message{
+		ID: p.TransportID, Subject: p.Subject, To: to.AsyncQueue, ReplyTo: from.AsyncQueue, CorrelationID: p.TransportID,
+		FromHerID: p.FromHerID, ToHerID: p.ToHerID, SentAt: time.Now().UTC(),
+	}
+	if p.Job.Kind == pg.KindReceipt {
+		m.Subject = subjectReceipt
+	}
+	if err := a.sealer.Seal(ctx, &m, p.Wire); err != nil {
 		return err
 	}
-	subject := p.Subject
-	if p.Job.Kind == pg.KindReceipt {
-		subject = subjectReceipt
-	}
-	return a.sender.Send(ctx, transport.Message{
-		ID: p.TransportID, Subject: subject, To: to.AsyncQueue, ReplyTo: from.AsyncQueue, CorrelationID: p.TransportID,
-		ContentType: contentType, FromHerID: p.FromHerID, ToHerID: p.ToHerID, SentAt: time.Now().UTC(), Body: body,
-	})
+	return a.sender.Send(ctx, m)
 }

@@ -171,14 +171,14 @@ func (h *Helsenorge) sendNow(ctx context.Context, to int, subject, id string, xm
 	if err != nil {
 		return err
 	}
-	body, contentType, err := h.cfg.Sealer.Seal(ctx, HerID, to, xml)
-	if err != nil {
+	m := transport.Message{
+		ID: id, Subject: subject, To: party.SyncQueue, ReplyTo: own.SyncReplyQueue, CorrelationID: id,
+		FromHerID: HerID, ToHerID: to, SentAt: time.Now().UTC(), TTL: patience,
+	}
+	if err := h.cfg.Sealer.Seal(ctx, &m, xml); err != nil {
 		return err
 	}
-	return h.cfg.Transport.Send(ctx, transport.Message{
-		ID: id, Subject: subject, To: party.SyncQueue, ReplyTo: own.SyncReplyQueue, CorrelationID: id, ContentType: contentType,
-		FromHerID: HerID, ToHerID: to, SentAt: time.Now().UTC(), TTL: patience, Body: body,
-	})
+	return h.cfg.Transport.Send(ctx, m)
 }
 
 // takeReply gives an answer to who waits for it. One that nobody waits for came too

@@ -429,14 +429,14 @@ func (h *Helsenorge) sendSealed(ctx context.Context, sealer transport.Sealer, to
 	if err != nil {
 		return err
 	}
-	body, contentType, err := sealer.Seal(ctx, from, to, xml)
-	if err != nil {
+	m := transport.Message{
+		ID: transportID, Subject: subject, To: party.AsyncQueue, ReplyTo: own.AsyncQueue, CorrelationID: transportID,
+		FromHerID: from, ToHerID: to, SentAt: time.Now().UTC(),
+	}
+	if err := sealer.Seal(ctx, &m, xml); err != nil {
 		return err
 	}
-	return h.cfg.Transport.Send(ctx, transport.Message{
-		ID: transportID, Subject: subject, To: party.AsyncQueue, ReplyTo: own.AsyncQueue, CorrelationID: transportID,
-		ContentType: contentType, FromHerID: from, ToHerID: to, SentAt: time.Now().UTC(), Body: body,
-	})
+	return h.cfg.Transport.Send(ctx, m)
 }
 
 // Book is everything that was sent and received: what an auditor counts.

@@ -121,7 +121,9 @@ const MaxCredit = 1000
 // Sealer turns XML into a body that only the receiver can read and nobody can
 // change, and back. Both HER-ids are of level 2.
 type Sealer interface {
-	Seal(ctx context.Context, from, to int, xml []byte) (body []byte, contentType string, err error)
+	// Seal makes xml the body of a message whose parties and function are known: it sets
+	// Body, ContentType and CPAID.
+	Seal(ctx context.Context, m *Message, xml []byte) error
 	// Open returns a *Fault for what the sender has to be told. Any other error is
 	// temporary or ours.
 	Open(ctx context.Context, m *Message) (xml []byte, err error)
@@ -136,9 +138,10 @@ type Plain struct{}
 
 var _ Sealer = Plain{}
 
-// Seal returns the XML as it is.
-func (Plain) Seal(_ context.Context, _, _ int, xml []byte) ([]byte, string, error) {
-	return xml, ContentTypePlain, nil
+// Seal takes the XML as it is.
+func (Plain) Seal(_ context.Context, m *Message, xml []byte) error {
+	m.Body, m.ContentType = xml, ContentTypePlain
+	return nil
 }
 
 // Open returns the body as it is. A message that says it is sealed is refused.

@@ -25,9 +25,11 @@ func TestMessageCheck(t *testing.T) {
 func TestPlain(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	body, contentType, err := Plain{}.Seal(ctx, 1, 2, []byte("<a/>"))
-	require.NoError(t, err)
-	xml, err := Plain{}.Open(ctx, &Message{Body: body, ContentType: contentType + "; charset=utf-8"})
+	var m Message
+	require.NoError(t, Plain{}.Seal(ctx, &m, []byte("<a/>")))
+	body := m.Body
+	m.ContentType += "; charset=utf-8"
+	xml, err := Plain{}.Open(ctx, &m)
 	require.NoError(t, err)
 	require.Equal(t, "<a/>", string(xml))
 

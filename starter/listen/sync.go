@@ -115,14 +115,14 @@ func (l *Listener) respond(ctx context.Context, m *transport.Message, log *slog.
 			return err
 		}
 	}
-	body, contentType, err := l.sealer.Seal(ctx, m.ToHerID, m.FromHerID, xml)
-	if err != nil {
+	reply := transport.Message{
+		ID: uuid.NewString(), Subject: m.Subject, To: queue, CorrelationID: cmp.Or(m.CorrelationID, m.ID),
+		FromHerID: m.ToHerID, ToHerID: m.FromHerID, SentAt: time.Now().UTC(), TTL: syncTTL,
+	}
+	if err := l.sealer.Seal(ctx, &reply, xml); err != nil {
 		return err
 	}
-	if err := l.transport.Send(ctx, transport.Message{
-		ID: uuid.NewString(), Subject: m.Subject, To: queue, CorrelationID: cmp.Or(m.CorrelationID, m.ID), ContentType: contentType,
-		FromHerID: m.ToHerID, ToHerID: m.FromHerID, SentAt: time.Now().UTC(), TTL: syncTTL, Body: body,
-	}); err != nil {
+	if err := l.transport.Send(ctx, reply); err != nil {
 		return err
 	}
 	log.Info("a synchronous request is answered", "process", a.ProcessCode, "function", a.Function, "code", said.Code, "reason", said.Reason,
