@@ -3,6 +3,7 @@ module github.com/helsebro/helsebro
 go 1.26.8
 
 require (
+	github.com/Azure/go-amqp v1.7.0
 	github.com/caarlos0/env/v11 v11.4.2
 	github.com/danielgtaylor/huma/v2 v2.37.2
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6

@@ -3,6 +3,7 @@ module github.com/helsebro/helsebro/internal/devstack
 go 1.26.8
 
 require (
+	github.com/Azure/go-amqp v1.7.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/google/uuid v1.6.0
 	github.com/helsebro/helsebro v0.0.0

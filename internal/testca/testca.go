@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -95,6 +96,28 @@ func (ca *CA) IssueFor(name string, usage x509.KeyUsage, from, until time.Time) 
 	template := &x509.Certificate{Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: until, KeyUsage: usage, BasicConstraintsValid: true}
 	if ca.url != "" {
 		template.CRLDistributionPoints = []string{ca.url}
+	}
+	c, err := create(template, ca.Root, key, ca.key)
+	return Certificate{c, key}, err
+}
+
+// IssueServer issues a certificate for a server at the hosts, names or IP addresses.
+func (ca *CA) IssueServer(hosts ...string) (Certificate, error) {
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return Certificate{}, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: hosts[0]}, NotBefore: now.AddDate(0, 0, -1), NotAfter: now.AddDate(2, 0, 0),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
+	}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, h)
+		}
 	}
 	c, err := create(template, ca.Root, key, ca.key)
 	return Certificate{c, key}, err

@@ -54,6 +54,12 @@ func (c *Client) Send(ctx context.Context, m transport.Message) error {
 	if err := m.Check(); err != nil {
 		return err
 	}
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
+		return errClientClosed()
+	}
 	_, err := post(ctx, c, pathSend, wire(&m))
 	return err
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/transport"
+	"github.com/helsebro/helsebro/internal/transport/transporttest"
 )
 
 // waitFor and tick bound the waits for what happens in other goroutines.
@@ -62,6 +63,24 @@ func both(t *testing.T, test func(t *testing.T, b *Broker, tr transport.Transpor
 		b := openBroker(t, filepath.Join(t.TempDir(), "queues"))
 		_, c := serve(t, b)
 		test(t, b, c)
+	})
+}
+
+// What every transport promises.
+func TestContract(t *testing.T) {
+	t.Parallel()
+	t.Run("broker", func(t *testing.T) {
+		t.Parallel()
+		transporttest.Contract(t, func(t *testing.T) transporttest.Queue {
+			return transporttest.Queue{Transport: openBroker(t, filepath.Join(t.TempDir(), "queues")), Name: "q", Dead: "q.dead"}
+		})
+	})
+	t.Run("client", func(t *testing.T) {
+		t.Parallel()
+		transporttest.Contract(t, func(t *testing.T) transporttest.Queue {
+			_, c := serve(t, openBroker(t, filepath.Join(t.TempDir(), "queues")))
+			return transporttest.Queue{Transport: c, Name: "q", Dead: "q.dead"}
+		})
 	})
 }
 
@@ -131,18 +150,6 @@ func state(t *testing.T, b *Broker, name string) QueueState {
 	i := slices.IndexFunc(all, func(s QueueState) bool { return s.Name == name })
 	require.GreaterOrEqual(t, i, 0)
 	return all[i]
-}
-
-func TestAMessageArrivesWhole(t *testing.T) {
-	both(t, func(t *testing.T, _ *Broker, tr transport.Transport) {
-		m := transport.Message{
-			ID: "id", Subject: "APPREC", To: "q", ReplyTo: "other", CorrelationID: "c", ContentType: "text/plain", CPAID: "cpa",
-			FromHerID: 1, ToHerID: 2, SentAt: time.Date(2026, 3, 29, 1, 2, 3, 0, time.UTC), TTL: time.Hour,
-			Properties: map[string]string{"errorCondition": "x"}, Body: []byte{0, 1, 0xff},
-		}
-		require.NoError(t, tr.Send(t.Context(), m))
-		require.Equal(t, &m, receive(t, receiverOf(t, tr, "q", 1)).Message())
-	})
 }
 
 func TestCreditOrderAndSettlement(t *testing.T) {
@@ -224,63 +231,6 @@ func TestRefusals(t *testing.T) {
 		require.NoError(t, tr.Close(ctx))
 		require.NoError(t, b.Close(ctx))
 		require.Equal(t, apperr.Unavailable, apperr.KindOf(b.Send(ctx, message("1"))))
-	})
-}
-
-func TestTheLargestMessageTravels(t *testing.T) {
-	both(t, func(t *testing.T, _ *Broker, tr transport.Transport) {
-		m := message("1")
-		m.Body = make([]byte, transport.MaxBody)
-		require.NoError(t, tr.Send(t.Context(), m))
-		require.Len(t, receive(t, receiverOf(t, tr, "q", 1)).Message().Body, transport.MaxBody)
-	})
-}
-
-func TestReceiversShareAQueue(t *testing.T) {
-	both(t, func(t *testing.T, b *Broker, tr transport.Transport) {
-		const n, receivers, each = 300, 3, 4
-		ctx, cancel := context.WithTimeout(t.Context(), waitFor)
-		defer cancel()
-		var mu sync.Mutex
-		seen := map[string]int{}
-		var all sync.WaitGroup
-		done := make(chan struct{})
-		for range receivers {
-			r := receiverOf(t, tr, "q", 8)
-			for range each {
-				all.Go(func() {
-					for {
-						d, err := r.Receive(ctx)
-						if err != nil {
-							return
-						}
-						if err := d.Accept(ctx); err != nil {
-							continue
-						}
-						mu.Lock()
-						seen[d.Message().ID]++
-						if len(seen) == n {
-							close(done)
-						}
-						mu.Unlock()
-					}
-				})
-			}
-		}
-		for i := range n {
-			send(t, tr, fmt.Sprint(i))
-		}
-		select {
-		case <-done:
-		case <-ctx.Done():
-		}
-		cancel()
-		all.Wait()
-		require.Len(t, seen, n)
-		for id, times := range seen {
-			require.Equal(t, 1, times, id)
-		}
-		require.Zero(t, state(t, b, "q").Ready)
 	})
 }
 

@@ -1,0 +1,368 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/Azure/go-amqp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/devstack/rabbitmq"
+	"github.com/helsebro/helsebro/internal/testsize"
+	"github.com/helsebro/helsebro/internal/transport"
+	amqptransport "github.com/helsebro/helsebro/internal/transport/amqp"
+	"github.com/helsebro/helsebro/internal/transport/transporttest"
+)
+
+// queues are declared for all tests; each takes one of its own.
+const queues = 40
+
+var (
+	broker *rabbitmq.Broker
+	taken  atomic.Int32
+)
+
+func queue(n int32) string { return fmt.Sprintf("q%d_async", n) }
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "helsebro-rabbitmq-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	var names []string
+	for n := range int32(queues) {
+		names = append(names, queue(n))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if broker, err = rabbitmq.Start(ctx, rabbitmq.Config{Dir: dir, Queues: names, Progress: os.Stderr}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer broker.Kill() //nolint:errcheck // its data go with it
+	return m.Run()
+}
+
+func config(t *testing.T) amqptransport.Config {
+	t.Helper()
+	ca, err := os.ReadFile(broker.CAFile())
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(ca))
+	return amqptransport.Config{URL: broker.URL(), AddressVersion: 1, TLS: &tls.Config{RootCAs: roots}}
+}
+
+// client is a client of its own.
+func client(t *testing.T) *amqptransport.Client {
+	t.Helper()
+	c, err := amqptransport.New(config(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close(context.Background())) })
+	return c
+}
+
+// fresh is an empty queue with a client of its own.
+func fresh(t *testing.T) transporttest.Queue {
+	t.Helper()
+	n := taken.Add(1) - 1
+	require.Less(t, n, int32(queues), "declare more queues")
+	return transporttest.Queue{Transport: client(t), Name: queue(n), Dead: rabbitmq.DeadLetters(queue(n))}
+}
+
+func TestContract(t *testing.T) { transporttest.Contract(t, fresh) }
+
+// What nobody takes in time is a dead letter.
+func TestExpiry(t *testing.T) {
+	q := fresh(t)
+	m := transport.Message{ID: "old", To: q.Name, TTL: 20 * time.Millisecond, Body: []byte("x")}
+	require.NoError(t, q.Transport.Send(t.Context(), m))
+	require.Equal(t, []string{"old"}, transporttest.IDs(t, q.Receiver(t, q.Dead, 1), 1))
+}
+
+// A backlog is drained to its end, whatever the credit: with automatic credit RabbitMQ 3.10
+// stops in the middle.
+func TestABacklogIsDrained(t *testing.T) {
+	const n = 5000
+	for _, credit := range []int{1, 16, 200} {
+		q := fresh(t)
+		var sending sync.WaitGroup
+		began := time.Now()
+		for s := range 8 {
+			sending.Go(func() {
+				for i := s; i < n; i += 8 {
+					if err := q.Transport.Send(t.Context(), transport.Message{ID: fmt.Sprint(i), To: q.Name, Body: make([]byte, 1024)}); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		sending.Wait()
+		sent := time.Since(began)
+		began = time.Now()
+		r := q.Receiver(t, q.Name, credit)
+		seen := map[string]bool{}
+		for len(seen) < n {
+			d := transporttest.Receive(t, r)
+			require.NoError(t, d.Accept(t.Context()))
+			seen[d.Message().ID] = true
+		}
+		t.Logf("credit %d: %.0f/s sent with receipt, %.0f/s received and accepted", credit, n/sent.Seconds(), n/time.Since(began).Seconds())
+	}
+}
+
+// A broker that crashes in the middle loses nothing that it had accepted, and what was
+// sent again because nobody knew is known by its id.
+func TestACrashOfTheBroker(t *testing.T) {
+	q, receiving := fresh(t), client(t)
+	n := testsize.Scaled(2000, 300)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var sent atomic.Int32
+	var work sync.WaitGroup
+	for s := range 4 {
+		work.Go(func() {
+			for i := s; i < n; i += 4 {
+				for {
+					err := q.Transport.Send(ctx, transport.Message{ID: fmt.Sprint(i), To: q.Name, Body: []byte("x")})
+					if err == nil {
+						sent.Add(1)
+						break
+					}
+					if !apperr.Is(err, apperr.Unavailable) {
+						t.Error(err)
+						return
+					}
+					wait(ctx, 50*time.Millisecond)
+				}
+			}
+		})
+	}
+	seen := map[string]int{}
+	work.Go(func() {
+		r, err := receiving.Receiver(ctx, q.Name, 10)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for len(seen) < n {
+			d, err := r.Receive(ctx)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if d.Accept(ctx) == nil { // else it comes again
+				seen[d.Message().ID]++
+			}
+		}
+	})
+	require.Eventually(t, func() bool { return int(sent.Load()) > n/4 }, time.Minute, time.Millisecond)
+	require.NoError(t, broker.Kill())
+	require.NoError(t, broker.Restart(ctx))
+	work.Wait()
+	require.Len(t, seen, n, "every message that was accepted arrived")
+	require.EqualValues(t, n, sent.Load())
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// A connection that is cut, or that goes silent, is made again, and nothing in flight is
+// lost.
+func TestACutConnection(t *testing.T) {
+	proxy := newProxy(t)
+	cfg := config(t)
+	u, err := url.Parse(cfg.URL)
+	require.NoError(t, err)
+	u.Host = proxy.addr
+	cfg.URL = u.String()
+	c, err := amqptransport.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close(context.Background())) })
+	q := fresh(t)
+	r, err := c.Receiver(t.Context(), q.Name, 2)
+	require.NoError(t, err)
+	for i := range testsize.Scaled(500, 10) {
+		id := fmt.Sprint(i)
+		q.Send(t, id)
+		d := transporttest.Receive(t, r)
+		require.Equal(t, id, d.Message().ID)
+		proxy.cut()
+		began := time.Now()
+		again := transporttest.Receive(t, r)
+		require.Equal(t, id, again.Message().ID, "what was unsettled comes again")
+		require.True(t, again.Message().Redelivered)
+		require.Less(t, time.Since(began), 5*time.Second)
+		require.Equal(t, apperr.Conflict, apperr.KindOf(d.Accept(t.Context())), "the old link settles nothing")
+		require.NoError(t, again.Accept(t.Context()))
+		require.Eventually(t, func() bool {
+			return c.Send(t.Context(), transport.Message{ID: "back" + id, To: q.Name, Body: []byte("x")}) == nil
+		}, transporttest.WaitFor, 20*time.Millisecond)
+		d = transporttest.Receive(t, r)
+		require.Equal(t, "back"+id, d.Message().ID)
+		require.NoError(t, d.Accept(t.Context()))
+	}
+}
+
+// proxy stands between a client and the broker.
+type proxy struct {
+	addr string
+	mu   sync.Mutex
+	open []net.Conn
+}
+
+func newProxy(t *testing.T) *proxy {
+	t.Helper()
+	u, err := url.Parse(broker.URL())
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := &proxy{addr: l.Addr().String()}
+	t.Cleanup(func() { require.NoError(t, l.Close()); p.cut() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", u.Host)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.open = append(p.open, in, out)
+			p.mu.Unlock()
+			go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
+			go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
+		}
+	}()
+	return p
+}
+
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.open {
+		_ = c.Close()
+	}
+	p.open = nil
+}
+
+// What others write is read: ids as UUIDs, whole addresses, numbers.
+func TestWhatOthersWrite(t *testing.T) {
+	q := fresh(t)
+	cfg := config(t)
+	u, err := url.Parse(cfg.URL)
+	require.NoError(t, err)
+	password, _ := u.User.Password()
+	conn, err := amqp.Dial(t.Context(), "amqps://"+u.Host, &amqp.ConnOptions{TLSConfig: cfg.TLS, SASLType: amqp.SASLTypePlain(u.User.Username(), password)})
+	require.NoError(t, err)
+	defer conn.Close() //nolint:errcheck // the test ends
+	session, err := conn.NewSession(t.Context(), nil)
+	require.NoError(t, err)
+	sender, err := session.NewSender(t.Context(), "/amq/queue/"+q.Name, nil)
+	require.NoError(t, err)
+	to := "tb.test.nhn.no/NHNTestServiceBus/" + q.Name
+	require.NoError(t, sender.Send(t.Context(), &amqp.Message{
+		Properties:            &amqp.MessageProperties{MessageID: amqp.UUID{15: 1}, To: &to, ReplyTo: &to},
+		ApplicationProperties: map[string]any{"fromHerId": int64(800001), "toHerId": "600201"},
+		Data:                  [][]byte{[]byte("ab")},
+	}, nil))
+	m := transporttest.Receive(t, q.Receiver(t, q.Name, 1)).Message()
+	require.Equal(t, "00000000-0000-0000-0000-000000000001", m.ID)
+	require.Equal(t, []any{q.Name, q.Name, 800001, 600201, "ab"}, []any{m.To, m.ReplyTo, m.FromHerID, m.ToHerID, string(m.Body)})
+}
+
+// A message may be larger than any that is sent: it is brought whole, so that it can be
+// kept aside.
+func TestOversizeIsBrought(t *testing.T) {
+	q := fresh(t)
+	cfg := config(t)
+	u, err := url.Parse(cfg.URL)
+	require.NoError(t, err)
+	password, _ := u.User.Password()
+	conn, err := amqp.Dial(t.Context(), "amqps://"+u.Host, &amqp.ConnOptions{TLSConfig: cfg.TLS, SASLType: amqp.SASLTypePlain(u.User.Username(), password)})
+	require.NoError(t, err)
+	defer conn.Close() //nolint:errcheck // the test ends
+	session, err := conn.NewSession(t.Context(), nil)
+	require.NoError(t, err)
+	sender, err := session.NewSender(t.Context(), "/amq/queue/"+q.Name, nil)
+	require.NoError(t, err)
+	require.NoError(t, sender.Send(t.Context(), amqp.NewMessage(make([]byte, transport.MaxBody+1)), nil))
+	d := transporttest.Receive(t, q.Receiver(t, q.Name, 1))
+	require.Len(t, d.Message().Body, transport.MaxBody+1)
+	require.NoError(t, d.Accept(t.Context()))
+}
+
+func TestSelfTest(t *testing.T) {
+	q := fresh(t)
+	require.Empty(t, client(t).SelfTest(t.Context(), []string{q.Name}))
+	found := client(t).SelfTest(t.Context(), []string{q.Name, "nowhere_async"})
+	require.Len(t, found, 1)
+	require.ErrorContains(t, found[0], "the broker has no queue nowhere_async")
+
+	for name, change := range map[string]func(*amqptransport.Config){
+		"check HELSEBRO_AMQP_URL and its user and password": func(c *amqptransport.Config) { c.URL = strings.Replace(c.URL, "helsebro:", "helsebro:feil", 1) },
+		"certificate": func(c *amqptransport.Config) { c.TLS = nil },
+		"no such exchange": func(c *amqptransport.Config) {
+			c.URL = strings.Replace(c.URL, rabbitmq.Exchange, "NHNTESTServiceBus", 1)
+		},
+		"HELSEBRO_AMQP_ADDRESS_VERSION=1": func(c *amqptransport.Config) { c.AddressVersion = 2 },
+	} {
+		cfg := config(t)
+		change(&cfg)
+		c, err := amqptransport.New(cfg)
+		require.NoError(t, err)
+		found := c.SelfTest(t.Context(), []string{q.Name})
+		require.NotEmpty(t, found, name)
+		var all []string
+		for _, f := range found {
+			all = append(all, f.Error())
+		}
+		require.Contains(t, strings.Join(all, "\n"), name)
+		require.NoError(t, c.Close(t.Context()))
+	}
+}
+
+// A broker that is stopped leaves nothing behind, and one that is started again has what
+// it had.
+func TestStopAndStartAgain(t *testing.T) {
+	q := fresh(t)
+	q.Send(t, "1")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, broker.Stop(ctx))
+	<-broker.Ended()
+	require.NoError(t, broker.Stop(ctx), "stopping twice is harmless")
+	inside, err := filepath.Glob("/proc/[0-9]*/environ")
+	require.NoError(t, err)
+	for _, path := range inside {
+		environment, _ := os.ReadFile(path)
+		require.NotContains(t, string(environment), "RABBITMQ_CONFIG_FILE="+filepath.Dir(broker.CAFile()), "%s is of the broker", path)
+	}
+	require.NoError(t, broker.Restart(ctx))
+	require.Equal(t, []string{"1"}, transporttest.IDs(t, q.Receiver(t, q.Name, 1), 1))
+}
