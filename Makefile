@@ -29,7 +29,9 @@ RUN_FLAGS := $(if $(DATA),--data '$(abspath $(DATA))') \
 	$(if $(SIMULATOR_PORT),--simulator-port $(SIMULATOR_PORT)) \
 	$(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT)) \
 	$(if $(SINK_PORT),--sink-port $(SINK_PORT)) \
-	$(if $(MAIL_PORT),--mail-port $(MAIL_PORT))
+	$(if $(MAIL_PORT),--mail-port $(MAIL_PORT)) \
+	$(if $(RABBITMQ_PORT),--rabbitmq-port $(RABBITMQ_PORT)) \
+	$(if $(TRANSPORT),--transport $(TRANSPORT))
 
 .DEFAULT_GOAL := help
 
@@ -37,7 +39,8 @@ RUN_FLAGS := $(if $(DATA),--data '$(abspath $(DATA))') \
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "  make run takes DATA=dir (keeps state), TEMPORAL_PORT, UI_PORT, CODEC_PORT, API_PORT, SIMULATOR_PORT, SINK_PORT, MAIL_PORT and POSTGRES_PORT;"
+	@echo "  make run takes DATA=dir (keeps state), TEMPORAL_PORT, UI_PORT, CODEC_PORT, API_PORT, SIMULATOR_PORT, SINK_PORT, MAIL_PORT, POSTGRES_PORT and RABBITMQ_PORT;"
+	@echo "  TRANSPORT=amqp goes over RabbitMQ, signed and encrypted;"
 	@echo "  HELSEBRO_DATABASE_URL in the environment makes it use that PostgreSQL. make test takes SCALE (now $(SCALE)) and TEST;"
 	@echo "  make fuzz takes FUZZTIME (now $(FUZZTIME));"
 	@echo "  make bench takes ONLY, such as ONLY=rt,hlt."
@@ -45,6 +48,7 @@ help: ## List the targets
 .PHONY: run
 run: versions ## Run Helsebro with all it needs, play the demo, stay up until Ctrl-C
 	@[ -n "$${HELSEBRO_DATABASE_URL:-}" ] || .tools/install-packages postgresql
+	@[ '$(TRANSPORT)' != amqp ] || .tools/install-packages rabbitmq-server
 	@.tools/build-devstack -o '$(BIN)/helsebro-dev' ./cmd/helsebro-dev
 	@exec '$(BIN)/helsebro-dev' $(RUN_FLAGS)
 
@@ -95,6 +99,7 @@ bench-messages: versions ## Measure messages: read, checked beside xmllint, seal
 .PHONY: bench
 bench: versions ## Measure messages, appointments and reminders against bare Temporal on this machine
 	@[ -n "$${HELSEBRO_DATABASE_URL:-}" ] || .tools/install-packages postgresql
+	@[ '$(TRANSPORT)' != amqp ] || .tools/install-packages rabbitmq-server
 	@.tools/build-devstack -o '$(BIN)/helsebro-bench' ./cmd/helsebro-bench
 	@exec '$(BIN)/helsebro-bench' $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT)) $(if $(ONLY),--only '$(ONLY)')
 

@@ -71,8 +71,10 @@ type Codec struct {
 
 // Transport is the way to Helsenorge.
 type Transport struct {
-	// Kind is loopback.
+	// Kind is amqp, or loopback on a development machine.
 	Kind string `env:"HELSEBRO_TRANSPORT" envDefault:"loopback"`
+	AMQP AMQP
+	Keys Keys
 	// LoopbackURL is where the simulator serves its queues.
 	LoopbackURL string `env:"HELSEBRO_LOOPBACK_URL" envDefault:"http://127.0.0.1:8236"`
 	// RegistryFile is the address registry's file (YAML).
@@ -84,6 +86,36 @@ type Transport struct {
 	// HelsenorgeHerID is Helsenorge's own party in the address registry: to whom an
 	// appointment is told that answers nothing.
 	HelsenorgeHerID int `env:"HELSEBRO_HELSENORGE_HER_ID"`
+}
+
+// AMQP is the service bus of Norsk helsenett, for Kind amqp.
+type AMQP struct {
+	// URL is amqps://user:password@host:5671/exchange, user and password percent-encoded.
+	URL string `env:"HELSEBRO_AMQP_URL" envDefault:""`
+	// AddressVersion is how the broker writes queues: 1 up to RabbitMQ 3.13, 2 from 4.
+	AddressVersion int `env:"HELSEBRO_AMQP_ADDRESS_VERSION" envDefault:"1"`
+	// Release is the outcome of a message that is given back: released up to RabbitMQ 3.13,
+	// modified from 4, which then counts its deliveries.
+	Release string `env:"HELSEBRO_AMQP_RELEASE" envDefault:"released"`
+	// CAFile has the certificates (PEM) that the broker's own is issued under; empty means
+	// the system's.
+	CAFile string `env:"HELSEBRO_AMQP_CA_FILE" envDefault:""`
+	// System names this installation to the counterpart (X-SystemIdentifier).
+	System string `env:"HELSEBRO_SYSTEM_ID" envDefault:"helsebro"`
+}
+
+// Keys are what messages are signed, encrypted and decrypted with. Only the worker and the
+// listener have them.
+type Keys struct {
+	// Dir has the own keys; see cms.Files. Empty means that nothing is sealed: on a
+	// development machine's loopback transport only.
+	Dir string `env:"HELSEBRO_KEYS_DIR" envDefault:""`
+	// Password opens the PKCS #12 files in it.
+	Password string `env:"HELSEBRO_KEYS_PASSWORD" envDefault:""`
+	// TrustedFile has the roots, and issuers between, that certificates must have (PEM).
+	TrustedFile string `env:"HELSEBRO_TRUSTED_CERTIFICATES" envDefault:""`
+	// CheckRevocation asks issuers' lists whether a certificate is revoked.
+	CheckRevocation bool `env:"HELSEBRO_CHECK_REVOCATION" envDefault:"true"`
 }
 
 // Activity is Helsenorge's digitally-active check.
@@ -237,11 +269,22 @@ func (c Codec) check() error {
 
 func (c Transport) check() error {
 	var errs []error
-	if c.Kind != "loopback" {
-		errs = append(errs, fmt.Errorf("HELSEBRO_TRANSPORT is %q: this version knows loopback", c.Kind))
+	switch c.Kind {
+	case "amqp":
+		errs = append(errs, c.AMQP.check())
+		if c.Keys.Dir == "" {
+			errs = append(errs, missing("HELSEBRO_KEYS_DIR", "the directory of the keys that messages are signed and decrypted with"))
+		}
+	case "loopback":
+		if u, err := url.Parse(c.LoopbackURL); err != nil || u.Host == "" {
+			errs = append(errs, fmt.Errorf("HELSEBRO_LOOPBACK_URL must be a URL such as http://127.0.0.1:8236"))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("HELSEBRO_TRANSPORT is %q: set amqp, or loopback on a development machine", c.Kind))
 	}
-	if u, err := url.Parse(c.LoopbackURL); err != nil || u.Host == "" {
-		errs = append(errs, fmt.Errorf("HELSEBRO_LOOPBACK_URL must be a URL such as http://127.0.0.1:8236"))
+	if c.Keys.Dir != "" {
+		errs = append(errs, checkFile("HELSEBRO_KEYS_DIR", c.Keys.Dir, "the directory of the keys"),
+			checkFile("HELSEBRO_TRUSTED_CERTIFICATES", c.Keys.TrustedFile, "the certificates of the issuers that are trusted (PEM)"))
 	}
 	errs = append(errs, checkFile("HELSEBRO_REGISTRY_FILE", c.RegistryFile, "the address registry (YAML)"))
 	if c.ReceiptDue <= 0 || c.ReceiptDue > 96*time.Hour {
@@ -254,14 +297,36 @@ func (c Transport) check() error {
 	return errors.Join(errs...)
 }
 
+func (c AMQP) check() error {
+	var errs []error
+	if c.URL == "" {
+		errs = append(errs, missing("HELSEBRO_AMQP_URL", "the service bus as amqps://user:password@host:5671/exchange"))
+	}
+	if c.AddressVersion != 1 && c.AddressVersion != 2 {
+		errs = append(errs, fmt.Errorf("HELSEBRO_AMQP_ADDRESS_VERSION is %d: set 1 (RabbitMQ 3) or 2 (RabbitMQ 4)", c.AddressVersion))
+	}
+	if c.Release != "released" && c.Release != "modified" {
+		errs = append(errs, fmt.Errorf("HELSEBRO_AMQP_RELEASE is %q: set released (RabbitMQ 3) or modified (RabbitMQ 4)", c.Release))
+	}
+	if c.CAFile != "" {
+		errs = append(errs, checkFile("HELSEBRO_AMQP_CA_FILE", c.CAFile, "the certificates of the broker's issuer (PEM)"))
+	}
+	return errors.Join(errs...)
+}
+
 func (c Activity) check() error {
-	// National ids go there: the loopback transport alone, with invented patients, may
-	// do without TLS.
+	// National ids go there: only what does not leave the machine, and the loopback
+	// transport with its invented patients, may do without TLS.
 	u, err := url.Parse(c.URL)
-	if c.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || c.Transport != "loopback")) {
+	if c.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || c.Transport != "loopback" && !onThisMachine(u))) {
 		return fmt.Errorf("HELSEBRO_ACTIVITY_URL must be an https URL, or empty")
 	}
 	return nil
+}
+
+func onThisMachine(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return ip != nil && ip.IsLoopback()
 }
 
 func (c Identity) check() error {

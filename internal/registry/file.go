@@ -21,6 +21,7 @@ import (
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/domain/activation"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
+	"github.com/helsebro/helsebro/internal/transport/cms"
 )
 
 // File is a registry in a YAML file:
@@ -34,9 +35,7 @@ import (
 //	      - use: signing
 //	        validFrom: 2026-01-01
 //	        validUntil: 2028-12-31T12:00:00Z
-//	      - use: encryption
-//	        validFrom: 2026-01-01
-//	        validUntil: 2028-12-31T12:00:00Z
+//	      - file: certificates/solvik-encryption.pem
 //	  - herId: 8143548
 //	    name: Solvik legesenter
 //	    parentHerId: 8143547
@@ -58,7 +57,9 @@ import (
 // Member, employees and certificates are an organisation's, which has no parent: whether
 // it is a member of Norsk helsenett, the HER-ids of its people who are no parties
 // themselves, and the enterprise certificates, one to sign with and one to encrypt to.
-// A certificate is good from validFrom until validUntil; a date is its midnight in UTC.
+// A certificate is good from validFrom until validUntil; a date is its midnight in UTC. In
+// its place may stand a PEM file, beside this one, that has the certificate: what it is for
+// and when is read there, and messages are signed and encrypted with it.
 // A file that says nothing of them is read, and its organisations are no members.
 type File struct {
 	path string
@@ -102,6 +103,7 @@ func (f *File) Party(_ context.Context, herID int) (Party, error) {
 // clone is a copy that shares nothing.
 func (p Party) clone() Party {
 	p.Processes, p.Employees, p.Certificates = slices.Clone(p.Processes), slices.Clone(p.Employees), slices.Clone(p.Certificates)
+	p.X509, p.CertificateFiles = slices.Clone(p.X509), slices.Clone(p.CertificateFiles)
 	return p
 }
 
@@ -160,9 +162,10 @@ type entry struct {
 
 // certificateLine is a certificate in YAML.
 type certificateLine struct {
-	Use        string    `yaml:"use"`
-	ValidFrom  time.Time `yaml:"validFrom"`
-	ValidUntil time.Time `yaml:"validUntil"`
+	Use        string    `yaml:"use,omitempty"`
+	ValidFrom  time.Time `yaml:"validFrom,omitempty"`
+	ValidUntil time.Time `yaml:"validUntil,omitempty"`
+	File       string    `yaml:"file,omitempty"`
 }
 
 // line is a party as it is written.
@@ -171,8 +174,13 @@ func line(p Party) entry {
 		HerID: p.HerID, Name: p.Name, ParentHerID: p.ParentHerID, AsyncQueue: p.AsyncQueue, SyncQueue: p.SyncQueue, SyncReplyQueue: p.SyncReplyQueue,
 		ErrorQueue: p.ErrorQueue, Processes: p.Processes, HPR: p.HPR, Member: p.Member, Employees: p.Employees,
 	}
-	for _, c := range p.Certificates {
-		e.Certificates = append(e.Certificates, certificateLine(c))
+	for _, file := range p.CertificateFiles {
+		e.Certificates = append(e.Certificates, certificateLine{File: file})
+	}
+	if len(p.CertificateFiles) == 0 {
+		for _, c := range p.Certificates {
+			e.Certificates = append(e.Certificates, certificateLine{Use: c.Use, ValidFrom: c.ValidFrom, ValidUntil: c.ValidUntil})
+		}
 	}
 	return e
 }
@@ -322,7 +330,7 @@ func (p *parser) party(n *yaml.Node) (out Party) {
 		},
 		"member":       func(v *yaml.Node) { p.member(v, &out.Member) },
 		"employees":    func(v *yaml.Node) { out.Employees = p.employees(v) },
-		"certificates": func(v *yaml.Node) { out.Certificates = p.certificates(v) },
+		"certificates": func(v *yaml.Node) { p.certificates(v, &out) },
 	}, "herId", "name")
 	if n.Kind == yaml.MappingNode {
 		if out.HerID != 0 && out.ParentHerID == out.HerID {
@@ -411,12 +419,16 @@ func (p *parser) employees(v *yaml.Node) (out []int) {
 	return out
 }
 
-func (p *parser) certificates(v *yaml.Node) (out []activation.Certificate) {
+func (p *parser) certificates(v *yaml.Node, out *Party) {
 	if v.Kind != yaml.SequenceNode {
-		p.add(v, "certificates is a list of use, validFrom and validUntil")
-		return nil
+		p.add(v, "certificates is a list of files, or of use, validFrom and validUntil")
+		return
 	}
 	for _, item := range v.Content {
+		if item.Kind == yaml.MappingNode && len(item.Content) == 2 && item.Content[0].Value == "file" {
+			p.certificateFile(item.Content[1], out)
+			continue
+		}
 		var c activation.Certificate
 		p.fields(item, map[string]func(*yaml.Node){
 			"use": func(v *yaml.Node) {
@@ -430,9 +442,31 @@ func (p *parser) certificates(v *yaml.Node) (out []activation.Certificate) {
 		if !c.ValidFrom.IsZero() && !c.ValidUntil.IsZero() && !c.ValidFrom.Before(c.ValidUntil) {
 			p.add(item, "validUntil is after validFrom")
 		}
-		out = append(out, c)
+		out.Certificates = append(out.Certificates, c)
 	}
-	return out
+}
+
+// certificateFile reads the certificates of a PEM file.
+func (p *parser) certificateFile(v *yaml.Node, out *Party) {
+	path := v.Value
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(p.path), path)
+	}
+	all, err := cms.LoadCertificates(path)
+	if err != nil {
+		p.add(v, "%v", err)
+		return
+	}
+	out.CertificateFiles = append(out.CertificateFiles, v.Value)
+	for _, c := range all {
+		out.X509 = append(out.X509, c)
+		for use, usage := range map[string]cms.Usage{activation.UseSigning: cms.ForSigning, activation.UseEncryption: cms.ForEncryption} {
+			if usage.Has(c) {
+				out.Certificates = append(out.Certificates, activation.Certificate{Use: use, ValidFrom: c.NotBefore, ValidUntil: c.NotAfter})
+			}
+		}
+	}
+	slices.SortStableFunc(out.Certificates, func(a, b activation.Certificate) int { return strings.Compare(b.Use, a.Use) })
 }
 
 // instant reads an instant, or a date as its midnight in UTC.

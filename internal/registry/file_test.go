@@ -11,6 +11,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/domain/activation"
+	"github.com/helsebro/helsebro/internal/testca"
 )
 
 var parties = []Party{
@@ -20,6 +21,38 @@ var parties = []Party{
 	}},
 	{HerID: 101, Name: "Fastlege: Solvik", ParentHerID: 100, AsyncQueue: "100_async", SyncQueue: "100_sync", SyncReplyQueue: "100_syncreply", ErrorQueue: "100_error", Processes: []string{"DIALOG_INNBYGGER_EKONTAKT"}},
 	{HerID: 102, Name: "102", ParentHerID: 100, AsyncQueue: "100_async", ErrorQueue: "100_error"},
+}
+
+// An organisation's certificates may be files: what they are for, and when, is in them.
+func TestCertificateFiles(t *testing.T) {
+	t.Parallel()
+	ca, err := testca.New("Fiktiv rot", "")
+	require.NoError(t, err)
+	signing, err := ca.Issue("Solvik", testca.Signing)
+	require.NoError(t, err)
+	both, err := ca.Issue("Solvik", testca.Both)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "signing.pem"), testca.PEM(signing.Certificate), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "both.pem"), testca.PEM(both.Certificate), 0o600))
+	path := filepath.Join(dir, "registry.yaml")
+	require.NoError(t, Write(path, []Party{{HerID: 100, Name: "Solvik legesenter AS", CertificateFiles: []string{"signing.pem", filepath.Join(dir, "both.pem")}}}))
+	for range 2 {
+		f, err := Open(path)
+		require.NoError(t, err)
+		p, err := f.Party(t.Context(), 100)
+		require.NoError(t, err)
+		require.Equal(t, [][]byte{signing.Raw, both.Raw}, [][]byte{p.X509[0].Raw, p.X509[1].Raw})
+		require.Equal(t, []activation.Certificate{
+			{Use: activation.UseSigning, ValidFrom: signing.NotBefore, ValidUntil: signing.NotAfter},
+			{Use: activation.UseSigning, ValidFrom: both.NotBefore, ValidUntil: both.NotAfter},
+			{Use: activation.UseEncryption, ValidFrom: both.NotBefore, ValidUntil: both.NotAfter},
+		}, p.Certificates)
+		require.NoError(t, Write(path, f.Parties()), "what was read is written again")
+	}
+	err = Write(path, []Party{{HerID: 100, Name: "Solvik legesenter AS", CertificateFiles: []string{"none.pem"}}})
+	require.Equal(t, apperr.Invalid, apperr.KindOf(err))
+	require.ErrorContains(t, err, "none.pem cannot be read")
 }
 
 func TestWriteAndOpen(t *testing.T) {

@@ -8,6 +8,7 @@ package registry
 
 import (
 	"context"
+	"crypto/x509"
 	"slices"
 
 	"github.com/helsebro/helsebro/internal/apperr"
@@ -39,8 +40,13 @@ type Party struct {
 	Member bool
 	// Employees are the HER-ids of an organisation's people who are no parties (S11).
 	Employees []int
-	// Certificates are an organisation's enterprise certificates.
+	// Certificates are an organisation's enterprise certificates: what they are for, and
+	// when.
 	Certificates []activation.Certificate
+	// X509 are those of them that are known whole: its messages are signed and encrypted
+	// with them. CertificateFiles are where a File has them.
+	X509             []*x509.Certificate
+	CertificateFiles []string
 }
 
 // Registry finds parties.

@@ -146,7 +146,7 @@ func (h *Helsenorge) put(ctx context.Context, m *helsenorge.Message, a Action) (
 	}
 	transportID := s.TransportID
 	for range max(a.Times, 1) {
-		if err := h.deliver(ctx, parcel{a.To, m.Head.Process, transportID, xml}); err != nil {
+		if err := h.deliver(ctx, parcel{m.Head.Sender.HerID(), a.To, m.Head.Process, transportID, xml}); err != nil {
 			return Sent{}, err
 		}
 		if a.NewEnvelope {
@@ -245,7 +245,7 @@ func (h *Helsenorge) message(ctx context.Context, head helsenorge.Head, d *helse
 	head.Patient = &helsenorge.Patient{GivenName: who.GivenName, FamilyName: who.FamilyName, NationalID: who.NationalID, IDType: codes.Fodselsnummer}
 	head.ProcessName = codes.Name(codes.Processes, head.Process)
 	var err error
-	if head.Sender, err = registry.Address(ctx, h.cfg.Registry, HerID); err != nil {
+	if head.Sender, err = registry.Address(ctx, h.cfg.Registry, h.sender()); err != nil {
 		return nil, err
 	}
 	if head.Receiver, err = registry.Address(ctx, h.cfg.Registry, to); err != nil {

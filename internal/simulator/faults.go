@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -92,7 +93,7 @@ func (h *Helsenorge) SetFaults(ctx context.Context, f Faults) error {
 
 // parcel is a message of a citizen on its way to a party.
 type parcel struct {
-	to                   int
+	from, to             int
 	subject, transportID string
 	xml                  []byte
 }
@@ -109,7 +110,7 @@ func (h *Helsenorge) deliver(ctx context.Context, p parcel) error {
 		}
 	}
 	h.mu.Unlock()
-	sealer, from, times := h.cfg.Sealer, HerID, 1
+	sealer, from, times := h.cfg.Sealer, p.from, 1
 	switch fault {
 	case Doubled:
 		times = 2
@@ -119,7 +120,7 @@ func (h *Helsenorge) deliver(ctx context.Context, p parcel) error {
 		parcels[0].xml = p.xml[:len(p.xml)/2]
 	default:
 		if broken, ok := h.cfg.Broken[fault]; ok {
-			sealer = broken
+			sealer = broken.Sealer
 		}
 	}
 	for _, p := range parcels {
@@ -130,4 +131,12 @@ func (h *Helsenorge) deliver(ctx context.Context, p parcel) error {
 		}
 	}
 	return nil
+}
+
+// sender is the party that sends the messages of citizens: another one when its
+// certificates are what is to be wrong.
+func (h *Helsenorge) sender() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return cmp.Or(h.cfg.Broken[h.faults.Message].HerID, HerID)
 }

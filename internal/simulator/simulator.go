@@ -57,7 +57,7 @@ type Config struct {
 	Sealer    transport.Sealer
 	// Broken are ways of sealing that no receiver may accept, each by the name of its
 	// fault; see Faults.
-	Broken   map[string]transport.Sealer
+	Broken   map[string]Broken
 	Registry registry.Registry
 	Logger   *slog.Logger
 }

@@ -64,7 +64,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) start(t *testing.T) {
 	t.Helper()
 	var err error
-	w.simulator, err = Start(w.dir, w.parties, slog.New(slog.DiscardHandler))
+	w.simulator, err = Start(ServerConfig{Dir: w.dir, Parties: w.parties, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	w.http = httptest.NewServer(w.simulator.Handler())
 	w.client = NewClient(w.http.URL)
@@ -403,7 +403,7 @@ func TestARestartWithADamagedBookIsRefused(t *testing.T) {
 	w := newWorld(t)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "book.jsonl"), []byte("damaged\n{}\n"), 0o600))
-	_, err := Start(dir, w.parties, slog.New(slog.DiscardHandler))
+	_, err := Start(ServerConfig{Dir: dir, Parties: w.parties, Logger: slog.New(slog.DiscardHandler)})
 	require.Equal(t, apperr.Invalid, apperr.KindOf(err))
 }
 

@@ -52,6 +52,35 @@ func New(name, url string) (*CA, error) {
 	return &CA{Root: root, key: key, url: url}, nil
 }
 
+// Open opens an authority that was written to a file.
+func Open(path, url string) (*CA, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	ca := &CA{url: url}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			ca.Root, err = x509.ParseCertificate(block.Bytes)
+		} else {
+			var key any
+			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+			ca.key, _ = key.(*rsa.PrivateKey)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if ca.Root == nil || ca.key == nil {
+		return nil, errors.New("the file holds no authority")
+	}
+	return ca, nil
+}
+
+// WriteFile writes the authority to a file that only its owner reads. What it has revoked
+// is not in it.
+func (ca *CA) WriteFile(path string) error { return Certificate{ca.Root, ca.key}.WriteFile(path) }
+
 // create issues a certificate for the owner's key.
 func create(template, issuer *x509.Certificate, owner *rsa.PrivateKey, by crypto.Signer) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))

@@ -115,6 +115,13 @@ type Transport interface {
 	Close(ctx context.Context) error
 }
 
+// SelfTester is a Transport that can look at itself.
+type SelfTester interface {
+	// SelfTest looks at whether the own queues can be received from, and messages sent. Each
+	// finding says what to do; there is none when all is well.
+	SelfTest(ctx context.Context, queues []string) []error
+}
+
 // MaxCredit bounds the unsettled messages of one link. A message may have MaxBody.
 const MaxCredit = 1000
 

@@ -105,7 +105,7 @@ func serveSimulator(ctx context.Context, env Environment, addr, data string, par
 		return fmt.Errorf("the simulator cannot listen: %w", err)
 	}
 	logger := observ.New(env.Err, "info")
-	s, err := simulator.Start(data, parties, logger)
+	s, err := simulator.Start(simulator.ServerConfig{Dir: data, Parties: parties, Logger: logger})
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}

@@ -76,7 +76,7 @@ func simulating(t *testing.T) (*httptest.Server, registry.Registry) {
 		})))
 	parties, err := registry.Open(file)
 	require.NoError(t, err)
-	s, err := simulator.Start(filepath.Join(dir, "data"), parties, slog.New(slog.DiscardHandler))
+	s, err := simulator.Start(simulator.ServerConfig{Dir: filepath.Join(dir, "data"), Parties: parties, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	server := httptest.NewServer(s.Handler())
 	t.Cleanup(func() {

@@ -78,10 +78,15 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 	group.Go(func() error {
 		heard := map[string]told{}
+		tested := false
 		for {
 			l.watchRegistry(ctx, heard)
 			l.takeOver(ctx)
 			ids, err := l.store.Parties(ctx)
+			if err == nil && !tested {
+				tested = true
+				l.selfTest(ctx, ids)
+			}
 			for _, id := range ids {
 				p, err := l.registry.Party(ctx, id)
 				if err != nil {
@@ -105,6 +110,27 @@ func (l *Listener) Run(ctx context.Context) error {
 		}
 	})
 	return group.Wait()
+}
+
+// selfTest tells, once, what is wrong with the broker as it is configured.
+func (l *Listener) selfTest(ctx context.Context, parties []int) {
+	t, ok := l.transport.(transport.SelfTester)
+	if !ok {
+		return
+	}
+	var own []registry.Party
+	for _, id := range parties {
+		if p, err := l.registry.Party(ctx, id); err == nil { // Run tells of the others
+			own = append(own, p)
+		}
+	}
+	findings := t.SelfTest(ctx, registry.Queues(own))
+	for _, finding := range findings {
+		l.logger.Error("the broker is not as it should be", "error", finding)
+	}
+	if len(findings) == 0 {
+		l.logger.Info("the broker is as it should be", "parties", len(own))
+	}
 }
 
 // taker brings one delivery to its end.

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/demo"
-	"github.com/helsebro/helsebro/internal/devstack/stack"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/simulator"
@@ -17,8 +16,9 @@ import (
 // TestCitizensAreAnsweredAtOnce: free slots, practitioners and the communication test
 // come and go over the real queues and the real store, without a receipt, without a
 // workflow, and within the five seconds that the clinic gives itself.
-func TestCitizensAreAnsweredAtOnce(t *testing.T) {
-	w := running(t, stack.Config{})
+func TestCitizensAreAnsweredAtOnce(t *testing.T) { overBoth(t, citizensAreAnsweredAtOnce) }
+
+func citizensAreAnsweredAtOnce(t *testing.T, w *world) {
 	ask := func(kind simulator.QuestionKind) simulator.Answer {
 		t.Helper()
 		a, err := w.Simulator.Ask(t.Context(), simulator.Question{Kind: kind, To: demo.GPHerID, Citizen: 7})

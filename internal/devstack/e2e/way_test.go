@@ -35,8 +35,9 @@ func (w *world) all(sent []expectation) []expectation {
 
 // TestWayThrough: three processes from the citizen's message to the receipt of the
 // answer (S4-S6, S30, S44-S46, S50, S53, S94).
-func TestWayThrough(t *testing.T) {
-	w := running(t, stack.Config{})
+func TestWayThrough(t *testing.T) { overBoth(t, wayThrough) }
+
+func wayThrough(t *testing.T, w *world) {
 	var sent []expectation
 	for i, kind := range kinds {
 		s, subject := w.act(simulator.Action{Kind: kind, Citizen: i})
@@ -90,8 +91,9 @@ func TestWayThrough(t *testing.T) {
 
 // TestFiveDeliveriesAreOne: the same message five times, in one envelope and in
 // five, changes nothing.
-func TestFiveDeliveriesAreOne(t *testing.T) {
-	w := running(t, stack.Config{})
+func TestFiveDeliveriesAreOne(t *testing.T) { overBoth(t, fiveDeliveriesAreOne) }
+
+func fiveDeliveriesAreOne(t *testing.T, w *world) {
 	var sent []expectation
 	for i, kind := range kinds {
 		s, subject := w.act(simulator.Action{Kind: kind, Citizen: i, Times: 5, NewEnvelope: i%2 == 0})
@@ -197,8 +199,9 @@ func (w *world) inbox(who identity.Principal) []pg.InboxItem {
 }
 
 // TestWrongMessages: each gets the answer of the standard, and nothing is lost.
-func TestWrongMessages(t *testing.T) {
-	w := running(t, stack.Config{})
+func TestWrongMessages(t *testing.T) { overBoth(t, wrongMessages) }
+
+func wrongMessages(t *testing.T, w *world) {
 	good, _ := w.act(simulator.Action{Kind: simulator.EConsultation})
 	forge := func(pairs ...string) ([]byte, string) {
 		id := uuid.NewString()
@@ -250,6 +253,15 @@ func TestWrongMessages(t *testing.T) {
 	require.NoError(t, err)
 	noAccess, _ := w.act(simulator.Action{Kind: simulator.EConsultation, Citizen: 99})
 	refused[noAccess.MsgID] = contract.AnswerNoAccess
+
+	if w.Transport == stack.AMQP {
+		for fault, condition := range sealingFaults {
+			require.NoError(t, w.Simulator.SetFaults(t.Context(), simulator.Faults{Message: fault}))
+			sent, _ := w.act(simulator.Action{Kind: simulator.EContact})
+			reported[sent.TransportID] = condition
+		}
+		require.NoError(t, w.Simulator.SetFaults(t.Context(), simulator.Faults{}))
+	}
 
 	w.eventually("each has its answer, once", func() error {
 		book, err := w.Simulator.Book(t.Context())
@@ -315,6 +327,19 @@ func TestWrongMessages(t *testing.T) {
 		documents = append(documents, r.XML)
 	}
 	requireSchemaValid(t, documents...)
+}
+
+// sealingFaults are what the sender is told of what is wrong with keys and certificates
+// (HITS 1216, error conditions).
+var sealingFaults = map[string]string{
+	simulator.Expired:       "transport:expired-certificate",
+	simulator.Revoked:       "transport:revoked-certificate",
+	simulator.WrongUsage:    "transport:invalid-certificate",
+	simulator.Untrusted:     "transport:unverified-certificate",
+	simulator.OtherSigner:   "transport:invalid-certificate",
+	simulator.OtherReader:   "transport:invalid-certificate",
+	simulator.Undecryptable: "transport:invalid-certificate",
+	simulator.NotSealed:     "transport:unsupported-message",
 }
 
 // TestRejectedAnswer: a negative receipt opens a case and is explained.

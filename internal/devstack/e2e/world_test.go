@@ -110,6 +110,13 @@ func running(t *testing.T, cfg stack.Config) *world {
 	return w
 }
 
+// overBoth runs a test over the loopback transport, and over RabbitMQ, signed and encrypted.
+func overBoth(t *testing.T, test func(*testing.T, *world)) {
+	for name, transport := range map[string]string{"loopback": "", "amqp": stack.AMQP} {
+		t.Run(name, func(t *testing.T) { test(t, running(t, stack.Config{Transport: transport})) })
+	}
+}
+
 // act does what a citizen does, under a subject of its own.
 func (w *world) act(a simulator.Action) (simulator.Sent, string) {
 	w.Helper()

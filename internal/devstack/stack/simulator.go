@@ -2,20 +2,50 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
+	"github.com/helsebro/helsebro/internal/devstack/rabbitmq"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/simulator"
+	"github.com/helsebro/helsebro/internal/transport/connect"
 )
 
-// startSimulator starts Helsenorge's side with the queues of both.
+// startBroker starts RabbitMQ with the queues of everybody.
+func (s *Stack) startBroker(ctx context.Context) error {
+	parties, err := registry.Open(s.path("registry.yaml"))
+	if err != nil {
+		return err
+	}
+	if s.Broker, err = rabbitmq.Start(ctx, rabbitmq.Config{
+		Dir: s.path("rabbitmq"), Port: s.Ports.Broker, Queues: registry.Queues(parties.Parties()), Progress: s.steps,
+	}); err != nil {
+		return err
+	}
+	s.onStop("RabbitMQ", func(ctx context.Context) error {
+		if !s.Durable { // nothing of it is read again, and an orderly stop takes seconds
+			return errors.Join(s.Broker.Kill(), s.Broker.Stop(ctx))
+		}
+		return s.Broker.Stop(ctx)
+	})
+	return nil
+}
+
+// startSimulator starts Helsenorge's side, with the queues of both unless a broker has them.
 func (s *Stack) startSimulator(context.Context) error {
 	parties, err := registry.Open(s.path("registry.yaml"))
 	if err != nil {
 		return err
 	}
-	server, err := simulator.Start(s.path("helsenorge"), parties, s.Logger)
+	cfg := simulator.ServerConfig{Dir: s.path("helsenorge"), Parties: parties, PKI: s.pki, Logger: s.Logger}
+	if s.Transport == AMQP {
+		if cfg.Transport, err = connect.Transport(s.transport(), s.Logger); err != nil {
+			return err
+		}
+		s.onStop("Helsenorge's connection", cfg.Transport.Close)
+	}
+	server, err := simulator.Start(cfg)
 	if err != nil {
 		return err
 	}

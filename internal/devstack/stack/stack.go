@@ -30,6 +30,7 @@ import (
 	"github.com/helsebro/helsebro/internal/devstack/ports"
 	"github.com/helsebro/helsebro/internal/devstack/postgres"
 	"github.com/helsebro/helsebro/internal/devstack/progress"
+	"github.com/helsebro/helsebro/internal/devstack/rabbitmq"
 	"github.com/helsebro/helsebro/internal/devstack/temporalserver"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
@@ -44,16 +45,24 @@ type Ports struct {
 	// Sink and Mail are where what the clinic sends to patients arrives: the page that
 	// shows it, with the SMS gateway and the push service, and the mail server.
 	Sink, Mail int
+	// Broker is RabbitMQ's.
+	Broker int
 }
 
+// AMQP is the transport that goes over RabbitMQ, signed and encrypted. Without it messages
+// take the loopback transport, as they are.
+const AMQP = "amqp"
+
 // DefaultPorts are those of `make run`.
-var DefaultPorts = Ports{Temporal: 7233, UI: 8233, Codec: 8234, API: 8235, Simulator: 8236, Postgres: 15432, Sink: 8238, Mail: 8239}
+var DefaultPorts = Ports{Temporal: 7233, UI: 8233, Codec: 8234, API: 8235, Simulator: 8236, Postgres: 15432, Sink: 8238, Mail: 8239, Broker: 15671}
 
 // Config is what a stack needs.
 type Config struct {
 	// Dir keeps all state. It is created when missing.
-	Dir   string
-	Ports Ports
+	Dir string
+	// Transport is AMQP, or "" for the loopback.
+	Transport string
+	Ports     Ports
 	// DatabaseURL uses a PostgreSQL that runs already instead of an own one.
 	DatabaseURL string
 	// Durable makes PostgreSQL survive the loss of power.
@@ -83,6 +92,8 @@ type Stack struct {
 	Postgres  *postgres.Server
 	Temporal  *temporalserver.Server
 	Simulator *simulator.Client
+	Broker    *rabbitmq.Broker // nil without AMQP
+	pki       *simulator.PKI   // nil without AMQP
 	// Sink is where the clinic's own notices arrive.
 	Sink   *sink.Sink
 	Issuer *identity.DevIssuer
@@ -149,16 +160,26 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	if err := s.Issuer.WriteJWKS(s.path("jwks.json")); err != nil {
 		return nil, err
 	}
-	if err := registry.Write(s.path("registry.yaml"), slices.Concat(simulator.Parties(), demo.Registry(), cfg.Parties)); err != nil {
-		return nil, err
-	}
-	for _, part := range []struct {
+	parties := slices.Concat(simulator.Parties(), demo.Registry(), cfg.Parties)
+	type part struct {
 		name  string
 		start func(context.Context) error
-	}{
+	}
+	parts := []part{
 		{"PostgreSQL", s.startPostgres}, {"Temporal", s.startTemporal}, {"Helsenorge's simulator", s.startSimulator},
 		{"the patients' sink", s.startSink},
-	} {
+	}
+	if s.Transport == AMQP {
+		if s.pki, err = simulator.OpenPKI(s.path("keys"), s.SimulatorURL()); err != nil {
+			return nil, err
+		}
+		parties = s.pki.Certify(parties)
+		parts = slices.Insert(parts, 2, part{"RabbitMQ", s.startBroker})
+	}
+	if err := registry.Write(s.path("registry.yaml"), parties); err != nil {
+		return nil, err
+	}
+	for _, part := range parts {
 		if err := s.steps.Do("starting "+part.name, func() error { return part.start(ctx) }); err != nil {
 			return nil, fmt.Errorf("%s: %w", part.name, err)
 		}
@@ -229,6 +250,7 @@ func (s *Stack) claimPorts() error {
 		{&s.Ports.Codec, "the codec server", "CODEC_PORT"}, {&s.Ports.API, "the HTTP API", "API_PORT"},
 		{&s.Ports.Simulator, "Helsenorge's simulator", "SIMULATOR_PORT"}, {&s.Ports.Postgres, "PostgreSQL", "POSTGRES_PORT"},
 		{&s.Ports.Sink, "the patients' sink", "SINK_PORT"}, {&s.Ports.Mail, "the sink's mail server", "MAIL_PORT"},
+		{&s.Ports.Broker, "RabbitMQ", rabbitmq.PortVariable},
 	}
 	var wanted []ports.Port
 	missing := 0
@@ -237,7 +259,7 @@ func (s *Stack) claimPorts() error {
 			missing++
 			continue
 		}
-		if n.port == &s.Ports.Postgres && s.DatabaseURL != "" {
+		if n.port == &s.Ports.Postgres && s.DatabaseURL != "" || n.port == &s.Ports.Broker && s.Transport != AMQP {
 			continue
 		}
 		wanted = append(wanted, ports.Port{Number: *n.port, Purpose: n.purpose, Variable: n.variable})
@@ -358,14 +380,29 @@ func (s *Stack) transport() config.Transport {
 	if due == 0 {
 		due = 4 * time.Hour
 	}
-	return config.Transport{Kind: "loopback", LoopbackURL: s.SimulatorURL(), RegistryFile: s.path("registry.yaml"), ReceiptDue: due,
+	t := config.Transport{Kind: "loopback", LoopbackURL: s.SimulatorURL(), RegistryFile: s.path("registry.yaml"), ReceiptDue: due,
 		Activity: s.activity(), HelsenorgeHerID: simulator.HerID}
+	if s.Transport == AMQP {
+		t.Kind = "amqp"
+		t.AMQP = config.AMQP{URL: s.Broker.URL(), AddressVersion: 1, Release: "released", CAFile: s.Broker.CAFile(), System: "helsebro"}
+		t.Keys = config.Keys{Dir: s.pki.ClinicKeys(), TrustedFile: s.pki.TrustedFile(), CheckRevocation: true}
+	}
+	return t
 }
 
 // Environment is what the three processes need, as child processes of this one.
 func (s *Stack) Environment() []string {
 	t, i, c := s.transport(), s.Serve().Identity, s.channels()
-	return append(s.temporalEnvironment(),
+	env := s.temporalEnvironment()
+	if s.Transport == AMQP {
+		env = append(env,
+			"HELSEBRO_AMQP_URL="+t.AMQP.URL,
+			"HELSEBRO_AMQP_CA_FILE="+t.AMQP.CAFile,
+			"HELSEBRO_KEYS_DIR="+t.Keys.Dir,
+			"HELSEBRO_TRUSTED_CERTIFICATES="+t.Keys.TrustedFile,
+		)
+	}
+	return append(env,
 		"HELSEBRO_DATABASE_URL="+s.URL,
 		"HELSEBRO_VAULT_KEYS="+s.keys.Vault,
 		"HELSEBRO_VAULT_INDEX_KEY="+s.keys.Index,

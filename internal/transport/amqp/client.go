@@ -50,7 +50,10 @@ type Client struct {
 	receivers map[*receiver]bool
 }
 
-var _ transport.Transport = (*Client)(nil)
+var (
+	_ transport.Transport  = (*Client)(nil)
+	_ transport.SelfTester = (*Client)(nil)
+)
 
 // New makes a client. Nothing is connected before the first message is sent or awaited. An
 // error is apperr.Invalid.

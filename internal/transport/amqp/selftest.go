@@ -9,7 +9,7 @@ import (
 	"github.com/helsebro/helsebro/internal/apperr"
 )
 
-// SelfTest looks at whether the broker can be used: whether it lets us in, has the exchange
+// SelfTest implements transport.SelfTester. It looks at whether the broker can be used: whether it lets us in, has the exchange
 // and the own queues, and speaks addresses of the version that is set. Each finding says
 // what to do; there is none when all is well. No message is sent or taken.
 func (c *Client) SelfTest(ctx context.Context, queues []string) (findings []error) {

@@ -156,7 +156,7 @@ func (p *program) live(ctx context.Context, cancel context.CancelCauseFunc) (err
 	fmt.Fprintf(p.out, "Helsebro starts. Its log is %s\n\n", p.log.Name())
 
 	s, err := stack.Start(ctx, stack.Config{
-		Dir: p.dir, Ports: p.ports, DatabaseURL: p.databaseURL, Durable: p.data != "", Progress: p.out, Logger: logger,
+		Dir: p.dir, Transport: p.transport, Ports: p.ports, DatabaseURL: p.databaseURL, Durable: p.data != "", Progress: p.out, Logger: logger,
 	})
 	if err != nil {
 		return reason(ctx, err)

@@ -14,6 +14,8 @@ type options struct {
 	data     string
 	logLevel string
 	ports    stack.Ports
+	// transport is stack.AMQP, or "" for the loopback.
+	transport string
 	// databaseURL is HELSEBRO_DATABASE_URL: a PostgreSQL that runs already.
 	databaseURL string
 }
@@ -30,6 +32,17 @@ func parse(args []string, errs io.Writer) (*options, int) {
 	}
 	f.StringVar(&o.data, "data", "", "`directory` that keeps all state between runs (default a temporary one, removed at the end)")
 	f.StringVar(&o.logLevel, "log-level", "info", "lowest `level` that the log tells: debug, info, warn or error")
+	f.Func("transport", "loopback, or amqp: over RabbitMQ, signed and encrypted (default loopback)", func(text string) error {
+		switch text {
+		case "loopback":
+			o.transport = ""
+		case stack.AMQP:
+			o.transport = stack.AMQP
+		default:
+			return errors.New("loopback or amqp")
+		}
+		return nil
+	})
 	for _, p := range []struct {
 		port *int
 		flag string
@@ -39,6 +52,7 @@ func parse(args []string, errs io.Writer) (*options, int) {
 		{&o.ports.Codec, "codec-port", "the codec server"}, {&o.ports.API, "api-port", "the HTTP API"},
 		{&o.ports.Simulator, "simulator-port", "Helsenorge's simulator"}, {&o.ports.Postgres, "postgres-port", "PostgreSQL"},
 		{&o.ports.Sink, "sink-port", "the page of what patients get"}, {&o.ports.Mail, "mail-port", "its mail server"},
+		{&o.ports.Broker, "rabbitmq-port", "RabbitMQ"},
 	} {
 		f.IntVar(p.port, p.flag, *p.port, "`port` of "+p.of+"; 0 takes a free one")
 	}
