@@ -79,6 +79,10 @@ type Transport struct {
 	LoopbackURL string `env:"HELSEBRO_LOOPBACK_URL" envDefault:"http://127.0.0.1:8236"`
 	// RegistryFile is the address registry's file (YAML).
 	RegistryFile string `env:"HELSEBRO_REGISTRY_FILE"`
+	// DeadLetters are the broker's queues of dead letters, comma separated: what is on them
+	// is kept in quarantine, where an operator sees it. Their names are the broker's, and in
+	// no registry.
+	DeadLetters []string `env:"HELSEBRO_DEAD_LETTER_QUEUES" envDefault:""`
 	// ReceiptDue is how long a receipt of Helsenorge may take before an operator is
 	// asked (HITS 1216 §2.2.4: normally minutes, at most a few hours).
 	ReceiptDue time.Duration `env:"HELSEBRO_RECEIPT_DUE" envDefault:"4h"`

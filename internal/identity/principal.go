@@ -54,7 +54,10 @@ const (
 	RightLedgerRead     Right = "ledger:read"
 	RightAuditRead      Right = "audit:read"
 	RightQuarantineRead Right = "quarantine:read"
-	RightMetricsRead    Right = "metrics:read"
+
+	RightQuarantineDecide Right = "quarantine:decide"
+
+	RightMetricsRead Right = "metrics:read"
 
 	RightSettingsRead     Right = "settings:read"
 	RightSettingsWrite    Right = "settings:write"
@@ -104,7 +107,8 @@ var grants = []Grant{
 	{RightCaseResolve, "resolve operator cases", []Role{RoleClinicAdministrator, RoleOperator}},
 	{RightLedgerRead, "read the ledger of effects", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService, RoleOperator, RoleAuditor}},
 	{RightAuditRead, "read who did what", []Role{RoleAuditor}},
-	{RightQuarantineRead, "list messages in quarantine", []Role{RoleOperator}},
+	{RightQuarantineRead, "see what is in quarantine", []Role{RoleOperator}},
+	{RightQuarantineDecide, "try messages in quarantine again, put them back on their queue, or discard them", []Role{RoleOperator}},
 	{RightMetricsRead, "read metrics", []Role{RoleOperator}},
 	{RightSettingsRead, "read what a clinic has chosen about appointments", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService, RoleOperator}},
 	{RightSettingsWrite, "change what a clinic has chosen about appointments", []Role{RoleClinicAdministrator}},

@@ -255,29 +255,3 @@ func (s *Store) Audit(ctx context.Context, by identity.Principal, clinicID strin
 func (s *Store) Refused(ctx context.Context, by identity.Principal, what string) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error { return s.audit(ctx, tx, by, by.ClinicID, "refused", what, "") })
 }
-
-// Quarantine is a message that was kept aside.
-type Quarantine struct {
-	ID        string    `json:"id"`
-	FromHerID int       `json:"fromHerId"`
-	ToHerID   int       `json:"toHerId"`
-	Reason    string    `json:"reason"`
-	StoredAt  time.Time `json:"storedAt"`
-}
-
-// Quarantined lists what the clinic's intake has kept aside, newest first.
-func (s *Store) Quarantined(ctx context.Context, by identity.Principal, clinicID string) ([]Quarantine, error) {
-	var out []Quarantine
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		if err := s.audit(ctx, tx, by, clinicID, "quarantine.list", "", ""); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, "SELECT id, from_her_id, to_her_id, reason, stored_at FROM quarantine WHERE clinic_id = $1 OR ($2 AND clinic_id IS NULL) ORDER BY stored_at DESC LIMIT 500", clinicID, ofInstallation(by))
-		if err != nil {
-			return err
-		}
-		out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Quarantine])
-		return err
-	})
-	return out, err
-}

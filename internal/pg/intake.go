@@ -60,6 +60,8 @@ type Arrival struct {
 	ErrorQueue bool
 	// Raw is the opened XML, or the body as it came where it could not be opened.
 	Raw []byte
+	// Wire is the message as it came: what is kept aside when it cannot be taken in.
+	Wire Wire
 	// Verdict, Codes and Problems are what reading it alone can tell. Storing may
 	// turn Taken into Refused: the clinic's services and blocked patients decide.
 	Verdict  Verdict
@@ -194,6 +196,15 @@ func (s *Store) storeArrival(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 	if out.ClinicID == "" && slices.Contains([]Verdict{Taken, Refused, Told}, a.Verdict) {
 		out.Verdict, a.Codes = Rejected, []string{"E10"}
 		a.Problems = []Problem{{Code: "E10", Path: "MsgHead/MsgInfo/Receiver", Rule: "no party of this installation has the receiver's HER-id"}}
+	}
+	if a.Verdict == Reported {
+		many, err := s.tooManyReports(ctx, tx, a)
+		if err != nil {
+			return err
+		}
+		if many {
+			return s.quarantine(ctx, tx, a, sum, out, "too-many-reports")
+		}
 	}
 	key, patientID, err := s.judge(ctx, tx, &a, out)
 	if err != nil {
@@ -589,27 +600,6 @@ func (s *Store) arrivedAgain(ctx context.Context, tx pgx.Tx, a Arrival, sum []by
 	return nil
 }
 
-// quarantine keeps what must not replace the first message and is not answered.
-func (s *Store) quarantine(ctx context.Context, tx pgx.Tx, a Arrival, sum []byte, out *Arrived, reason string) error {
-	key, err := s.intakeKey(ctx, tx, out.ClinicID)
-	if err != nil {
-		return err
-	}
-	id := newID()
-	raw, err := key.Seal(a.Raw, "quarantine.raw/"+id)
-	if err != nil {
-		return err
-	}
-	tag, err := tx.Exec(ctx, `INSERT INTO quarantine (id, clinic_id, transport_id, from_her_id, to_her_id, sha256, key_id, raw, patient_index, reason, stored_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
-		id, nullable(out.ClinicID), a.TransportID, a.FromHerID, a.ToHerID, sum, key.id, raw, s.strangerIndex(out.ClinicID, a, ""), reason, s.now())
-	*out = Arrived{ID: id, ClinicID: out.ClinicID, Verdict: Quarantined, Again: true, HandedOver: true}
-	if err != nil || tag.RowsAffected() == 0 {
-		return err
-	}
-	return s.openCase(ctx, tx, out.ClinicID, "", id, contract.CaseQuarantined, reason)
-}
-
 // HandedOver records that Temporal has accepted everything that follows from the
 // message: from now on a redelivery changes nothing.
 func (s *Store) HandedOver(ctx context.Context, messageID string) error {
@@ -638,18 +628,4 @@ func nonNil[T any](v []T) []T {
 		return []T{}
 	}
 	return v
-}
-
-// QuarantineArrival keeps a message aside that cannot be processed, so that it
-// neither stalls its queue nor is lost. Idempotent by transport id and content.
-func (s *Store) QuarantineArrival(ctx context.Context, a Arrival, reason string) error {
-	sum := sha256.Sum256(a.Raw)
-	return s.inTx(ctx, func(tx pgx.Tx) error {
-		var out Arrived
-		err := tx.QueryRow(ctx, "SELECT clinic_id FROM party WHERE her_id = $1", a.ToHerID).Scan(&out.ClinicID)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		return s.quarantine(ctx, tx, a, sum[:], &out, reason)
-	})
 }

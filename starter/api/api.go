@@ -48,7 +48,9 @@ type Service interface {
 	FindPatient(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error)
 	ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error
 	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
-	Quarantine(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
+	Quarantine(ctx context.Context, by identity.Principal, clinicID string, q pg.QuarantineQuery) (pg.Page[pg.Quarantine], error)
+	QuarantinedMessage(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Quarantine, error)
+	DecideQuarantine(ctx context.Context, by identity.Principal, clinicID, id string, d pg.QuarantineDecision, note string) (pg.Quarantine, error)
 	DeliveryReported(ctx context.Context, r client.DeliveryReport) error
 	Refused(ctx context.Context, by identity.Principal, what string) error
 	Attachments
@@ -102,6 +104,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	a.registerDialogueCommands(service)
 	a.registerAttachments(service)
 	a.registerLists(service)
+	a.registerQuarantine(service)
 	a.registerCalendars(service)
 	a.registerPatients(service)
 	a.registerAppointments(service)

@@ -125,8 +125,16 @@ func (s *service) Audit(_ context.Context, _ identity.Principal, _ string, limit
 	return nil, s.call(limit)
 }
 
-func (s *service) Quarantine(context.Context, identity.Principal, string) ([]pg.Quarantine, error) {
-	return nil, s.call(nil)
+func (s *service) Quarantine(_ context.Context, _ identity.Principal, _ string, q pg.QuarantineQuery) (pg.Page[pg.Quarantine], error) {
+	return pg.Page[pg.Quarantine]{}, s.call(q)
+}
+
+func (s *service) QuarantinedMessage(_ context.Context, _ identity.Principal, _, id string) (pg.Quarantine, error) {
+	return pg.Quarantine{}, s.call(id)
+}
+
+func (s *service) DecideQuarantine(_ context.Context, _ identity.Principal, _, id string, d pg.QuarantineDecision, note string) (pg.Quarantine, error) {
+	return pg.Quarantine{ID: id, Wanted: string(d)}, s.call([]string{id, string(d), note})
 }
 
 // tokens verifies "role@clinic".
@@ -412,7 +420,8 @@ func TestRequests(t *testing.T) {
 			200, pg.CaseQuery{Kind: contract.CaseAnswerOverdue, Open: true, Limit: 1}, `{"items":[]}`,
 		},
 		"audit":      {request{method: "GET", path: "/v1/clinics/{clinic}/audit", token: "auditor@" + clinicID}, 200, 100, `{"items":[]}`},
-		"quarantine": {request{method: "GET", path: "/v1/clinics/{clinic}/quarantine", token: "operator@"}, 200, nil, `{"items":[]}`},
+		"quarantine": {request{method: "GET", path: "/v1/clinics/{clinic}/quarantine?state=kept&limit=7", token: "operator@"}, 200, pg.QuarantineQuery{State: pg.QuarantineKept, Limit: 7}, `{"items":[]}`},
+		"decision":   {request{method: "POST", path: "/v1/clinics/{clinic}/quarantine/q/decisions", token: "operator@", body: `{"decision":"discard","note":"n"}`}, 200, []string{"q", "discard", "n"}, `{"id":"q","fromHerId":0,"toHerId":0,"transportId":"","size":0,"reason":"","state":"","wanted":"discard","attempts":0,"storedAt":"0001-01-01T00:00:00Z"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

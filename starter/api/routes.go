@@ -174,10 +174,6 @@ func (a *API) registerDialogues(s Service) {
 		func(ctx context.Context, c caller, in *listIn) (*listOut[pg.AuditRow], error) {
 			return list(s.Audit(ctx, c.Principal, c.clinic, in.Limit))
 		})
-	secured(a, identity.RightQuarantineRead, get("/quarantine", "list-quarantine", "Messages kept aside, newest first"),
-		func(ctx context.Context, c caller, _ *InClinic) (*listOut[pg.Quarantine], error) {
-			return list(s.Quarantine(ctx, c.Principal, c.clinic))
-		})
 }
 
 func nonNil[T any](s []T) []T {

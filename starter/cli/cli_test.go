@@ -236,9 +236,14 @@ func TestReadingCommands(t *testing.T) {
 			[]string{"gp-1", "dialogue.read"}, nil,
 		},
 		"quarantine": {
-			[]string{"quarantine", "list"}, "/quarantine",
-			api.List[pg.Quarantine]{Items: []pg.Quarantine{{ID: "q", FromHerID: 1, ToHerID: 2, Reason: "same-id-other-content", StoredAt: noon}}},
-			[]string{"same-id-other-content"}, nil,
+			[]string{"quarantine", "list", "--state", "kept"}, "/quarantine?limit=100&state=kept",
+			api.List[pg.Quarantine]{Items: []pg.Quarantine{{ID: "q", FromHerID: 1, ToHerID: 2, Reason: "same-id-other-content", State: pg.QuarantineKept, Wanted: "retry", StoredAt: noon}}},
+			[]string{"same-id-other-content", "kept, retry"}, nil,
+		},
+		"one of the quarantine": {
+			[]string{"quarantine", "show", dialogueID}, "/quarantine/" + dialogueID,
+			pg.Quarantine{ID: dialogueID, FromHerID: 1, ToHerID: 2, Reason: "too-large", State: pg.QuarantineDiscarded, Size: 7, StoredAt: noon, DecidedAt: &noon, DecidedBy: "op-1", Note: "sent twice"},
+			[]string{"7 bytes, not shown", "too-large", "by op-1: sent twice"}, nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -330,30 +330,6 @@ func auditCommand(env Environment) *cobra.Command {
 	return cmd
 }
 
-func quarantineCommand(env Environment) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List the messages kept aside, newest first",
-		Example: "  helsebro quarantine list",
-		Args:    cobra.NoArgs,
-	}
-	r := callsAPI(cmd, env)
-	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
-		var l api.List[pg.Quarantine]
-		raw, err := r.get(cmd.Context(), "/quarantine", &l)
-		if err != nil {
-			return err
-		}
-		return r.show(raw, func(w io.Writer) error {
-			return table(w, "Nothing is in quarantine.", len(l.Items), "ID\tSTORED\tFROM\tTO\tREASON", func(i int) []string {
-				q := l.Items[i]
-				return []string{q.ID, stamp(q.StoredAt), strconv.Itoa(q.FromHerID), strconv.Itoa(q.ToHerID), q.Reason}
-			})
-		})
-	})
-	return parent("quarantine", "Messages kept aside", cmd)
-}
-
 // done tells that something without an answer of its own was done.
 func (r *remote) done(what any, format string, args ...any) error {
 	raw, err := json.Marshal(what)

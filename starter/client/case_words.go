@@ -57,8 +57,8 @@ var caseWords = map[contract.CaseKind]struct{ what, toDo string }{
 		"see with helsebro explain what was left undone, and do it: the next command starts the run again",
 	},
 	contract.CaseQuarantined: {
-		"a message is kept aside: it has the id of another and says something else, or cannot be processed",
-		"look at it with helsebro quarantine list, and ask the sender what was meant",
+		"a message is kept aside: it has the id of another and says something else, cannot be processed, or the broker gave up on it",
+		"see helsebro quarantine show, mend the cause or ask the sender, and then helsebro quarantine retry, release or discard",
 	},
 	contract.CaseAnswerOverdue: {
 		"the limit has passed within which the citizen should have had an answer",

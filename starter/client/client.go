@@ -54,7 +54,9 @@ type Store interface {
 	ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error
 	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
 	Refused(ctx context.Context, by identity.Principal, what string) error
-	Quarantined(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error)
+	Quarantined(ctx context.Context, by identity.Principal, clinicID string, q pg.QuarantineQuery) (pg.Page[pg.Quarantine], error)
+	QuarantinedMessage(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Quarantine, error)
+	DecideQuarantine(ctx context.Context, by identity.Principal, clinicID, id string, d pg.QuarantineDecision, note string) (pg.Quarantine, error)
 	Calendar
 	Appointments
 	Patients

@@ -200,9 +200,19 @@ func (s *fakeStore) Audit(_ context.Context, _ identity.Principal, _ string, lim
 	return nil, nil
 }
 
-func (s *fakeStore) Quarantined(context.Context, identity.Principal, string) ([]pg.Quarantine, error) {
+func (s *fakeStore) QuarantinedMessage(context.Context, identity.Principal, string, string) (pg.Quarantine, error) {
+	s.called("QuarantinedMessage")
+	return pg.Quarantine{}, nil
+}
+
+func (s *fakeStore) DecideQuarantine(_ context.Context, _ identity.Principal, _, _ string, d pg.QuarantineDecision, note string) (pg.Quarantine, error) {
+	s.called("DecideQuarantine")
+	return pg.Quarantine{Wanted: string(d), Note: note}, nil
+}
+
+func (s *fakeStore) Quarantined(context.Context, identity.Principal, string, pg.QuarantineQuery) (pg.Page[pg.Quarantine], error) {
 	s.called("Quarantined")
-	return nil, nil
+	return pg.Page[pg.Quarantine]{}, nil
 }
 
 // fakeTemporal accepts updates unless told otherwise, and answers queries by
@@ -537,7 +547,15 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 			return err
 		}},
 		"Quarantine": {identity.RightQuarantineRead, func(c *client.Client, p identity.Principal) error {
-			_, err := c.Quarantine(t.Context(), p, clinicID)
+			_, err := c.Quarantine(t.Context(), p, clinicID, pg.QuarantineQuery{})
+			return err
+		}},
+		"QuarantinedMessage": {identity.RightQuarantineRead, func(c *client.Client, p identity.Principal) error {
+			_, err := c.QuarantinedMessage(t.Context(), p, clinicID, messageID)
+			return err
+		}},
+		"DecideQuarantine": {identity.RightQuarantineDecide, func(c *client.Client, p identity.Principal) error {
+			_, err := c.DecideQuarantine(t.Context(), p, clinicID, messageID, pg.QuarantineRetry, "")
 			return err
 		}},
 	}

@@ -45,14 +45,6 @@ func (c *Client) Refused(ctx context.Context, by identity.Principal, what string
 	return c.store.Refused(ctx, by, what)
 }
 
-// Quarantine lists the messages that were kept aside, newest first.
-func (c *Client) Quarantine(ctx context.Context, by identity.Principal, clinicID string) ([]pg.Quarantine, error) {
-	if err := allow(by, identity.RightQuarantineRead, clinicID); err != nil {
-		return nil, err
-	}
-	return c.store.Quarantined(ctx, by, clinicID)
-}
-
 // FindPatient returns the id of the clinic's patient with the national id, which
 // is how a patient is named everywhere else.
 func (c *Client) FindPatient(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error) {

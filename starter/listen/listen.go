@@ -25,7 +25,10 @@ import (
 type Store interface {
 	Parties(context.Context) ([]int, error)
 	StoreArrival(context.Context, pg.Arrival) (pg.Arrived, error)
-	QuarantineArrival(ctx context.Context, a pg.Arrival, reason string) error
+	// KeepAside, QuarantineWanted and QuarantineDone are the messages that cannot be taken in.
+	KeepAside(ctx context.Context, a pg.Arrival, reason string) error
+	QuarantineWanted(ctx context.Context, limit int) ([]pg.WantedOfQuarantine, error)
+	QuarantineDone(ctx context.Context, id string, state pg.QuarantineState, reason string) error
 	HandedOver(ctx context.Context, messageID string) error
 	// PortalMessagesLeft are those that nobody else will hand over.
 	PortalMessagesLeft(ctx context.Context, longer time.Duration) ([]pg.Arrived, error)
@@ -43,12 +46,14 @@ type Listener struct {
 	transport transport.Transport
 	sealer    transport.Sealer
 	registry  registry.Registry
-	logger    *slog.Logger
+	// deadLetters are queues whose messages are kept aside.
+	deadLetters []string
+	logger      *slog.Logger
 }
 
-// New makes a listener.
-func New(store Store, temporal Temporal, t transport.Transport, sealer transport.Sealer, r registry.Registry, logger *slog.Logger) *Listener {
-	return &Listener{store: store, temporal: temporal, transport: t, sealer: sealer, registry: r, logger: logger}
+// New makes a listener. deadLetters are the broker's queues of dead letters.
+func New(store Store, temporal Temporal, t transport.Transport, sealer transport.Sealer, r registry.Registry, deadLetters []string, logger *slog.Logger) *Listener {
+	return &Listener{store: store, temporal: temporal, transport: t, sealer: sealer, registry: r, deadLetters: deadLetters, logger: logger}
 }
 
 const (
@@ -75,6 +80,10 @@ func (l *Listener) Run(ctx context.Context) error {
 		}
 		known[queue] = true
 		group.Go(func() error { l.queue(ctx, queue, take); return nil })
+	}
+	group.Go(func() error { l.decided(ctx); return nil })
+	for _, queue := range l.deadLetters {
+		listen(queue, l.keepDeadLetter)
 	}
 	group.Go(func() error {
 		heard := map[string]told{}
@@ -186,7 +195,7 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 	pause, failures := firstPause, 0
 	settle := delivery.Accept
 	for {
-		arrival, err := l.handle(ctx, m, errorQueue)
+		arrival, _, err := l.handle(ctx, m, errorQueue)
 		if err == nil {
 			break
 		}
@@ -195,11 +204,15 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 		}
 		kind := apperr.KindOf(err)
 		log.Warn("a message waits unsettled", "kind", kind, "error", err)
-		if kind != apperr.Unavailable {
+		switch kind {
+		case apperr.Unavailable:
+		case apperr.TooLarge, apperr.NotFound: // it will not shrink, and nobody knows the sender
+			failures = attempts
+		default:
 			failures++
 		}
 		if failures >= attempts {
-			err := l.store.QuarantineArrival(ctx, arrival, string(kind))
+			err := l.store.KeepAside(ctx, arrival, string(kind))
 			if err == nil {
 				log.Error("a message is in quarantine", "kind", kind)
 				break
@@ -222,7 +235,7 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 
 // handle reads a message and hands it over. A reader that panics has met a message
 // that it must not meet twice: that is an error of the message's own.
-func (l *Listener) handle(ctx context.Context, m *transport.Message, errorQueue bool) (a pg.Arrival, err error) {
+func (l *Listener) handle(ctx context.Context, m *transport.Message, errorQueue bool) (a pg.Arrival, stored pg.Arrived, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			l.logger.Error("reading a message panicked", "at", string(debug.Stack()))
@@ -230,33 +243,41 @@ func (l *Listener) handle(ctx context.Context, m *transport.Message, errorQueue 
 		}
 	}()
 	a = envelope(m, errorQueue)
-	if a, err = l.read(ctx, a, m); err != nil {
-		return a, err
+	if len(m.Body) > transport.MaxBody {
+		return a, stored, apperr.New(apperr.TooLarge, "the message has %d bytes: at most %d are taken in", len(m.Body), transport.MaxBody)
 	}
-	return a, l.handOver(ctx, a)
+	if a, err = l.read(ctx, a, m); err != nil {
+		return a, stored, err
+	}
+	stored, err = l.handOver(ctx, a)
+	return a, stored, err
 }
 
 // handOver stores the message and tells Temporal all that follows from it.
-func (l *Listener) handOver(ctx context.Context, a pg.Arrival) error {
+func (l *Listener) handOver(ctx context.Context, a pg.Arrival) (pg.Arrived, error) {
 	stored, err := l.store.StoreArrival(ctx, a)
 	if err != nil {
-		return err
+		return stored, err
 	}
 	failpoint.Hit(failpoint.ListenStored)
-	if stored.HandedOver {
+	switch {
+	case stored.Verdict == pg.Quarantined:
+		l.logger.Warn("a message is in quarantine", "message", stored.ID)
+		return stored, nil
+	case stored.HandedOver:
 		l.logger.Info("a known message came again", "message", stored.ID, "verdict", stored.Verdict)
-		return nil
+		return stored, nil
 	}
 	if err := l.tell(ctx, stored); err != nil {
-		return err
+		return stored, err
 	}
 	failpoint.Hit(failpoint.ListenStarted)
 	if err := l.store.HandedOver(ctx, stored.ID); err != nil {
-		return err
+		return stored, err
 	}
 	failpoint.Hit(failpoint.ListenRecorded)
 	l.logger.Info("message taken in", "message", stored.ID, "verdict", stored.Verdict, "dialogue", stored.DialogueID, "process", stored.Process, "again", stored.Again)
-	return nil
+	return stored, nil
 }
 
 // sleep waits and tells whether ctx still lives.

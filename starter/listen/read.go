@@ -31,6 +31,10 @@ import (
 func envelope(m *transport.Message, errorQueue bool) pg.Arrival {
 	a := pg.Arrival{
 		TransportID: m.ID, FromHerID: herID(m.FromHerID), ToHerID: herID(m.ToHerID), ErrorQueue: errorQueue, Raw: m.Body,
+		Wire: pg.Wire{
+			Queue: m.To, TransportID: m.ID, Subject: m.Subject, ReplyTo: m.ReplyTo, CorrelationID: m.CorrelationID, ContentType: m.ContentType,
+			CPAID: m.CPAID, FromHerID: m.FromHerID, ToHerID: m.ToHerID, SentAt: m.SentAt, Properties: m.Properties, ErrorQueue: errorQueue, Body: m.Body,
+		},
 	}
 	if !storable(a.TransportID) || a.TransportID == "" {
 		sum := sha256.New()

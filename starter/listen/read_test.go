@@ -16,7 +16,7 @@ import (
 // hold its credit for ever.
 func TestWhateverTheEnvelopeSaysCanBeStored(t *testing.T) {
 	t.Parallel()
-	l := New(nil, nil, nil, transport.Plain{}, nil, slog.New(slog.DiscardHandler))
+	l := New(nil, nil, nil, transport.Plain{}, nil, nil, slog.New(slog.DiscardHandler))
 	for name, c := range map[string]struct {
 		change  func(*transport.Message)
 		missing string
@@ -49,7 +49,7 @@ func TestWhateverTheEnvelopeSaysCanBeStored(t *testing.T) {
 
 func TestErrorQueueIsNeverAnswered(t *testing.T) {
 	t.Parallel()
-	l := New(nil, nil, nil, transport.Plain{}, nil, slog.New(slog.DiscardHandler))
+	l := New(nil, nil, nil, transport.Plain{}, nil, nil, slog.New(slog.DiscardHandler))
 	for name, m := range map[string]*transport.Message{
 		"nothing at all": {},
 		"no XML":         {ID: "id", FromHerID: 1, ToHerID: 2, Body: []byte("?")},

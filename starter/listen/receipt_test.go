@@ -37,7 +37,7 @@ func TestARefusalsOwnWordsAreKept(t *testing.T) { // HIS 80415 §3.3.5
 
 func TestAReportsOwnWordsAreKept(t *testing.T) { // HITS 1216 §2.2.3
 	t.Parallel()
-	l := New(nil, nil, nil, transport.Plain{}, nil, slog.New(slog.DiscardHandler))
+	l := New(nil, nil, nil, transport.Plain{}, nil, nil, slog.New(slog.DiscardHandler))
 	m := transport.ErrorReport{Condition: transport.ConditionInternalError, Description: "The certificate has expired", OriginalMessageID: "o"}.Message()
 	a, err := l.read(t.Context(), envelope(&m, true), &m)
 	require.NoError(t, err)

@@ -107,7 +107,7 @@ func TestWhoCanBeReachedIsToldAndNotAnswered(t *testing.T) {
 func TestAStatusIsReceiptedOnly(t *testing.T) {
 	t.Parallel()
 	temporal := &fakeTemporal{}
-	l := New(nil, temporal, nil, nil, nil, nil)
+	l := New(nil, temporal, nil, nil, nil, nil, nil)
 	require.NoError(t, l.tell(t.Context(), pg.Arrived{ID: "m", Verdict: pg.Told, Receipt: true}))
 	require.Empty(t, temporal.started)
 	require.Empty(t, temporal.signalled)

@@ -58,7 +58,15 @@ func (s *fakeStore) StoreArrival(_ context.Context, a pg.Arrival) (pg.Arrived, e
 	return pg.Arrived{ID: a.MsgID, HandedOver: true}, nil
 }
 
-func (s *fakeStore) QuarantineArrival(context.Context, pg.Arrival, string) error { return nil }
+func (s *fakeStore) KeepAside(context.Context, pg.Arrival, string) error { return nil }
+
+func (s *fakeStore) QuarantineWanted(context.Context, int) ([]pg.WantedOfQuarantine, error) {
+	return nil, nil
+}
+
+func (s *fakeStore) QuarantineDone(context.Context, string, pg.QuarantineState, string) error {
+	return nil
+}
 
 func (s *fakeStore) HandedOver(_ context.Context, id string) error {
 	s.mu.Lock()
@@ -158,7 +166,7 @@ func newWorld(t *testing.T) *world {
 	w.store.offers = func(context.Context, pg.OfferQuery) (pg.Offers, error) {
 		return pg.Offers{}, apperr.New(apperr.Internal, "the store was not to be asked")
 	}
-	w.Listener = New(w.store, nil, w.queues, transport.Plain{}, parties(t), slog.New(slog.NewTextHandler(w.log, nil)))
+	w.Listener = New(w.store, nil, w.queues, transport.Plain{}, parties(t), nil, slog.New(slog.NewTextHandler(w.log, nil)))
 	return w
 }
 

@@ -385,6 +385,11 @@ func (s *Stack) transport() config.Transport {
 	if s.Transport == AMQP {
 		t.Kind = "amqp"
 		t.AMQP = config.AMQP{URL: s.Broker.URL(), AddressVersion: 1, Release: "released", CAFile: s.Broker.CAFile(), System: "helsebro"}
+		for _, p := range demo.Registry() {
+			if dead := rabbitmq.DeadLetters(p.AsyncQueue); p.AsyncQueue != "" && !slices.Contains(t.DeadLetters, dead) {
+				t.DeadLetters = append(t.DeadLetters, dead)
+			}
+		}
 		t.Keys = config.Keys{Dir: s.pki.ClinicKeys(), TrustedFile: s.pki.TrustedFile(), CheckRevocation: true}
 	}
 	return t
@@ -398,6 +403,7 @@ func (s *Stack) Environment() []string {
 		env = append(env,
 			"HELSEBRO_AMQP_URL="+t.AMQP.URL,
 			"HELSEBRO_AMQP_CA_FILE="+t.AMQP.CAFile,
+			"HELSEBRO_DEAD_LETTER_QUEUES="+strings.Join(t.DeadLetters, ","),
 			"HELSEBRO_KEYS_DIR="+t.Keys.Dir,
 			"HELSEBRO_TRUSTED_CERTIFICATES="+t.Keys.TrustedFile,
 		)

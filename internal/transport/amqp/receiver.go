@@ -164,7 +164,11 @@ func (r *receiver) next(ctx context.Context, l *link) (transport.Delivery, error
 	l.issued--
 	l.unsettled++
 	l.mu.Unlock()
-	return &delivery{receiver: r, link: l, amqp: m, message: incoming(m)}, nil
+	d := &delivery{receiver: r, link: l, amqp: m, message: incoming(m)}
+	if d.message.To == "" {
+		d.message.To = r.queue
+	}
+	return d, nil
 }
 
 // mayIssue is how much credit is to be issued now: none while some that was issued is
