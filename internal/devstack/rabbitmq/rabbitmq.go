@@ -102,7 +102,10 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if err := b.prepare(); err != nil {
 		return nil, fmt.Errorf("RabbitMQ in %s: %w", cfg.Dir, err)
 	}
-	return b, b.Restart(ctx)
+	if err := b.Restart(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // programs finds the directory of the broker's own programs: those on PATH are wrappers
@@ -208,7 +211,7 @@ func (b *Broker) certify() error {
 // not there is taken and lost.
 func (b *Broker) definitions() any {
 	type object = map[string]any
-	var queues, bindings []object
+	queues, bindings := []object{}, []object{} // RabbitMQ does not read null
 	declared := map[string]bool{}
 	declare := func(name string, arguments object) {
 		if !declared[name] {
@@ -242,7 +245,7 @@ func (b *Broker) environment() []string {
 		"RABBITMQ_MNESIA_BASE": b.path("data"), "RABBITMQ_LOG_BASE": b.path("log"), "RABBITMQ_LOGS": "-",
 		"RABBITMQ_FEATURE_FLAGS_FILE": b.path("feature_flags"), "RABBITMQ_GENERATED_CONFIG_DIR": b.path("generated"),
 		"RABBITMQ_PID_FILE": b.path("pid"), "RABBITMQ_DIST_PORT": strconv.Itoa(b.dist),
-		"ERL_EPMD_PORT": strconv.Itoa(b.names), "ERL_EPMD_ADDRESS": host,
+		"ERL_EPMD_PORT": strconv.Itoa(b.names), "ERL_EPMD_ADDRESS": host, "ERL_CRASH_DUMP": b.path("crash"),
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none -start_epmd false",
 	} {
 		env = append(env, name+"="+value)
@@ -310,6 +313,18 @@ func (b *Broker) Stop(ctx context.Context) error {
 
 // Kill ends the broker as a crash does. It is for tests of what the product does then.
 func (b *Broker) Kill() error { return b.node.kill() }
+
+// Control runs rabbitmqctl on the broker and returns what it prints. It takes about two
+// seconds.
+func (b *Broker) Control(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(b.programs, "rabbitmqctl"), append([]string{"--quiet"}, args...)...)
+	cmd.Env, cmd.Dir = b.environment(), "/"
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("rabbitmqctl %s: %w: %s", args[0], err, out)
+	}
+	return string(out), nil
+}
 
 // watched passes on what is written, and tells when it has held a text.
 type watched struct {

@@ -16,13 +16,17 @@ func TestURL(t *testing.T) {
 	a, err := Config{URL: "amqps://u%40x:p%2Fw@tb.test.nhn.no:5671/NHNTestServiceBus/", AddressVersion: 1}.parse()
 	require.NoError(t, err)
 	require.Equal(t, address{url: "amqps://tb.test.nhn.no:5671", user: "u@x", password: "p/w", exchange: "NHNTestServiceBus", version: 1}, a)
-	for _, wrong := range []string{"", "https://h/x", "amqps://", "amqps://u:hemmelig@h/a/b", "amqps://u:hemm elig@h/%zz", "amqps://u:hemmelig@h/x?y=1"} {
+	for _, wrong := range []string{"", "https://h/x", "amqps://", "amqps://u:hemmelig@h/a/b", "amqps://u:hemm elig@h/%zz", "amqps://u:hemmelig@h/x?y=1", "amqp://u:hemmelig@tb.test.nhn.no/x"} {
 		_, err := New(Config{URL: wrong, AddressVersion: 1})
 		require.True(t, apperr.Is(err, apperr.Invalid), wrong)
 		require.NotContains(t, err.Error(), "hemm")
 	}
-	_, err = New(Config{URL: "amqp://h", AddressVersion: 3})
+	_, err = New(Config{URL: "amqps://h", AddressVersion: 3})
 	require.True(t, apperr.Is(err, apperr.Invalid))
+	for _, near := range []string{"amqp://localhost:5672/x", "amqp://127.0.0.1/x", "amqp://[::1]/x"} {
+		_, err := New(Config{URL: near, AddressVersion: 1})
+		require.NoError(t, err, near)
+	}
 }
 
 func TestAddresses(t *testing.T) {

@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,10 +20,10 @@ import (
 )
 
 const (
-	// operationTimeout bounds whatever asks the broker for something.
-	operationTimeout = 60 * time.Second
-	dialTimeout      = 15 * time.Second
-	closeTimeout     = 3 * time.Second
+	// answerWithin bounds whatever asks the broker for something, idleAfter its silence: it
+	// says that it is there twice as often.
+	answerWithin, idleAfter   = 60 * time.Second, 30 * time.Second
+	dialTimeout, closeTimeout = 15 * time.Second, 3 * time.Second
 	// firstPause and longestPause bound the wait before the broker is dialled again.
 	firstPause, longestPause = 200 * time.Millisecond, 15 * time.Second
 	// maxSenders bounds the queues that a link is kept to. RabbitMQ has 256 sessions in a
@@ -40,6 +42,9 @@ type Client struct {
 
 	// dialling holds who makes the connection: one at a time.
 	dialling chan struct{}
+
+	// sending are the messages whose outcome is awaited.
+	sending sync.WaitGroup
 
 	mu        sync.Mutex
 	conn      *amqp.Conn
@@ -68,6 +73,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.TLS == nil {
 		cfg.TLS = &tls.Config{}
 	}
+	cfg.AnswerWithin, cfg.IdleAfter = cmp.Or(cfg.AnswerWithin, answerWithin), cmp.Or(cfg.IdleAfter, idleAfter)
 	cfg.TLS = cfg.TLS.Clone()
 	cfg.TLS.MinVersion = max(cfg.TLS.MinVersion, tls.VersionTLS12)
 	return &Client{
@@ -87,7 +93,7 @@ func (c *Client) connection(ctx context.Context) (*amqp.Conn, error) {
 	case c.dialling <- struct{}{}:
 		defer func() { <-c.dialling }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, context.Cause(ctx)
 	case <-c.ended:
 		return nil, errClosed
 	}
@@ -100,10 +106,7 @@ func (c *Client) connection(ctx context.Context) (*amqp.Conn, error) {
 	if wait > 0 && why != nil {
 		return nil, &apperr.Error{Kind: apperr.Unavailable, Message: "the broker was not to be reached a moment ago", Cause: why, After: wait}
 	}
-	options := &amqp.ConnOptions{ContainerID: "helsebro-" + uuid.NewString()}
-	if c.cfg.TLS != nil {
-		options.TLSConfig = c.cfg.TLS
-	}
+	options := &amqp.ConnOptions{ContainerID: "helsebro-" + uuid.NewString(), IdleTimeout: c.cfg.IdleAfter, TLSConfig: c.cfg.TLS}
 	if c.address.user != "" {
 		options.SASLType = amqp.SASLTypePlain(c.address.user, c.address.password)
 	}
@@ -114,7 +117,7 @@ func (c *Client) connection(ctx context.Context) (*amqp.Conn, error) {
 	defer c.mu.Unlock()
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		}
 		c.pause = min(max(2*c.pause, firstPause), longestPause)
 		// Everybody's clients lose the broker at once, and must not come back at once.
@@ -164,7 +167,7 @@ func (c *Client) sender(ctx context.Context, queue string) (*sender, error) {
 	link, err := session.NewSender(ctx, c.address.target(queue), &amqp.SenderOptions{Name: "sender-link-" + uuid.NewString()})
 	if err != nil {
 		closeSession(ctx, session)
-		return nil, fault(ctx, err, queue)
+		return nil, c.sendingFault(ctx, err, queue)
 	}
 	s = &sender{conn: conn, session: session, link: link, used: time.Now()}
 	c.mu.Lock()
@@ -205,13 +208,29 @@ func closeSession(ctx context.Context, s *amqp.Session) {
 	_ = s.Close(ctx) // it has failed, or ends with the connection
 }
 
-// Send implements transport.Transport. A queue that the broker does not have is
-// apperr.NotFound where the broker tells.
+// within bounds what asks the broker for something. The error of a broker that does not
+// answer is then apperr.Unavailable, whatever was asked.
+func (c *Client) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, c.cfg.AnswerWithin, apperr.New(apperr.Unavailable, "the broker did not answer within %s", c.cfg.AnswerWithin))
+}
+
+// Send implements transport.Transport. Where messages go to an exchange the broker does
+// not tell whether there is the queue: see the package's comment.
 func (c *Client) Send(ctx context.Context, m transport.Message) error {
 	if err := m.Check(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	c.mu.Lock()
+	select {
+	case <-c.ended:
+		c.mu.Unlock()
+		return errClosed
+	default:
+	}
+	c.sending.Add(1)
+	c.mu.Unlock()
+	defer c.sending.Done()
+	ctx, cancel := c.within(ctx)
 	defer cancel()
 	m.To, m.ReplyTo = queueName(m.To), queueName(m.ReplyTo)
 	s, err := c.sender(ctx, m.To)
@@ -264,49 +283,69 @@ func (c *Client) Receiver(ctx context.Context, queue string, credit int) (transp
 	return r, nil
 }
 
-// Close implements transport.Transport.
+// Close implements transport.Transport. It takes no longer than a few seconds, also when
+// the broker does not answer any more.
 func (c *Client) Close(ctx context.Context) error {
-	c.end.Do(func() { close(c.ended) })
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
 	c.mu.Lock()
-	var open []*receiver
-	for r := range c.receivers {
-		open = append(open, r)
-	}
+	c.end.Do(func() { close(c.ended) })
+	open := slices.Collect(maps.Keys(c.receivers))
 	conn := c.conn
 	c.mu.Unlock()
+	// Sessions first: the broker then has everything that was said on them.
+	var ending sync.WaitGroup
 	for _, r := range open {
-		_ = r.Close(ctx) // it says nothing that the connection does not
+		ending.Go(func() { _ = r.Close(ctx) }) // it says nothing that the connection does not
+	}
+	ending.Go(c.sending.Wait)
+	if !await(ctx, ending.Wait) {
+		c.cfg.Logger.Warn("the broker did not answer in time while its links were closed: what is unsettled comes again")
 	}
 	if conn == nil || conn.Err() != nil {
 		return nil
 	}
-	closed := make(chan error, 1)
-	go func() { closed <- conn.Close() }()
+	// The connection is told to close whatever happens; what it says of that is not of use.
+	await(ctx, func() { _ = conn.Close() })
+	return nil
+}
+
+// await waits for f until ctx ends, and tells whether it has returned.
+func await(ctx context.Context, f func()) bool {
+	done := make(chan struct{})
+	go func() { f(); close(done) }()
 	select {
-	case err := <-closed:
-		var lost *amqp.ConnError
-		if errors.As(err, &lost) {
-			return nil // it was gone already, or is now
-		}
-		return err
+	case <-done:
+		return true
 	case <-ctx.Done():
-		return ctx.Err()
+		return false
 	}
 }
 
 // fault translates an error of the broker about a queue.
 func fault(ctx context.Context, err error, queue string) error {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	switch said := said(err); {
 	case said == nil:
 		return apperr.Wrap(apperr.Unavailable, err, "the broker was lost")
 	case said.Condition == amqp.ErrCondNotFound:
-		return apperr.New(apperr.NotFound, "the broker has no queue %s, or no such exchange: compare the address registry and HELSEBRO_AMQP_URL", queue)
+		return apperr.New(apperr.NotFound, "the broker has no queue %s: compare the address registry", queue)
 	default:
 		return apperr.Wrap(apperr.Unavailable, said, "the broker does not permit queue %s", queue)
 	}
+}
+
+// sendingFault translates an error of the broker about a link to send on. What is missing
+// is then the exchange: nothing is wrong with the message, which waits for whoever corrects
+// the setting.
+func (c *Client) sendingFault(ctx context.Context, err error, queue string) error {
+	err = fault(ctx, err, queue)
+	if apperr.Is(err, apperr.NotFound) && c.address.exchange != "" {
+		return apperr.New(apperr.Unavailable, "the broker has no exchange %s: compare HELSEBRO_AMQP_URL, letter by letter", c.address.exchange)
+	}
+	return err
 }
 
 // said is what the broker has said in an error, or nil.

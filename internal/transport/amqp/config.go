@@ -3,8 +3,10 @@ package amqp
 import (
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 )
@@ -24,7 +26,11 @@ type Config struct {
 	TLS *tls.Config
 	// System names this installation to the counterpart (X-SystemIdentifier), "" does not.
 	System string
-	Logger *slog.Logger
+	// AnswerWithin is how long the broker may take over anything that it is asked, IdleAfter
+	// how long it may say nothing before the connection counts as lost; zero is a minute and
+	// half a minute.
+	AnswerWithin, IdleAfter time.Duration
+	Logger                  *slog.Logger
 }
 
 // address is the broker's address, who logs in, and the exchange that messages go to.
@@ -49,6 +55,8 @@ func (c Config) parse() (address, error) {
 		return wrong("amqps:// (or amqp:// on this machine)")
 	case u.Hostname() == "":
 		return wrong("it names the broker's host")
+	case u.Scheme == "amqp" && !onThisMachine(u.Hostname()):
+		return wrong("amqps://, since the password travels with it: amqp:// is for a broker on this machine")
 	case u.RawQuery != "" || u.Fragment != "":
 		return wrong("it ends with the exchange")
 	}
@@ -63,6 +71,11 @@ func (c Config) parse() (address, error) {
 	a := address{url: u.Scheme + "://" + u.Host, exchange: exchange, version: c.AddressVersion, user: u.User.Username()}
 	a.password, _ = u.User.Password()
 	return a, nil
+}
+
+func onThisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // target is where messages to a queue are sent.

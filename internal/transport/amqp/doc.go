@@ -4,7 +4,9 @@
 // One connection is kept for the life of the process and made again when it is lost. Each
 // link has a session of its own, because an error of one link ends its session. Credit is
 // issued by hand, and only when all that was issued has been used: with automatic credit
-// the plugin of RabbitMQ 3.10 stops delivering in the middle of a backlog.
+// the plugin of RabbitMQ 3.10 stops delivering in the middle of a backlog. A message comes
+// whole into memory: a link holds no more of them unsettled than its credit, and than
+// bodies of 80 MiB.
 //
 // What differs between brokers are settings. RabbitMQ up to 3.13 has addresses of version 1
 // and knows no "modified" outcome; 4 has version 2, and counts deliveries by it. Version 2

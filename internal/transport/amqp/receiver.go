@@ -27,18 +27,24 @@ type receiver struct {
 	link *link // nil when there is none
 }
 
+// heldBytes bounds the bodies that one link holds unsettled, in bytes: with what is left of
+// it, the largest messages may come. A message above transport.MaxBody, which the broker
+// lets through up to its own limit (128 MiB), may exceed it, and nothing more comes then.
+const heldBytes = 4 * transport.MaxBody
+
 // link is an attached receiver. What it delivered can be settled while it lives.
 type link struct {
-	conn    *amqp.Conn
 	session *amqp.Session
 	amqp    *amqp.Receiver
-	// freed wakes who waits for credit.
-	freed chan struct{}
+	life    context.Context // until detach
+	end     context.CancelFunc
 
 	mu sync.Mutex
-	// issued counts the messages that may still come, unsettled those that came.
-	issued, unsettled int
-	gone              bool
+	// issued counts the messages that may still come, unsettled those that came, with
+	// bodies of so many bytes.
+	issued, unsettled, bytes int
+	// settled wakes who waits for a settlement.
+	settled context.CancelFunc
 }
 
 // Receive implements transport.Receiver.
@@ -97,7 +103,7 @@ func (r *receiver) attached(ctx context.Context) (*link, error) {
 	if l != nil {
 		return l, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	ctx, cancel := r.client.within(ctx)
 	defer cancel()
 	conn, err := r.client.connection(ctx)
 	if err != nil {
@@ -112,12 +118,13 @@ func (r *receiver) attached(ctx context.Context) (*link, error) {
 		closeSession(ctx, session)
 		return nil, fault(ctx, err, r.queue)
 	}
-	l = &link{conn: conn, session: session, amqp: a, freed: make(chan struct{}, 1)}
+	l = &link{session: session, amqp: a}
+	l.life, l.end = context.WithCancel(context.Background())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	select {
 	case <-r.ended:
-		go closeSession(ctx, session)
+		closeSession(ctx, session)
 		return nil, errClosed
 	default:
 	}
@@ -125,88 +132,76 @@ func (r *receiver) attached(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-// next returns the next message of a link. After an error the link is no more.
+// next returns the next message of a link. After an error the link is no more, unless ctx
+// has ended.
 func (r *receiver) next(ctx context.Context, l *link) (transport.Delivery, error) {
 	for {
-		n, err := l.mayIssue(r.credit)
-		if err != nil {
-			return nil, err
+		waiting, done := l.ready(ctx, r.credit)
+		m, err := l.amqp.Receive(waiting, nil)
+		woken := waiting.Err() != nil
+		done()
+		switch {
+		case err == nil:
+			return r.delivery(l, m), nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case l.life.Err() != nil || !woken:
+			r.detach(ctx, l)
+			return nil, fault(ctx, err, r.queue)
 		}
-		if n < 0 { // everything is unsettled
-			select {
-			case <-l.freed:
-			case <-l.conn.Done():
-				r.detach(l)
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			case <-r.ended:
-				return nil, errClosed
-			}
-			continue
-		}
-		if n > 0 {
-			if err := l.amqp.IssueCredit(uint32(n)); err != nil { //nolint:gosec // at most transport.MaxCredit
-				r.detach(l)
-				return nil, fault(ctx, err, r.queue)
-			}
-		}
-		break
 	}
-	m, err := l.amqp.Receive(ctx, nil)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err() // the link is as good as before
-		}
-		r.detach(l)
-		return nil, fault(ctx, err, r.queue)
-	}
+}
+
+// ready sees to it that messages may come, and returns what to wait for the next one in.
+// Credit is issued when all that was issued is used. While everything is unsettled none is,
+// and the wait ends with a settlement; it is at the link all the same, whose end must be
+// noticed: RabbitMQ ends a session in which a message was unsettled for half an hour.
+func (l *link) ready(ctx context.Context, credit int) (waiting context.Context, done func()) {
+	waiting, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(l.life, cancel)
 	l.mu.Lock()
-	l.issued--
-	l.unsettled++
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if l.issued == 0 {
+		if n := min(credit-l.unsettled, (heldBytes-l.bytes)/transport.MaxBody); n > 0 {
+			_ = l.amqp.IssueCredit(uint32(n)) //nolint:gosec // at most transport.MaxCredit; it refuses other kinds of links only
+			l.issued = n
+		} else {
+			l.settled = cancel
+		}
+	}
+	return waiting, func() { stop(); cancel() }
+}
+
+// delivery is a message that has come.
+func (r *receiver) delivery(l *link, m *amqp.Message) *delivery {
 	d := &delivery{receiver: r, link: l, amqp: m, message: incoming(m)}
 	if d.message.To == "" {
 		d.message.To = r.queue
 	}
-	return d, nil
-}
-
-// mayIssue is how much credit is to be issued now: none while some that was issued is
-// left, and -1 when everything is unsettled.
-func (l *link) mayIssue(credit int) (int, error) {
+	if d.message.Subject == r.queue {
+		d.message.Subject = "" // it had none: RabbitMQ 3 then tells the routing key
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.gone:
-		return 0, apperr.New(apperr.Unavailable, "the link has ended")
-	case l.issued > 0:
-		return 0, nil
-	case l.unsettled >= credit:
-		return -1, nil
-	}
-	l.issued = credit - l.unsettled
-	return l.issued, nil
+	l.issued--
+	l.unsettled++
+	l.bytes += len(d.message.Body)
+	return d
 }
 
 // detach ends a link: what is unsettled goes back to the queue.
-func (r *receiver) detach(l *link) {
+func (r *receiver) detach(ctx context.Context, l *link) {
 	r.mu.Lock()
 	if r.link == l {
 		r.link = nil
 	}
 	r.mu.Unlock()
-	l.mu.Lock()
-	gone := l.gone
-	l.gone = true
-	l.mu.Unlock()
-	l.wake()
-	if !gone {
-		closeSession(context.Background(), l.session)
-	}
+	l.end()
+	closeSession(ctx, l.session)
 }
 
 // Close implements transport.Receiver.
-func (r *receiver) Close(context.Context) error {
+func (r *receiver) Close(ctx context.Context) error {
 	r.end.Do(func() { close(r.ended) })
 	r.client.mu.Lock()
 	delete(r.client.receivers, r)
@@ -215,7 +210,7 @@ func (r *receiver) Close(context.Context) error {
 	l := r.link
 	r.mu.Unlock()
 	if l != nil {
-		r.detach(l)
+		r.detach(ctx, l)
 	}
 	return nil
 }
@@ -236,12 +231,12 @@ func (d *delivery) Message() *transport.Message { return &d.message }
 
 // Accept implements transport.Delivery.
 func (d *delivery) Accept(ctx context.Context) error {
-	return d.settle(func(r *amqp.Receiver) error { return r.AcceptMessage(ctx, d.amqp) })
+	return d.settle(ctx, func(r *amqp.Receiver) error { return r.AcceptMessage(ctx, d.amqp) })
 }
 
 // Release implements transport.Delivery.
 func (d *delivery) Release(ctx context.Context) error {
-	return d.settle(func(r *amqp.Receiver) error {
+	return d.settle(ctx, func(r *amqp.Receiver) error {
 		if d.receiver.client.cfg.Modified {
 			return r.ModifyMessage(ctx, d.amqp, &amqp.ModifyMessageOptions{DeliveryFailed: true})
 		}
@@ -251,37 +246,28 @@ func (d *delivery) Release(ctx context.Context) error {
 
 // Reject implements transport.Delivery.
 func (d *delivery) Reject(ctx context.Context) error {
-	return d.settle(func(r *amqp.Receiver) error { return r.RejectMessage(ctx, d.amqp, nil) })
+	return d.settle(ctx, func(r *amqp.Receiver) error { return r.RejectMessage(ctx, d.amqp, nil) })
 }
 
 // settle tells the broker, once, as long as the link lives.
-func (d *delivery) settle(tell func(*amqp.Receiver) error) error {
+func (d *delivery) settle(ctx context.Context, tell func(*amqp.Receiver) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.settled {
 		return nil
 	}
-	d.link.mu.Lock()
-	gone := d.link.gone
-	d.link.mu.Unlock()
-	if !gone {
-		if tell(d.link.amqp) == nil {
-			d.settled = true
-			d.link.mu.Lock()
-			d.link.unsettled--
-			d.link.mu.Unlock()
-			d.link.wake()
-			return nil
+	l := d.link
+	if l.life.Err() == nil && tell(l.amqp) == nil {
+		d.settled = true
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.unsettled--
+		l.bytes -= len(d.message.Body)
+		if l.settled != nil {
+			l.settled()
 		}
-		d.receiver.detach(d.link)
+		return nil
 	}
+	d.receiver.detach(ctx, l)
 	return apperr.New(apperr.Conflict, "the link has ended: what was unsettled is delivered again")
-}
-
-// wake wakes who waits for credit.
-func (l *link) wake() {
-	select {
-	case l.freed <- struct{}{}:
-	default: // he is awake
-	}
 }

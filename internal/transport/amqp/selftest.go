@@ -9,18 +9,18 @@ import (
 	"github.com/helsebro/helsebro/internal/apperr"
 )
 
-// SelfTest implements transport.SelfTester. It looks at whether the broker can be used: whether it lets us in, has the exchange
-// and the own queues, and speaks addresses of the version that is set. Each finding says
-// what to do; there is none when all is well. No message is sent or taken.
+// SelfTest implements transport.SelfTester. It looks at whether the broker lets us in, has
+// the exchange and the own queues, and speaks addresses of the version that is set. No
+// message is sent or taken.
 func (c *Client) SelfTest(ctx context.Context, queues []string) (findings []error) {
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	ctx, cancel := c.within(ctx)
 	defer cancel()
 	conn, err := c.connection(ctx)
 	if err != nil {
 		return []error{err}
 	}
 	// attach makes a link that moves nothing, in a session of its own.
-	attach := func(queue string, link func(*amqp.Session) error) {
+	attach := func(queue string, fault func(context.Context, error, string) error, link func(*amqp.Session) error) {
 		session, err := conn.NewSession(ctx, nil)
 		if err == nil {
 			err = link(session)
@@ -38,14 +38,14 @@ func (c *Client) SelfTest(ctx context.Context, queues []string) (findings []erro
 	}
 	for _, q := range queues {
 		q = queueName(q)
-		attach(q, func(s *amqp.Session) error {
+		attach(q, fault, func(s *amqp.Session) error {
 			_, err := s.NewReceiver(ctx, c.address.source(q), &amqp.ReceiverOptions{Name: "self-test-" + uuid.NewString(), Credit: -1})
 			return err
 		})
 	}
 	if len(queues) > 0 {
 		q := queueName(queues[0])
-		attach(q, func(s *amqp.Session) error {
+		attach(q, c.sendingFault, func(s *amqp.Session) error {
 			_, err := s.NewSender(ctx, c.address.target(q), &amqp.SenderOptions{Name: "self-test-" + uuid.NewString()})
 			return err
 		})

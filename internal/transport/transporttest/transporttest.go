@@ -107,9 +107,7 @@ func whole(t *testing.T, q Queue) {
 	require.NoError(t, q.Transport.Send(t.Context(), bare))
 	r := q.Receiver(t, q.Name, 2)
 	requireSame(t, m, Receive(t, r).Message())
-	got := *Receive(t, r).Message()
-	got.Subject = "" // a broker may fill it in
-	requireSame(t, bare, &got)
+	requireSame(t, bare, Receive(t, r).Message())
 }
 
 func credit(t *testing.T, q Queue) {
