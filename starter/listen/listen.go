@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/helsebro/helsebro/internal/apperr"
@@ -48,12 +49,13 @@ type Listener struct {
 	registry  registry.Registry
 	// deadLetters are queues whose messages are kept aside.
 	deadLetters []string
+	heldFor     time.Duration
 	logger      *slog.Logger
 }
 
 // New makes a listener. deadLetters are the broker's queues of dead letters.
 func New(store Store, temporal Temporal, t transport.Transport, sealer transport.Sealer, r registry.Registry, deadLetters []string, logger *slog.Logger) *Listener {
-	return &Listener{store: store, temporal: temporal, transport: t, sealer: sealer, registry: r, deadLetters: deadLetters, logger: logger}
+	return &Listener{store: store, temporal: temporal, transport: t, sealer: sealer, registry: r, deadLetters: deadLetters, heldFor: heldFor, logger: logger}
 }
 
 const (
@@ -64,6 +66,10 @@ const (
 	attempts = 10
 	// firstPause and longestPause bound the wait between attempts.
 	firstPause, longestPause = 200 * time.Millisecond, 15 * time.Second
+	// heldFor is how long a message waits unsettled for what it depends on, before its link
+	// ends and gives it back. A broker takes back by itself what is held for half an hour,
+	// again and again, and may count that as attempts.
+	heldFor = 10 * time.Minute
 	// partiesEvery is how often new parties, and changes in the registry, are looked for.
 	partiesEvery = 30 * time.Second
 )
@@ -102,9 +108,9 @@ func (l *Listener) Run(ctx context.Context) error {
 					l.logger.Warn("a party of a clinic is not in the address registry: nothing is received for it", "herId", id, "kind", apperr.KindOf(err))
 					continue
 				}
-				listen(p.AsyncQueue, func(ctx context.Context, d transport.Delivery) { l.take(ctx, d, false) })
-				listen(p.SyncQueue, l.answer)
-				listen(p.ErrorQueue, func(ctx context.Context, d transport.Delivery) { l.take(ctx, d, true) })
+				listen(p.AsyncQueue, func(ctx context.Context, d transport.Delivery) error { return l.take(ctx, d, false) })
+				listen(p.SyncQueue, func(ctx context.Context, d transport.Delivery) error { l.answer(ctx, d); return nil })
+				listen(p.ErrorQueue, func(ctx context.Context, d transport.Delivery) error { return l.take(ctx, d, true) })
 			}
 			pause := partiesEvery
 			if err != nil {
@@ -142,20 +148,40 @@ func (l *Listener) selfTest(ctx context.Context, parties []int) {
 	}
 }
 
-// taker brings one delivery to its end.
-type taker func(context.Context, transport.Delivery)
+// taker brings one delivery to its end. Its error is errHeld.
+type taker func(context.Context, transport.Delivery) error
 
-// queue takes messages of one queue in until ctx ends. A queue that cannot be
-// opened is tried again: what is wrong with one must not stop the others.
+// errHeld ends a link: what is unsettled on it goes back to the queue.
+var errHeld = errors.New("messages wait for what is out of reach: they are given back to their queue")
+
+// queue takes messages of one queue in until ctx ends. Nothing is fetched while it could
+// only be held. A queue that cannot be opened is tried again: what is wrong with one must
+// not stop the others.
 func (l *Listener) queue(ctx context.Context, queue string, take taker) {
-	for {
+	for l.reachable(ctx) {
 		err := l.receive(ctx, queue, take)
 		if ctx.Err() != nil {
 			return
 		}
 		l.logger.Error("a queue cannot be listened to: it is tried again", "queue", queue, "error", err)
-		if !sleep(ctx, longestPause) {
+		if !errors.Is(err, errHeld) && !sleep(ctx, longestPause) {
 			return
+		}
+	}
+}
+
+// reachable waits until the store and Temporal answer, and tells whether ctx still lives.
+func (l *Listener) reachable(ctx context.Context) bool {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		_, err := l.store.Parties(ctx)
+		if err == nil {
+			_, err = l.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+		}
+		if err == nil {
+			return ctx.Err() == nil
+		}
+		if !sleep(ctx, pause) {
+			return false
 		}
 	}
 }
@@ -167,32 +193,41 @@ func (l *Listener) receive(ctx context.Context, queue string, take taker) error 
 		return err
 	}
 	l.logger.Info("listening", "queue", queue)
+	ctx, giveBack := context.WithCancelCause(ctx)
 	var inFlight sync.WaitGroup
 	defer func() {
 		inFlight.Wait()
+		giveBack(nil)
 		if err := receiver.Close(context.WithoutCancel(ctx)); err != nil {
 			l.logger.Warn("the link did not close", "queue", queue, "error", err)
 		}
 	}()
 	for {
 		delivery, err := receiver.Receive(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // what came in this instant is unsettled, too
+		}
 		if err != nil {
 			return err
 		}
-		inFlight.Go(func() { take(ctx, delivery) })
+		inFlight.Go(func() {
+			if err := take(ctx, delivery); err != nil {
+				giveBack(err)
+			}
+		})
 	}
 }
 
 // take brings one delivery to its end. What depends on others (database, Temporal)
-// is tried for as long as it takes: the message stays unsettled, and with credit
-// used up no more are delivered. What fails by itself is kept aside after some
+// is tried for heldFor: the message stays unsettled, and with credit used up no more
+// are delivered. What fails by itself is kept aside after some
 // attempts, and is a dead letter when not even that works, so that one message
 // never stalls a queue.
-func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQueue bool) {
+func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQueue bool) error {
 	failpoint.Hit(failpoint.ListenReceived)
 	m := delivery.Message()
 	log := l.logger.With("fromHerId", m.FromHerID, "toHerId", m.ToHerID)
-	pause, failures := firstPause, 0
+	began, pause, failures := time.Now(), firstPause, 0
 	settle := delivery.Accept
 	for {
 		arrival, _, err := l.handle(ctx, m, errorQueue)
@@ -200,7 +235,7 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 			break
 		}
 		if ctx.Err() != nil {
-			return // unsettled: the broker delivers it again
+			return nil // unsettled: the broker delivers it again
 		}
 		kind := apperr.KindOf(err)
 		log.Warn("a message waits unsettled", "kind", kind, "error", err)
@@ -223,14 +258,18 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 				break
 			}
 		}
+		if time.Since(began) > l.heldFor {
+			return errHeld
+		}
 		if !sleep(ctx, pause) {
-			return
+			return nil
 		}
 		pause = min(2*pause, longestPause)
 	}
 	if err := settle(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		log.Warn("a message could not be settled: it will come again", "error", err)
 	}
+	return nil
 }
 
 // handle reads a message and hands it over. A reader that panics has met a message

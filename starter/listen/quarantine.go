@@ -73,22 +73,25 @@ func message(w pg.Wire) transport.Message {
 	}
 }
 
-// keepDeadLetter keeps what the broker gave up on where an operator sees it, for as long as
-// it takes.
-func (l *Listener) keepDeadLetter(ctx context.Context, delivery transport.Delivery) {
-	m := delivery.Message()
+// keepDeadLetter keeps what the broker gave up on where an operator sees it.
+func (l *Listener) keepDeadLetter(ctx context.Context, delivery transport.Delivery) error {
+	began, m := time.Now(), delivery.Message()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := l.store.KeepAside(ctx, envelope(m, false), deadLetter)
 		if err == nil {
 			break
 		}
 		l.logger.Warn("a dead letter cannot be kept yet", "fromHerId", m.FromHerID, "toHerId", m.ToHerID, "error", err)
+		if time.Since(began) > l.heldFor {
+			return errHeld
+		}
 		if !sleep(ctx, pause) {
-			return
+			return nil
 		}
 	}
 	l.logger.Error("a dead letter is in quarantine", "fromHerId", m.FromHerID, "toHerId", m.ToHerID)
 	if err := delivery.Accept(ctx); err != nil && ctx.Err() == nil {
 		l.logger.Warn("a dead letter could not be settled: it will come again", "error", err)
 	}
+	return nil
 }

@@ -335,7 +335,7 @@ func TestTheListenerListensOnAllItsQueues(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- New(store, nil, broker, transport.Plain{}, all, nil, slog.New(slog.DiscardHandler)).Run(ctx)
+		ended <- New(store, &fakeTemporal{}, broker, transport.Plain{}, all, nil, slog.New(slog.DiscardHandler)).Run(ctx)
 	}()
 	replies, err := broker.Receiver(ctx, "hn_syncreply", 1)
 	require.NoError(t, err)

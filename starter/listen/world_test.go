@@ -134,6 +134,10 @@ func (f *fakeTemporal) ExecuteActivity(_ context.Context, _ client.StartActivity
 	return nil, nil
 }
 
+func (f *fakeTemporal) CheckHealth(context.Context, *client.CheckHealthRequest) (*client.CheckHealthResponse, error) {
+	return nil, nil
+}
+
 // world is a listener with fakes around it.
 type world struct {
 	*Listener

@@ -117,7 +117,7 @@ func TestKilledBetweenEachTwoSteps(t *testing.T) {
 // TestOutages: with the worker down, intake and settlement go on; with Temporal or
 // PostgreSQL down nothing is settled and nothing is lost.
 func TestOutages(t *testing.T) {
-	w := newWorld(t, stack.Config{})
+	w := newWorld(t, stack.Config{Transport: stack.AMQP})
 	p := w.spawn()
 	var sent []expectation
 	begin := func(kind simulator.Kind) {

@@ -52,6 +52,19 @@ func TestProgram(t *testing.T) {
 		require.Empty(t, left)
 	})
 
+	t.Run("goes over RabbitMQ and leaves nothing behind", func(t *testing.T) {
+		d := start(t, binary, nil, "--transport", "amqp")
+		d.awaitUp()
+		require.NotEmpty(t, d.processes())
+		require.Zero(t, d.stop(syscall.SIGINT))
+		require.Contains(t, d.out.String(), "stopping RabbitMQ")
+		d.requireGone()
+		require.Empty(t, d.processes())
+		left, err := os.ReadDir(d.tmp)
+		require.NoError(t, err)
+		require.Empty(t, left)
+	})
+
 	t.Run("takes a doubled signal for one", func(t *testing.T) {
 		d := start(t, binary, nil)
 		d.awaitUp()
@@ -155,7 +168,7 @@ type dev struct {
 // start starts the program on free ports, in a temporary directory of its own.
 func start(t *testing.T, binary string, environment []string, args ...string) *dev {
 	t.Helper()
-	names := []string{"temporal", "ui", "codec", "api", "simulator", "postgres", "sink", "mail"}
+	names := []string{"temporal", "ui", "codec", "api", "simulator", "postgres", "sink", "mail", "rabbitmq"}
 	free, err := ports.Free(len(names))
 	require.NoError(t, err)
 	d := &dev{T: t, out: &lockedBuffer{}, err: &lockedBuffer{}, ports: map[string]int{}, tmp: t.TempDir(), done: make(chan struct{})}
@@ -281,6 +294,19 @@ func (d *dev) children() []int {
 			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 			require.NoError(d, err)
 			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// processes are those of the broker that the program has started, at any remove.
+func (d *dev) processes() (found []string) {
+	d.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/environ")
+	require.NoError(d, err)
+	for _, file := range all {
+		if environment, _ := os.ReadFile(file); strings.Contains(string(environment), "RABBITMQ_MNESIA_BASE="+d.tmp) {
+			found = append(found, file)
 		}
 	}
 	return found

@@ -321,9 +321,26 @@ func (b *Broker) Control(ctx context.Context, args ...string) (string, error) {
 	cmd.Env, cmd.Dir = b.environment(), "/"
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("rabbitmqctl %s: %w: %s", args[0], err, out)
+		return "", fmt.Errorf("rabbitmqctl %s: %w: %s", strings.Join(args, " "), err, out)
 	}
 	return string(out), nil
+}
+
+// Queue is what is on a queue: ready for a receiver, or unsettled with one.
+type Queue struct {
+	Name      string `json:"name"`
+	Ready     int    `json:"messages_ready"`
+	Unsettled int    `json:"messages_unacknowledged"`
+	Receivers int    `json:"consumers"`
+}
+
+// Queues returns what is on all queues.
+func (b *Broker) Queues(ctx context.Context) (queues []Queue, err error) {
+	out, err := b.Control(ctx, "--formatter", "json", "list_queues", "name", "messages_ready", "messages_unacknowledged", "consumers")
+	if err != nil {
+		return nil, err
+	}
+	return queues, json.Unmarshal([]byte(out), &queues)
 }
 
 // watched passes on what is written, and tells when it has held a text.

@@ -23,6 +23,8 @@ func (s *Stack) startBroker(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	ended := s.Broker.Ended()
+	go func() { <-ended; s.fail("RabbitMQ") }()
 	s.onStop("RabbitMQ", func(ctx context.Context) error {
 		if !s.Durable { // nothing of it is read again, and an orderly stop takes seconds
 			return errors.Join(s.Broker.Kill(), s.Broker.Stop(ctx))

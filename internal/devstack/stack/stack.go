@@ -470,8 +470,16 @@ func newKey() string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// Queues tells how many messages wait on each queue of the simulator.
+// Queues tells how many messages wait on each queue, of RabbitMQ or the simulator.
 func (s *Stack) Queues(ctx context.Context) ([]loopback.QueueState, error) {
+	if s.Transport == AMQP {
+		queues, err := s.Broker.Queues(ctx)
+		states := make([]loopback.QueueState, len(queues))
+		for i, q := range queues {
+			states[i] = loopback.QueueState{Name: q.Name, Ready: q.Ready, Unsettled: q.Unsettled, Links: q.Receivers}
+		}
+		return states, err
+	}
 	c, err := loopback.NewClient(s.SimulatorURL())
 	if err != nil {
 		return nil, err
