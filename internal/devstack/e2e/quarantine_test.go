@@ -29,7 +29,7 @@ func TestQuarantine(t *testing.T) {
 	broker, err := connect.Transport(w.Listen().Transport, w.Logger)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, broker.Close(context.WithoutCancel(t.Context()))) })
-	parties, err := registry.Open(w.Listen().Transport.RegistryFile)
+	parties, err := registry.Open(w.Listen().Transport.Registries.File)
 	require.NoError(t, err)
 	gp, err := parties.Party(t.Context(), demo.GPHerID)
 	require.NoError(t, err)
@@ -93,7 +93,7 @@ func TestQuarantine(t *testing.T) {
 			break
 		}
 	}
-	require.NoError(t, registry.Write(w.Listen().Transport.RegistryFile, all))
+	require.NoError(t, registry.Write(w.Listen().Transport.Registries.File, all))
 	decide(pg.QuarantineRetry)
 	require.Equal(t, 2, find(id, pg.QuarantineTaken).Attempts)
 	w.eventually("its receipt is at the new party's queue, once", func() error {
