@@ -295,6 +295,16 @@ func Load[T any, P interface {
 	return c, P(&c).Validate()
 }
 
+// LoadTransport reads how the broker is reached, for who has neither keys nor registries in
+// the environment, and checks that alone.
+func LoadTransport() (Transport, error) {
+	var c Transport
+	if err := env.Parse(&c); err != nil || c.Kind != "amqp" {
+		return c, err
+	}
+	return c, c.AMQP.check()
+}
+
 // Validate names every setting that is missing or wrong, with what would be right.
 func (c *Worker) Validate() error {
 	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Transport.check(), c.Channels.Validate(), c.Health.check(), c.Log.check())

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -59,7 +58,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-func config(t *testing.T) amqptransport.Config {
+func config(t testing.TB) amqptransport.Config {
 	t.Helper()
 	ca, err := os.ReadFile(broker.CAFile())
 	require.NoError(t, err)
@@ -226,11 +225,41 @@ func TestACutConnection(t *testing.T) {
 	}
 }
 
+// A connection that is open and silent, as behind a firewall that has forgotten it, is given
+// up and made again.
+func TestAHalfOpenConnection(t *testing.T) {
+	proxy := newProxy(t)
+	cfg := config(t)
+	u, err := url.Parse(cfg.URL)
+	require.NoError(t, err)
+	u.Host = proxy.addr
+	cfg.URL, cfg.IdleTimeout = u.String(), 2*time.Second
+	c, err := amqptransport.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close(context.Background())) })
+	q := fresh(t)
+	r, err := c.Receiver(t.Context(), q.Name, 2)
+	require.NoError(t, err)
+	q.Send(t, "1")
+	require.NoError(t, transporttest.Receive(t, r).Accept(t.Context()))
+	// What is accepted after it has gone the same way, so that it is settled there.
+	require.NoError(t, c.Send(t.Context(), transport.Message{ID: "after", To: q.Dead, Body: []byte("x")}))
+	proxy.silence()
+	q.Send(t, "2") // by another connection
+	began := time.Now()
+	d := transporttest.Receive(t, r)
+	require.Equal(t, "2", d.Message().ID)
+	require.Greater(t, time.Since(began), time.Second, "the old connection was silent")
+	require.NoError(t, d.Accept(t.Context()))
+}
+
 // proxy stands between a client and the broker.
 type proxy struct {
 	addr string
-	mu   sync.Mutex
-	open []net.Conn
+	// silent is closed when the connections that are open carry nothing more.
+	silent chan struct{}
+	mu     sync.Mutex
+	open   []net.Conn
 }
 
 func newProxy(t *testing.T) *proxy {
@@ -239,7 +268,7 @@ func newProxy(t *testing.T) *proxy {
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	p := &proxy{addr: l.Addr().String()}
+	p := &proxy{addr: l.Addr().String(), silent: make(chan struct{})}
 	t.Cleanup(func() { require.NoError(t, l.Close()); p.cut() })
 	go func() {
 		for {
@@ -254,12 +283,40 @@ func newProxy(t *testing.T) *proxy {
 			}
 			p.mu.Lock()
 			p.open = append(p.open, in, out)
+			silent := p.silent
 			p.mu.Unlock()
-			go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
-			go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
+			go carry(out, in, silent)
+			go carry(in, out, silent)
 		}
 	}()
 	return p
+}
+
+// carry copies until one side ends; what comes after silence is dropped.
+func carry(to, from net.Conn, silent <-chan struct{}) {
+	defer to.Close() //nolint:errcheck // the other side has ended
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		select {
+		case <-silent:
+		default:
+			if _, failed := to.Write(buf[:n]); failed != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// silence lets the open connections stand, and carries nothing on them any more.
+func (p *proxy) silence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.silent)
+	p.silent = make(chan struct{})
 }
 
 func (p *proxy) cut() {

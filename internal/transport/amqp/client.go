@@ -18,6 +18,9 @@ import (
 )
 
 const (
+	// idleTimeout is how long a connection may be silent before it counts as lost. The broker
+	// sends something more often.
+	idleTimeout = 30 * time.Second
 	// operationTimeout bounds whatever asks the broker for something.
 	operationTimeout = 60 * time.Second
 	dialTimeout      = 15 * time.Second
@@ -100,10 +103,7 @@ func (c *Client) connection(ctx context.Context) (*amqp.Conn, error) {
 	if wait > 0 && why != nil {
 		return nil, &apperr.Error{Kind: apperr.Unavailable, Message: "the broker was not to be reached a moment ago", Cause: why, After: wait}
 	}
-	options := &amqp.ConnOptions{ContainerID: "helsebro-" + uuid.NewString()}
-	if c.cfg.TLS != nil {
-		options.TLSConfig = c.cfg.TLS
-	}
+	options := &amqp.ConnOptions{ContainerID: "helsebro-" + uuid.NewString(), IdleTimeout: cmp.Or(c.cfg.IdleTimeout, idleTimeout), TLSConfig: c.cfg.TLS}
 	if c.address.user != "" {
 		options.SASLType = amqp.SASLTypePlain(c.address.user, c.address.password)
 	}

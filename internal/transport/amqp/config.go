@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 )
@@ -22,6 +23,9 @@ type Config struct {
 	Modified bool
 	// TLS is for amqps; nil has the system's roots, TLS 1.2 or newer.
 	TLS *tls.Config
+	// IdleTimeout is how long the connection may be silent before it counts as lost; 0 is half
+	// a minute.
+	IdleTimeout time.Duration
 	// System names this installation to the counterpart (X-SystemIdentifier), "" does not.
 	System string
 	Logger *slog.Logger
