@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,4 +96,27 @@ func TestEachTransportNamesWhatItNeeds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTheHTTPProcessHoldsNoKey: who reaches the API from outside reaches no key that signs or
+// decrypts.
+func TestTheHTTPProcessHoldsNoKey(t *testing.T) {
+	t.Parallel()
+	var holds func(reflect.Type) bool
+	holds = func(typ reflect.Type) bool {
+		if typ == reflect.TypeFor[Keys]() || typ == reflect.TypeFor[AMQP]() {
+			return true
+		}
+		if typ.Kind() == reflect.Struct {
+			for i := range typ.NumField() {
+				if holds(typ.Field(i).Type) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	require.False(t, holds(reflect.TypeFor[Serve]()))
+	require.True(t, holds(reflect.TypeFor[Worker]()))
+	require.True(t, holds(reflect.TypeFor[Listen]()))
 }
