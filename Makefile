@@ -90,10 +90,12 @@ requirements: versions ## One line per requirement of the customer's page: pass,
 	@cd $(DEVSTACK) && { go test -json -count=1 -timeout 20m -run '^TestRequirements$$' ./e2e || true; } | '$(BIN)/helsebro-requirements' S1-S94
 
 .PHONY: bench-messages
-bench-messages: versions ## Measure messages: read, checked beside xmllint, sealed and opened beside openssl
+bench-messages: versions ## Measure messages: read, checked beside xmllint, sealed and opened beside openssl, over RabbitMQ
 	@.tools/install-packages libxml2-utils openssl
 	go test ./internal/helsenorge -run '^$$' -bench Read
 	go test ./internal/transport/cms -run '^$$' -bench .
+	@.tools/install-packages rabbitmq-server
+	cd $(DEVSTACK) && go test ./rabbitmq -run '^$$' -bench .
 	go test ./starter/cli -run '^$$' -bench MessageCheck -benchtime 10x
 
 .PHONY: bench

@@ -15,8 +15,8 @@ import (
 var Module = fx.Module("activities.calendar",
 	fx.Provide(
 		fx.Private,
-		func(s *pg.Store, c config.Worker, channels pg.Channels) *Activities {
-			return New(s, registry.NewActivityClient(c.Transport.Activity.URL), Config{HelsenorgeHerID: c.Transport.HelsenorgeHerID, Channels: channels})
+		func(s *pg.Store, c config.Worker, active *registry.ActivityClient, channels pg.Channels) *Activities {
+			return New(s, active, Config{HelsenorgeHerID: c.Transport.HelsenorgeHerID, Channels: channels})
 		},
 	),
 	fx.Provide(fx.Annotate(func(a *Activities) fleet.Registration {

@@ -77,8 +77,7 @@ type Transport struct {
 	Keys Keys
 	// LoopbackURL is where the simulator serves its queues.
 	LoopbackURL string `env:"HELSEBRO_LOOPBACK_URL" envDefault:"http://127.0.0.1:8236"`
-	// RegistryFile is the address registry's file (YAML).
-	RegistryFile string `env:"HELSEBRO_REGISTRY_FILE"`
+	Registries  Registries
 	// DeadLetters are the broker's queues of dead letters, comma separated: what is on them
 	// is kept in quarantine, where an operator sees it. Their names are the broker's, and in
 	// no registry.
@@ -90,6 +89,83 @@ type Transport struct {
 	// HelsenorgeHerID is Helsenorge's own party in the address registry: to whom an
 	// appointment is told that answers nothing.
 	HelsenorgeHerID int `env:"HELSEBRO_HELSENORGE_HER_ID"`
+}
+
+// Registries are where parties and their agreements are looked up.
+type Registries struct {
+	// Kind is file, soap or rest: a file, or Norsk helsenett's address registry by its older
+	// or its newer interface.
+	Kind string `env:"HELSEBRO_REGISTRY" envDefault:"file"`
+	// File is the address registry's file (YAML), for Kind file.
+	File string `env:"HELSEBRO_REGISTRY_FILE" envDefault:""`
+	// URL is the address registry's; User and Password are for soap.
+	URL      string `env:"HELSEBRO_REGISTRY_URL" envDefault:""`
+	User     string `env:"HELSEBRO_REGISTRY_USER" envDefault:""`
+	Password string `env:"HELSEBRO_REGISTRY_PASSWORD" envDefault:""`
+	// CPPAURL is the registry of collaboration profiles and agreements; empty means that the
+	// address registry's certificates count for everybody.
+	CPPAURL string `env:"HELSEBRO_CPPA_URL" envDefault:""`
+	// AgreementExempt are functions (8279) that need no agreement, AgreementRequired refuses
+	// whoever has neither agreement nor profile.
+	AgreementExempt   []string `env:"HELSEBRO_AGREEMENT_EXEMPT" envDefault:""`
+	AgreementRequired bool     `env:"HELSEBRO_AGREEMENT_REQUIRED" envDefault:"false"`
+	// Age is how long an answer counts, Stale how long it does when a registry is down.
+	Age   time.Duration `env:"HELSEBRO_REGISTRY_AGE" envDefault:"1h"`
+	Stale time.Duration `env:"HELSEBRO_REGISTRY_STALE" envDefault:"24h"`
+}
+
+// HelseID is who we are to Norsk helsenett's and Helsenorge's interfaces.
+type HelseID struct {
+	// TokenURL is the token endpoint, such as https://helseid-sts.test.nhn.no/connect/token.
+	TokenURL string `env:"HELSEBRO_HELSEID_TOKEN_URL" envDefault:""`
+	ClientID string `env:"HELSEBRO_HELSEID_CLIENT_ID" envDefault:""`
+	// KeyFile is the client's private key (JWK), which nobody but its owner reads.
+	KeyFile string `env:"HELSEBRO_HELSEID_KEY_FILE" envDefault:""`
+}
+
+// Configured tells whether there is one.
+func (c HelseID) Configured() bool { return c.TokenURL != "" }
+
+func (c HelseID) check() error {
+	if !c.Configured() {
+		return nil
+	}
+	var errs []error
+	if u, err := url.Parse(c.TokenURL); err != nil || u.Host == "" || u.Scheme != "https" && !onThisMachine(u) {
+		errs = append(errs, errors.New("HELSEBRO_HELSEID_TOKEN_URL must be an https URL"))
+	}
+	if c.ClientID == "" {
+		errs = append(errs, missing("HELSEBRO_HELSEID_CLIENT_ID", "the client's id at HelseID"))
+	}
+	return errors.Join(append(errs, checkFile("HELSEBRO_HELSEID_KEY_FILE", c.KeyFile, "the client's private key (JWK)"))...)
+}
+
+func (c Registries) check(id HelseID) error {
+	var errs []error
+	switch c.Kind {
+	case "file":
+		errs = append(errs, checkFile("HELSEBRO_REGISTRY_FILE", c.File, "the address registry (YAML)"))
+	case "soap":
+		if c.User == "" || c.Password == "" {
+			errs = append(errs, missing("HELSEBRO_REGISTRY_USER and HELSEBRO_REGISTRY_PASSWORD", "a user of Norsk helsenett's"))
+		}
+	case "rest":
+		if !id.Configured() {
+			errs = append(errs, missing("HELSEBRO_HELSEID_TOKEN_URL", "HelseID's token endpoint, which the address registry wants tokens of"))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("HELSEBRO_REGISTRY is %q: set file, soap or rest", c.Kind))
+	}
+	if c.Kind != "file" && c.URL == "" {
+		errs = append(errs, missing("HELSEBRO_REGISTRY_URL", "the address registry's interface"))
+	}
+	if c.CPPAURL != "" && !id.Configured() {
+		errs = append(errs, missing("HELSEBRO_HELSEID_TOKEN_URL", "HelseID's token endpoint, which the registry of agreements wants tokens of"))
+	}
+	if c.Age <= 0 || c.Stale < c.Age {
+		errs = append(errs, errors.New("HELSEBRO_REGISTRY_AGE is more than 0, and HELSEBRO_REGISTRY_STALE not less"))
+	}
+	return errors.Join(errs...)
 }
 
 // AMQP is the service bus of Norsk helsenett, for Kind amqp.
@@ -129,6 +205,9 @@ type Activity struct {
 	URL string `env:"HELSEBRO_ACTIVITY_URL" envDefault:""`
 	// Transport is Transport.Kind.
 	Transport string `env:"HELSEBRO_TRANSPORT" envDefault:"loopback"`
+	// HelseID is who asks; without it the check is asked without a token, as a gateway that
+	// adds one, or the simulator, wants it.
+	HelseID HelseID
 }
 
 // Identity is who may call.
@@ -216,6 +295,16 @@ func Load[T any, P interface {
 	return c, P(&c).Validate()
 }
 
+// LoadTransport reads how the broker is reached, for who has neither keys nor registries in
+// the environment, and checks that alone.
+func LoadTransport() (Transport, error) {
+	var c Transport
+	if err := env.Parse(&c); err != nil || c.Kind != "amqp" {
+		return c, err
+	}
+	return c, c.AMQP.check()
+}
+
 // Validate names every setting that is missing or wrong, with what would be right.
 func (c *Worker) Validate() error {
 	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Transport.check(), c.Channels.Validate(), c.Health.check(), c.Log.check())
@@ -290,7 +379,7 @@ func (c Transport) check() error {
 		errs = append(errs, checkFile("HELSEBRO_KEYS_DIR", c.Keys.Dir, "the directory of the keys"),
 			checkFile("HELSEBRO_TRUSTED_CERTIFICATES", c.Keys.TrustedFile, "the certificates of the issuers that are trusted (PEM)"))
 	}
-	errs = append(errs, checkFile("HELSEBRO_REGISTRY_FILE", c.RegistryFile, "the address registry (YAML)"))
+	errs = append(errs, c.Registries.check(c.Activity.HelseID))
 	if c.ReceiptDue <= 0 || c.ReceiptDue > 96*time.Hour {
 		errs = append(errs, fmt.Errorf("HELSEBRO_RECEIPT_DUE is %s: set more than 0 and at most 96h", c.ReceiptDue))
 	}
@@ -325,7 +414,7 @@ func (c Activity) check() error {
 	if c.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || c.Transport != "loopback" && !onThisMachine(u))) {
 		return fmt.Errorf("HELSEBRO_ACTIVITY_URL must be an https URL, or empty")
 	}
-	return nil
+	return c.HelseID.check()
 }
 
 func onThisMachine(u *url.URL) bool {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -66,4 +67,56 @@ func TestSyntheticNumbersAreNamed(t *testing.T) {
 	database.Synthetic = []string{"tenner"}
 	require.ErrorContains(t, database.check(), "HELSEBRO_SYNTHETIC_NUMBERS")
 	require.ErrorContains(t, database.check(), "tenor, nhn or dolly")
+}
+
+// TestEachTransportNamesWhatItNeeds: going to Norsk helsenett is configuration, and what of
+// it is missing is said at once.
+func TestEachTransportNamesWhatItNeeds(t *testing.T) {
+	for _, c := range []struct {
+		set     map[string]string
+		missing []string
+	}{
+		{map[string]string{"HELSEBRO_TRANSPORT": "amqp"}, []string{"HELSEBRO_AMQP_URL", "HELSEBRO_KEYS_DIR", "HELSEBRO_REGISTRY_FILE"}},
+		{map[string]string{"HELSEBRO_TRANSPORT": "pigeon"}, []string{`HELSEBRO_TRANSPORT is "pigeon": set amqp, or loopback`}},
+		{map[string]string{"HELSEBRO_TRANSPORT": "amqp", "HELSEBRO_AMQP_ADDRESS_VERSION": "3", "HELSEBRO_AMQP_RELEASE": "never", "HELSEBRO_AMQP_CA_FILE": "/none", "HELSEBRO_KEYS_DIR": "/none"},
+			[]string{"set 1 (RabbitMQ 3) or 2 (RabbitMQ 4)", "set released (RabbitMQ 3) or modified (RabbitMQ 4)", "HELSEBRO_AMQP_CA_FILE", "HELSEBRO_KEYS_DIR", "HELSEBRO_TRUSTED_CERTIFICATES"}},
+		{map[string]string{"HELSEBRO_REGISTRY": "soap"}, []string{"HELSEBRO_REGISTRY_USER and HELSEBRO_REGISTRY_PASSWORD", "HELSEBRO_REGISTRY_URL"}},
+		{map[string]string{"HELSEBRO_REGISTRY": "rest", "HELSEBRO_REGISTRY_URL": "https://cpe.example"}, []string{"HELSEBRO_HELSEID_TOKEN_URL"}},
+		{map[string]string{"HELSEBRO_REGISTRY": "ldap", "HELSEBRO_REGISTRY_STALE": "1m"}, []string{"set file, soap or rest", "HELSEBRO_REGISTRY_STALE"}},
+		{map[string]string{"HELSEBRO_CPPA_URL": "https://cppa.example"}, []string{"which the registry of agreements wants tokens of"}},
+		{map[string]string{"HELSEBRO_HELSEID_TOKEN_URL": "http://helseid.example"}, []string{"HELSEBRO_HELSEID_TOKEN_URL must be an https URL", "HELSEBRO_HELSEID_CLIENT_ID", "HELSEBRO_HELSEID_KEY_FILE"}},
+	} {
+		t.Run("", func(t *testing.T) {
+			for name, value := range c.set {
+				t.Setenv(name, value)
+			}
+			_, err := Load[Listen]()
+			for _, m := range c.missing {
+				require.ErrorContains(t, err, m)
+			}
+		})
+	}
+}
+
+// TestTheHTTPProcessHoldsNoKey: who reaches the API from outside reaches no key that signs or
+// decrypts.
+func TestTheHTTPProcessHoldsNoKey(t *testing.T) {
+	t.Parallel()
+	var holds func(reflect.Type) bool
+	holds = func(typ reflect.Type) bool {
+		if typ == reflect.TypeFor[Keys]() || typ == reflect.TypeFor[AMQP]() {
+			return true
+		}
+		if typ.Kind() == reflect.Struct {
+			for i := range typ.NumField() {
+				if holds(typ.Field(i).Type) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	require.False(t, holds(reflect.TypeFor[Serve]()))
+	require.True(t, holds(reflect.TypeFor[Worker]()))
+	require.True(t, holds(reflect.TypeFor[Listen]()))
 }

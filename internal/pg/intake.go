@@ -347,7 +347,7 @@ func (s *Store) thread(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived, 
 // follow dates what joins a dialogue after what is in it, though the clock of another
 // machine, or a wait for the dialogue, says otherwise: whether it is answered is told by it.
 func (m *Arrived) follow(latest time.Time) {
-	if m.ReceivedAt.Before(latest) {
+	if !m.ReceivedAt.After(latest) {
 		m.ReceivedAt = latest.UTC().Add(time.Microsecond)
 	}
 }

@@ -24,8 +24,8 @@ type Activity struct {
 // HelsenorgeAktivSjekken (protocol-appointment §7). It is safe for concurrent use and
 // keeps nothing: who caches an answer must follow what changes it.
 //
-// Helsenorge knows its callers by a HelseID token, which this client does not fetch:
-// it talks to the simulator, or to a gateway that adds one.
+// Helsenorge knows its callers by a HelseID token, which the transport adds; the simulator,
+// and a gateway that adds one itself, want none.
 type ActivityClient struct {
 	url  string
 	http *http.Client
@@ -45,13 +45,13 @@ const (
 )
 
 // NewActivityClient makes a client of the service at baseURL, such as
-// https://helsenorge.example; "" makes one that says of everything that it cannot be
-// asked.
-func NewActivityClient(baseURL string) *ActivityClient {
+// https://helsenorge.example, over a transport, nil for the usual one; "" makes one that says
+// of everything that it cannot be asked.
+func NewActivityClient(baseURL string, transport http.RoundTripper) *ActivityClient {
 	return &ActivityClient{
 		url: strings.TrimSuffix(baseURL, "/"),
 		// The body holds national ids: they go to the configured address or nowhere.
-		http: &http.Client{Timeout: activityTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		http: &http.Client{Transport: transport, Timeout: activityTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 }
 

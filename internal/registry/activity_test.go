@@ -25,7 +25,7 @@ func TestActivityCheck(t *testing.T) {
 		fmt.Fprint(w, `{"erAktivListe":{"`+person+`":{"erDigitaltAktivSelv":false,"erDigitaltAktivViaAndre":true,"tildeltFullmakt":true},"other":{}}}`)
 	}))
 	defer s.Close()
-	c := NewActivityClient(s.URL + "/")
+	c := NewActivityClient(s.URL+"/", nil)
 	self, other, err := c.Active(t.Context(), person)
 	require.NoError(t, err)
 	require.Equal(t, []bool{false, true}, []bool{self, other})
@@ -56,7 +56,7 @@ func TestActivityCheckFailsWithoutNamingAnybody(t *testing.T) {
 			t.Parallel()
 			s := httptest.NewServer(answer)
 			defer s.Close()
-			_, _, err := NewActivityClient(s.URL).Active(t.Context(), person)
+			_, _, err := NewActivityClient(s.URL, nil).Active(t.Context(), person)
 			want := apperr.Unavailable
 			if name == "forbidden" {
 				want = apperr.Forbidden
@@ -65,14 +65,14 @@ func TestActivityCheckFailsWithoutNamingAnybody(t *testing.T) {
 			require.NotContains(t, err.Error(), person)
 		})
 	}
-	_, _, err := NewActivityClient("").Active(t.Context(), person)
+	_, _, err := NewActivityClient("", nil).Active(t.Context(), person)
 	require.Equal(t, apperr.Unavailable, apperr.KindOf(err))
 	require.ErrorContains(t, err, "HELSEBRO_ACTIVITY_URL")
-	_, err = NewActivityClient("http://127.0.0.1:0").Check(t.Context(), make([]string, MaxActivityIDs+1))
+	_, err = NewActivityClient("http://127.0.0.1:0", nil).Check(t.Context(), make([]string, MaxActivityIDs+1))
 	require.Equal(t, apperr.TooLarge, apperr.KindOf(err))
 
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err = NewActivityClient("http://127.0.0.1:0").Active(ended, person)
+	_, _, err = NewActivityClient("http://127.0.0.1:0", nil).Active(ended, person)
 	require.Equal(t, apperr.Unavailable, apperr.KindOf(err))
 }

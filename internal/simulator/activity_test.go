@@ -18,7 +18,7 @@ import (
 func TestTheDigitallyActiveCheck(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	client := registry.NewActivityClient(w.http.URL)
+	client := registry.NewActivityClient(w.http.URL, nil)
 	child := nationalid.Synthetic(time.Now().AddDate(-10, 0, 0), 1)
 	active := func(id string) string {
 		self, other, err := client.Active(t.Context(), id)
@@ -42,7 +42,7 @@ func TestTheDigitallyActiveCheck(t *testing.T) {
 
 	w.stop(t)
 	w.start(t)
-	client = registry.NewActivityClient(w.http.URL)
+	client = registry.NewActivityClient(w.http.URL, nil)
 	require.Equal(t, "self true, others true", active(one), "a restart keeps it")
 }
 
@@ -50,7 +50,7 @@ func TestFaultsOfTheDigitallyActiveCheck(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	require.NoError(t, w.client.SetFaults(t.Context(), Faults{Activity: ActivityDown}))
-	_, _, err := registry.NewActivityClient(w.http.URL).Active(t.Context(), Citizen(1).NationalID)
+	_, _, err := registry.NewActivityClient(w.http.URL, nil).Active(t.Context(), Citizen(1).NationalID)
 	require.Equal(t, apperr.Unavailable, apperr.KindOf(err))
 
 	require.NoError(t, w.client.SetFaults(t.Context(), Faults{Activity: ActivitySlow}))

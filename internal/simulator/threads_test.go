@@ -226,7 +226,7 @@ func TestWhatTheStandardHasNoPlaceForIsNotSent(t *testing.T) {
 func TestAPartyIsToldWhoBecameActive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	client := registry.NewActivityClient(w.http.URL)
+	client := registry.NewActivityClient(w.http.URL, nil)
 	for _, told := range []struct {
 		activity Activity
 		code     string

@@ -25,15 +25,15 @@ import (
 // database, token keys, codec server, API and stop in the opposite one.
 func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 	return fx.Options(
-		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Identity, logger),
+		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Identity, cfg.Activity, logger),
 		fx.WithLogger(observ.FxLogger),
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
-		vault.Module, temporalx.Module, pg.Module,
+		vault.Module, temporalx.Module, pg.Module, registry.Module,
 		fx.Provide(
 			verifier,
 			scanner,
-			func(s *pg.Store, c sdkclient.Client, cfg config.Serve, files scan.Scanner) *client.Client {
-				return client.New(s, c, client.WithScanner(files), client.WithActivity(registry.NewActivityClient(cfg.Activity.URL)))
+			func(s *pg.Store, c sdkclient.Client, active *registry.ActivityClient, files scan.Scanner) *client.Client {
+				return client.New(s, c, client.WithScanner(files), client.WithActivity(active))
 			},
 			callbacks,
 			func(s *pg.Store, c sdkclient.Client, service *client.Client, v identity.Verifier, logger *slog.Logger, extra []Option) *API {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/helsebro/helsebro/internal/observ"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/simulator"
+	"github.com/helsebro/helsebro/internal/transport/connect"
 	"github.com/helsebro/helsebro/starter/api"
 )
 
@@ -40,7 +42,7 @@ func simulateCommand(env Environment) *cobra.Command {
 }
 
 func simulateServeCommand(env Environment) *cobra.Command {
-	var addr, data, file string
+	var addr, data, file, keys string
 	var beside sink.Config
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -49,17 +51,24 @@ func simulateServeCommand(env Environment) *cobra.Command {
 registry, until Ctrl-C or SIGTERM. Queues and book are kept in the data directory.
 It knows no callers, so it listens on the loopback unless told otherwise.
 
+With HELSEBRO_TRANSPORT=amqp the queues are those of the broker at HELSEBRO_AMQP_URL, as
+for worker and listener. --keys makes keys and certificates of an authority of its own in a
+directory, for Helsenorge, for parties with wrong certificates, and for the clinics: it
+prints what a clinic sets, and writes the registry with the certificates beside them.
+
 With --sink it is the patients' phones too: a gateway for text messages (/sms, for
 who has HELSEBRO_SMS_KEY; reports are signed with HELSEBRO_SMS_CALLBACK_KEYS) and a
 push service, with a page that shows what arrived. Mail goes to a mail server.`,
-		Example: `  helsebro simulate serve --data ./simulator --registry registry.yaml`,
-		Args:    cobra.NoArgs,
+		Example: `  helsebro simulate serve --data ./simulator --registry registry.yaml
+  HELSEBRO_TRANSPORT=amqp HELSEBRO_AMQP_URL=amqps://… helsebro simulate serve --data ./simulator --registry registry.yaml --keys ./keys`,
+		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVar(&addr, "addr", defaultSimulatorAddr, "where it listens")
 	cmd.Flags().StringVar(&data, "data", "", "directory of queues and book (required)")
 	cmd.Flags().StringVar(&beside.HTTPAddr, "sink", "", "where text and push messages to patients arrive, such as 127.0.0.1:8238 (default nowhere)")
 	cmd.Flags().StringVar(&beside.BaseURL, "sink-url", "", "how others reach --sink (default by its address)")
 	cmd.Flags().StringVar(&file, "registry", "", "the address registry, YAML (HELSEBRO_REGISTRY_FILE)")
+	cmd.Flags().StringVar(&keys, "keys", "", "directory of keys, made when there are none; messages are then signed and encrypted")
 	_ = cmd.MarkFlagRequired("data") // the flag is defined above
 	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
 		if file = first(file, env.Getenv("HELSEBRO_REGISTRY_FILE")); file == "" {
@@ -69,14 +78,28 @@ push service, with a page that shows what arrived. Mail goes to a mail server.`,
 		if err != nil {
 			return usage("%v", err)
 		}
+		served := simulator.ServerConfig{Dir: data, Parties: parties, Logger: observ.New(env.Err, "info")}
+		if keys != "" {
+			if served.PKI, served.Parties, err = withKeys(env, keys, addr, parties); err != nil {
+				return err
+			}
+		}
+		if cfg, err := config.LoadTransport(); err != nil {
+			return usage("%v", err)
+		} else if cfg.Kind == "amqp" {
+			if served.Transport, err = connect.Transport(cfg, served.Logger); err != nil {
+				return err
+			}
+			defer served.Transport.Close(context.WithoutCancel(cmd.Context())) //nolint:errcheck // the process ends
+		}
 		if beside.HTTPAddr == "" {
-			return serveSimulator(cmd.Context(), env, addr, data, parties)
+			return serveSimulator(cmd.Context(), addr, served)
 		}
 		phones, err := openSink(env, beside)
 		if err != nil {
 			return err
 		}
-		return errors.Join(serveSimulator(cmd.Context(), env, addr, data, parties), phones.Close())
+		return errors.Join(serveSimulator(cmd.Context(), addr, served), phones.Close())
 	})
 	return cmd
 }
@@ -99,13 +122,31 @@ func openSink(env Environment, cfg sink.Config) (*sink.Sink, error) {
 	return s, nil
 }
 
-func serveSimulator(ctx context.Context, env Environment, addr, data string, parties *registry.File) (err error) {
+// withKeys opens the keys, and writes the registry with their certificates beside them.
+func withKeys(env Environment, dir, addr string, parties *registry.File) (*simulator.PKI, *registry.File, error) {
+	pki, err := simulator.OpenPKI(dir, "http://"+addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	path := filepath.Join(dir, "registry.yaml")
+	if err := registry.Write(path, pki.Certify(parties.Parties())); err != nil {
+		return nil, nil, err
+	}
+	_, err = fmt.Fprintf(env.Out, "A clinic sets:\n  HELSEBRO_KEYS_DIR=%s\n  HELSEBRO_TRUSTED_CERTIFICATES=%s\n  HELSEBRO_REGISTRY_FILE=%s\n", pki.ClinicKeys(), pki.TrustedFile(), path)
+	if err != nil {
+		return nil, nil, err
+	}
+	certified, err := registry.Open(path)
+	return pki, certified, err
+}
+
+func serveSimulator(ctx context.Context, addr string, served simulator.ServerConfig) (err error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("the simulator cannot listen: %w", err)
 	}
-	logger := observ.New(env.Err, "info")
-	s, err := simulator.Start(simulator.ServerConfig{Dir: data, Parties: parties, Logger: logger})
+	logger := served.Logger
+	s, err := simulator.Start(served)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}

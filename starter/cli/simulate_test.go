@@ -233,7 +233,7 @@ func TestSimulateAppointments(t *testing.T) {
 		"TIMERESERVASJON RT", "TIMERESERVASJON RT", "AVTALEAVBESTILLING ART", "TIMEONSKE OT", "TIMEONSKE OAT", "TIMEONSKE OET",
 	}, processes)
 
-	check := registry.NewActivityClient(server.URL)
+	check := registry.NewActivityClient(server.URL, nil)
 	for _, c := range []struct {
 		args        []string
 		self, other bool

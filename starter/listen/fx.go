@@ -26,7 +26,7 @@ func Options(cfg config.Listen, logger *slog.Logger) fx.Option {
 		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Transport, cfg.Health, logger),
 		fx.WithLogger(observ.FxLogger),
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
-		vault.Module, temporalx.Module, pg.Module, registry.Module, connect.Module, health.Module,
+		vault.Module, temporalx.Module, pg.Module, connect.Module, health.Module,
 		fx.Provide(func(s *pg.Store, c client.Client, t transport.Transport, sealer transport.Sealer, r registry.Registry, cfg config.Transport, logger *slog.Logger) *Listener {
 			return New(s, c, t, sealer, r, cfg.DeadLetters, logger)
 		}),

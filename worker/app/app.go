@@ -34,7 +34,7 @@ import (
 // transport, workers and stop in the opposite one.
 func Options(cfg config.Worker, logger *slog.Logger) fx.Option {
 	return fx.Options(
-		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Transport, cfg.Channels, cfg.Health, logger),
+		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Transport, cfg.Transport.Activity, cfg.Channels, cfg.Health, logger),
 		fx.WithLogger(observ.FxLogger),
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
 		// Asked for first, so that they start first and stop last.

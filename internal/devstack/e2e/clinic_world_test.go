@@ -127,7 +127,7 @@ func clinics(t *testing.T, n int, cfg stack.Config) *world {
 		cfg.ReceiptDue = receiptDue
 	}
 	w := newWorld(t, cfg)
-	w.registry = &addressRegistry{file: w.Worker().Transport.RegistryFile, parties: slices.Concat(simulator.Parties(), demo.Registry(), cfg.Parties)}
+	w.registry = &addressRegistry{file: w.Worker().Transport.Registries.File, parties: slices.Concat(simulator.Parties(), demo.Registry(), cfg.Parties)}
 	first := newClinic(0)
 	w.write(first.Service, first.masterData())
 	require.NoError(t, w.Stack.Run(t.Context()))

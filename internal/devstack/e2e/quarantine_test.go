@@ -3,22 +3,29 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"strconv"
 	"testing"
 	"time"
 
+	"github.com/Azure/go-amqp"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/stack"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/internal/transport"
+	"github.com/helsebro/helsebro/internal/transport/cms"
 	"github.com/helsebro/helsebro/internal/transport/connect"
 )
 
@@ -29,7 +36,7 @@ func TestQuarantine(t *testing.T) {
 	broker, err := connect.Transport(w.Listen().Transport, w.Logger)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, broker.Close(context.WithoutCancel(t.Context()))) })
-	parties, err := registry.Open(w.Listen().Transport.RegistryFile)
+	parties, err := registry.Open(w.Listen().Transport.Registries.File)
 	require.NoError(t, err)
 	gp, err := parties.Party(t.Context(), demo.GPHerID)
 	require.NoError(t, err)
@@ -93,7 +100,7 @@ func TestQuarantine(t *testing.T) {
 			break
 		}
 	}
-	require.NoError(t, registry.Write(w.Listen().Transport.RegistryFile, all))
+	require.NoError(t, registry.Write(w.Listen().Transport.Registries.File, all))
 	decide(pg.QuarantineRetry)
 	require.Equal(t, 2, find(id, pg.QuarantineTaken).Attempts)
 	w.eventually("its receipt is at the new party's queue, once", func() error {
@@ -114,6 +121,25 @@ func TestQuarantine(t *testing.T) {
 	})
 	decide(pg.QuarantineRetry) // once more changes nothing
 
+	// One that is larger than any message may be does not stop its queue (F16).
+	giant := transport.Message{ID: uuid.NewString(), Subject: codes.EKontakt, To: gp.AsyncQueue, ContentType: cms.ContentType, FromHerID: simulator.HerID, ToHerID: demo.GPHerID, SentAt: time.Now(), Body: make([]byte, transport.MaxBody+1)}
+	sendGiant(t, w, giant)
+	kept = find(giant.ID, pg.QuarantineKept)
+	require.Equal(t, []any{"too-large", transport.MaxBody + 1}, []any{kept.Reason, kept.Size})
+	after, _ := w.act(simulator.Action{Kind: simulator.EContact})
+	w.eventually("what comes after it is taken in", func() error {
+		book, err := w.Simulator.Book(t.Context())
+		if err != nil {
+			return err
+		}
+		for _, r := range book.Receipts {
+			if r.Original == after.MsgID && r.OK {
+				return nil
+			}
+		}
+		return errors.New("not yet")
+	})
+
 	// What is put back on its queue is taken from there, as if it came for the first time.
 	stray := raw
 	stray.From, stray.TransportID = stranger+1, ""
@@ -129,4 +155,30 @@ func TestQuarantine(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// sendGiant puts a message on its queue that our own transport refuses to send.
+func sendGiant(t *testing.T, w *world, m transport.Message) {
+	t.Helper()
+	u, err := url.Parse(w.Broker.URL())
+	require.NoError(t, err)
+	password, _ := u.User.Password()
+	ca, err := os.ReadFile(w.Broker.CAFile())
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(ca))
+	conn, err := amqp.Dial(t.Context(), "amqps://"+u.Host, &amqp.ConnOptions{SASLType: amqp.SASLTypePlain(u.User.Username(), password), TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
+	require.NoError(t, err)
+	defer conn.Close() //nolint:errcheck // the message is there
+	session, err := conn.NewSession(t.Context(), nil)
+	require.NoError(t, err)
+	sender, err := session.NewSender(t.Context(), "/amq/queue/"+m.To, nil)
+	require.NoError(t, err)
+	require.NoError(t, sender.Send(t.Context(), &amqp.Message{
+		Properties: &amqp.MessageProperties{MessageID: m.ID, Subject: &m.Subject, To: &m.To, ContentType: &m.ContentType},
+		ApplicationProperties: map[string]any{
+			"fromHerId": strconv.Itoa(m.FromHerID), "toHerId": strconv.Itoa(m.ToHerID), "applicationTimeStamp": m.SentAt.UTC().Format(time.RFC3339),
+		},
+		Data: [][]byte{m.Body},
+	}, nil))
 }

@@ -380,7 +380,7 @@ func (s *Stack) transport() config.Transport {
 	if due == 0 {
 		due = 4 * time.Hour
 	}
-	t := config.Transport{Kind: "loopback", LoopbackURL: s.SimulatorURL(), RegistryFile: s.path("registry.yaml"), ReceiptDue: due,
+	t := config.Transport{Kind: "loopback", LoopbackURL: s.SimulatorURL(), Registries: config.Registries{Kind: "file", File: s.path("registry.yaml"), Age: time.Hour, Stale: time.Hour}, ReceiptDue: due,
 		Activity: s.activity(), HelsenorgeHerID: simulator.HerID}
 	if s.Transport == AMQP {
 		t.Kind = "amqp"
@@ -415,7 +415,7 @@ func (s *Stack) Environment() []string {
 		"HELSEBRO_CODEC_KEYS="+s.keys.Codec,
 		"HELSEBRO_TRANSPORT="+t.Kind,
 		"HELSEBRO_LOOPBACK_URL="+t.LoopbackURL,
-		"HELSEBRO_REGISTRY_FILE="+t.RegistryFile,
+		"HELSEBRO_REGISTRY_FILE="+t.Registries.File,
 		"HELSEBRO_RECEIPT_DUE="+t.ReceiptDue.String(),
 		"HELSEBRO_ACTIVITY_URL="+t.Activity.URL,
 		"HELSEBRO_SYNTHETIC_NUMBERS="+strings.Join(s.database().Synthetic, ","),

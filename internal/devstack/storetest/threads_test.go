@@ -999,3 +999,20 @@ func TestADialogueInWhichTheClinicWritesAgainIsOpen(t *testing.T) { // F13
 	require.Nil(t, d.ClosedAt)
 	require.Equal(t, contract.StatusAnswered, d.Status)
 }
+
+// Messages that come in the same instant follow one another: the lifecycle, which may be told
+// of the second first, and the database agree which is the latest.
+func TestMessagesOfOneInstantFollowEachOther(t *testing.T) {
+	_, s := setup(t)
+	now := time.Now()
+	s = s.At(func() time.Time { return now })
+	first := eConsultation()
+	a, err := s.StoreArrival(t.Context(), first)
+	require.NoError(t, err)
+	reply := eConsultation()
+	reply.Function, reply.RefToConversation, reply.RefToParent = "22", first.MsgID, first.MsgID
+	b, err := s.StoreArrival(t.Context(), reply)
+	require.NoError(t, err)
+	require.Equal(t, a.DialogueID, b.DialogueID)
+	require.True(t, b.ReceivedAt.After(a.ReceivedAt))
+}

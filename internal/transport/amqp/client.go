@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// answerWithin bounds whatever asks the broker for something, idleAfter its silence: it
-	// says that it is there twice as often.
-	answerWithin, idleAfter   = 60 * time.Second, 30 * time.Second
+	// answerWithin bounds whatever asks the broker for something. idleTimeout is how long a
+	// connection may be silent before it counts as lost: the broker says something more often.
+	answerWithin, idleTimeout = 60 * time.Second, 30 * time.Second
 	dialTimeout, closeTimeout = 15 * time.Second, 3 * time.Second
 	// firstPause and longestPause bound the wait before the broker is dialled again.
 	firstPause, longestPause = 200 * time.Millisecond, 15 * time.Second
@@ -73,7 +73,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.TLS == nil {
 		cfg.TLS = &tls.Config{}
 	}
-	cfg.AnswerWithin, cfg.IdleAfter = cmp.Or(cfg.AnswerWithin, answerWithin), cmp.Or(cfg.IdleAfter, idleAfter)
+	cfg.AnswerWithin, cfg.IdleTimeout = cmp.Or(cfg.AnswerWithin, answerWithin), cmp.Or(cfg.IdleTimeout, idleTimeout)
 	cfg.TLS = cfg.TLS.Clone()
 	cfg.TLS.MinVersion = max(cfg.TLS.MinVersion, tls.VersionTLS12)
 	return &Client{
@@ -106,7 +106,7 @@ func (c *Client) connection(ctx context.Context) (*amqp.Conn, error) {
 	if wait > 0 && why != nil {
 		return nil, &apperr.Error{Kind: apperr.Unavailable, Message: "the broker was not to be reached a moment ago", Cause: why, After: wait}
 	}
-	options := &amqp.ConnOptions{ContainerID: "helsebro-" + uuid.NewString(), IdleTimeout: c.cfg.IdleAfter, TLSConfig: c.cfg.TLS}
+	options := &amqp.ConnOptions{ContainerID: "helsebro-" + uuid.NewString(), IdleTimeout: c.cfg.IdleTimeout, TLSConfig: c.cfg.TLS}
 	if c.address.user != "" {
 		options.SASLType = amqp.SASLTypePlain(c.address.user, c.address.password)
 	}

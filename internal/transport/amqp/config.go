@@ -24,13 +24,15 @@ type Config struct {
 	Modified bool
 	// TLS is for amqps; nil has the system's roots, TLS 1.2 or newer.
 	TLS *tls.Config
+	// IdleTimeout is how long the connection may be silent before it counts as lost; 0 is half
+	// a minute.
+	IdleTimeout time.Duration
 	// System names this installation to the counterpart (X-SystemIdentifier), "" does not.
 	System string
-	// AnswerWithin is how long the broker may take over anything that it is asked, IdleAfter
-	// how long it may say nothing before the connection counts as lost; zero is a minute and
-	// half a minute.
-	AnswerWithin, IdleAfter time.Duration
-	Logger                  *slog.Logger
+	// AnswerWithin is how long the broker may take over anything that it is asked; 0 is a
+	// minute.
+	AnswerWithin time.Duration
+	Logger       *slog.Logger
 }
 
 // address is the broker's address, who logs in, and the exchange that messages go to.

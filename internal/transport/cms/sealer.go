@@ -8,8 +8,10 @@ import (
 	"errors"
 	"log/slog"
 	"mime"
+	"strings"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/transport"
 )
 
@@ -22,6 +24,30 @@ type Counterparty struct {
 	// Signing and Encryption are the counterparty's certificates. During a change there
 	// may be several.
 	Signing, Encryption []*x509.Certificate
+	// Receives tells whether it takes messages of a function; nil takes all.
+	Receives func(function string) bool
+}
+
+// CounterpartyOf is a counterparty with certificates, by what each is for. One that is for
+// neither is a signer's whose usage is then found to be wrong: to call it missing would not
+// help its owner.
+func CounterpartyOf(herID int, certificates []*x509.Certificate) Counterparty {
+	c := Counterparty{HerID: herID}
+	for _, cert := range certificates {
+		if ForEncryption.Has(cert) {
+			c.Encryption = append(c.Encryption, cert)
+		}
+		if ForSigning.Has(cert) || !ForEncryption.Has(cert) {
+			c.Signing = append(c.Signing, cert)
+		}
+	}
+	return c
+}
+
+// receives is Receives, with the one exception that is made in the field: reservations go
+// to parties that lack the process.
+func (c Counterparty) receives(function string) bool {
+	return c.Receives == nil || strings.Contains(function, codes.Timereservasjon) || c.Receives(function)
 }
 
 // Agreements says with what certificates two parties exchange messages.
@@ -55,6 +81,9 @@ func (s *Sealer) Seal(ctx context.Context, m *transport.Message, xml []byte) err
 	other, err := s.agreements.Counterparty(ctx, m.FromHerID, m.ToHerID, m.Subject, "")
 	if err != nil {
 		return err
+	}
+	if !other.receives(m.Subject) {
+		return apperr.New(apperr.Unavailable, "party %d takes no messages of %s: it has to add the process to its profile", m.ToHerID, m.Subject)
 	}
 	recipients, err := s.good(ctx, other.Encryption, ForEncryption)
 	var fault *transport.Fault

@@ -1,4 +1,4 @@
-// Package connect wires the transport and the sealing that are configured.
+// Package connect wires the registries, the transport and the sealing that are configured.
 package connect
 
 import (
@@ -14,6 +14,7 @@ import (
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/registry/nhn"
 	"github.com/helsebro/helsebro/internal/transport"
 	"github.com/helsebro/helsebro/internal/transport/amqp"
 	"github.com/helsebro/helsebro/internal/transport/cms"
@@ -31,10 +32,79 @@ var Module = fx.Module("transport", fx.Provide(
 		lc.Append(fx.Hook{OnStop: t.Close})
 		return t, nil
 	},
+	Registry,
 	func(cfg config.Transport, r registry.Registry, logger *slog.Logger) (transport.Sealer, error) {
-		return Sealer(cfg.Keys, r, logger)
+		if cfg.Keys.Dir == "" {
+			return transport.Plain{}, nil
+		}
+		agreements, err := Agreements(cfg, r)
+		if err != nil {
+			return nil, err
+		}
+		return Sealer(cfg.Keys, agreements, logger)
 	},
 ))
+
+// The scopes of Norsk helsenett's interfaces.
+const (
+	registryScope = "nhn:cp-api/access-v2-dpop"
+	cppaScope     = "nhn:cppa/access-with-dpop"
+)
+
+// Registry makes the address registry of the configuration.
+func Registry(cfg config.Transport) (registry.Registry, error) {
+	c := cfg.Registries
+	if c.Kind == "file" {
+		return registry.Open(c.File) // it looks itself whether it has changed
+	}
+	r, err := addressRegistry(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cppa, err := cppa(cfg); err != nil {
+		return nil, err
+	} else if cppa != nil {
+		r = nhn.WithProfiles{Registry: r, CPPA: cppa}
+	}
+	return nhn.NewCached(r, c.Age, c.Stale), nil
+}
+
+func addressRegistry(cfg config.Transport) (registry.Registry, error) {
+	c := cfg.Registries
+	if c.Kind == "soap" {
+		return nhn.NewSOAP(c.URL, c.User, c.Password)
+	}
+	tokens, err := registry.Tokens(cfg.Activity.HelseID, registryScope, true)
+	if err != nil {
+		return nil, err
+	}
+	return nhn.NewREST(c.URL, tokens)
+}
+
+// cppa makes the registry of agreements, nil where none is configured.
+func cppa(cfg config.Transport) (*nhn.CPPA, error) {
+	if cfg.Registries.CPPAURL == "" {
+		return nil, nil
+	}
+	tokens, err := registry.Tokens(cfg.Activity.HelseID, cppaScope, true)
+	if err != nil {
+		return nil, err
+	}
+	return nhn.NewCPPA(cfg.Registries.CPPAURL, tokens)
+}
+
+// Agreements makes what says with what certificates parties exchange messages.
+func Agreements(cfg config.Transport, r registry.Registry) (cms.Agreements, error) {
+	c := cfg.Registries
+	found, err := cppa(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
+		return Profiles{r}, nil
+	}
+	return nhn.NewAgreements(found, r, c.AgreementExempt, c.AgreementRequired, c.Age, c.Stale), nil
+}
 
 // Transport makes the transport of the configuration.
 func Transport(cfg config.Transport, logger *slog.Logger) (transport.Transport, error) {
@@ -55,11 +125,8 @@ func Transport(cfg config.Transport, logger *slog.Logger) (transport.Transport, 
 	return amqp.New(a)
 }
 
-// Sealer makes the sealer of the configuration: without keys, one that does not seal.
-func Sealer(cfg config.Keys, r registry.Registry, logger *slog.Logger) (transport.Sealer, error) {
-	if cfg.Dir == "" {
-		return transport.Plain{}, nil
-	}
+// Sealer makes what seals with the configured keys.
+func Sealer(cfg config.Keys, agreements cms.Agreements, logger *slog.Logger) (transport.Sealer, error) {
 	keys, err := cms.OpenFiles(cfg.Dir, cfg.Password)
 	if err != nil {
 		return nil, err
@@ -72,7 +139,7 @@ func Sealer(cfg config.Keys, r registry.Registry, logger *slog.Logger) (transpor
 	if cfg.CheckRevocation {
 		lists = cms.NewRevocationLists()
 	}
-	return cms.NewSealer(keys, Profiles{r}, cms.NewChecker(trusted, lists, time.Now), logger), nil
+	return cms.NewSealer(keys, agreements, cms.NewChecker(trusted, lists, time.Now), logger), nil
 }
 
 // Profiles are agreements that are not written down: with every party of the address
@@ -97,16 +164,5 @@ func (p Profiles) Counterparty(ctx context.Context, _, other int, _, _ string) (
 		}
 		certificates = organisation.X509
 	}
-	c := cms.Counterparty{HerID: other}
-	for _, cert := range certificates {
-		// One that is for neither is a signer whose usage is then found to be wrong: to call
-		// it missing would not help its owner.
-		if cms.ForEncryption.Has(cert) {
-			c.Encryption = append(c.Encryption, cert)
-		}
-		if cms.ForSigning.Has(cert) || !cms.ForEncryption.Has(cert) {
-			c.Signing = append(c.Signing, cert)
-		}
-	}
-	return c, nil
+	return cms.CounterpartyOf(other, certificates), nil
 }

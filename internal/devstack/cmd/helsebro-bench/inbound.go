@@ -55,7 +55,7 @@ func startInbound(dir string, s *stack.Stack, store *pg.Store) (*inbound, error)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	parties, err := registry.Open(s.Worker().Transport.RegistryFile)
+	parties, err := registry.Open(s.Worker().Transport.Registries.File)
 	if err != nil {
 		return nil, err
 	}

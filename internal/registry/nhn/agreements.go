@@ -1,0 +1,110 @@
+package nhn
+
+import (
+	"context"
+	"crypto/x509"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/transport/cms"
+)
+
+// Agreements finds with what certificates messages are exchanged: by the agreement of the
+// two parties, else by the other's profile, else by the certificates that the address
+// registry has, for substitutes and others without a profile.
+//
+// It goes on to the next only when there is none. A registry that does not answer, or does
+// not take our token, is asked again.
+type Agreements struct {
+	cppa     *CPPA
+	registry registry.Registry
+	// exempt are functions that need no agreement; required refuses whoever has neither
+	// agreement nor profile.
+	exempt   []string
+	required bool
+	found    *Cache[key, cms.Counterparty]
+}
+
+type key struct {
+	own, other int
+	id         string
+}
+
+var _ cms.Agreements = (*Agreements)(nil)
+
+// NewAgreements makes Agreements. What is found counts for age, and for stale when the
+// registry does not answer.
+func NewAgreements(cppa *CPPA, r registry.Registry, exempt []string, required bool, age, stale time.Duration) *Agreements {
+	a := &Agreements{cppa: cppa, registry: r, exempt: exempt, required: required}
+	a.found = NewCache(age, stale, a.lookUp)
+	// One whose certificates are over is looked up anew: there may be new ones.
+	a.found.good = func(c cms.Counterparty, now time.Time) bool {
+		for _, certs := range [][]*x509.Certificate{c.Signing, c.Encryption} {
+			if len(certs) > 0 && !slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return now.Before(c.NotAfter) }) {
+				return false
+			}
+		}
+		return true
+	}
+	return a
+}
+
+// Counterparty implements cms.Agreements.
+func (a *Agreements) Counterparty(ctx context.Context, own, other int, function, cpaID string) (cms.Counterparty, error) {
+	if slices.ContainsFunc(a.exempt, func(f string) bool { return strings.EqualFold(f, function) }) {
+		return a.madeUp(ctx, other)
+	}
+	return a.found.Get(ctx, key{own, other, cpaID})
+}
+
+func (a *Agreements) lookUp(ctx context.Context, k key) (cms.Counterparty, error) {
+	if k.id != "" {
+		// The certificates are those that were agreed when the message was sent.
+		p, err := a.cppa.Agreement(ctx, k.id)
+		if err == nil {
+			c := counterparty(p, k.own)
+			if c.HerID != k.other {
+				c.Signing, c.Encryption = nil, nil // whoever names another's agreement gets nothing of it
+			}
+			return c, nil
+		}
+		if !apperr.Is(err, apperr.NotFound) {
+			return cms.Counterparty{}, err
+		}
+	}
+	p, err := a.cppa.AgreementBetween(ctx, k.own, k.other)
+	if apperr.Is(err, apperr.NotFound) {
+		p, err = a.cppa.Profile(ctx, k.other)
+	}
+	if apperr.Is(err, apperr.NotFound) && !a.required {
+		return a.madeUp(ctx, k.other)
+	}
+	if err != nil {
+		return cms.Counterparty{}, err
+	}
+	return counterparty(p, k.own), nil
+}
+
+// madeUp is a counterparty of what the address registry knows.
+func (a *Agreements) madeUp(ctx context.Context, other int) (cms.Counterparty, error) {
+	p, err := a.registry.Party(ctx, other)
+	if err != nil {
+		return cms.Counterparty{}, err
+	}
+	return cms.CounterpartyOf(other, p.X509), nil
+}
+
+// counterparty is what a profile or an agreement says of the other party; HerID is 0 when
+// the own one has no part in it.
+func counterparty(p Profile, own int) cms.Counterparty {
+	other := p.Other(own)
+	if other == nil {
+		return cms.Counterparty{}
+	}
+	c := cms.CounterpartyOf(other.HerID, other.Certificates)
+	c.CPAID, c.Receives = p.AgreementID, other.Receives
+	return c
+}
