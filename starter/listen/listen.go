@@ -28,6 +28,9 @@ type Store interface {
 	StoreArrival(context.Context, pg.Arrival) (pg.Arrived, error)
 	// KeepAside, QuarantineWanted and QuarantineDone are the messages that cannot be taken in.
 	KeepAside(ctx context.Context, a pg.Arrival, reason string) error
+	// BeginReading and EndReading count the listeners that died over a message.
+	BeginReading(ctx context.Context, a pg.Arrival) (died int, err error)
+	EndReading(ctx context.Context, a pg.Arrival) error
 	QuarantineWanted(ctx context.Context, limit int) ([]pg.WantedOfQuarantine, error)
 	QuarantineDone(ctx context.Context, id string, state pg.QuarantineState, reason string) error
 	HandedOver(ctx context.Context, messageID string) error
@@ -64,6 +67,9 @@ const (
 	// attempts is how often a message that fails for a reason of its own is tried
 	// before it is kept aside (HITS 1216: the broker gives up after 10).
 	attempts = 10
+	// deaths is how many listeners may die over a message before it is kept aside unread.
+	// The broker counts nothing of it.
+	deaths = 5
 	// firstPause and longestPause bound the wait between attempts.
 	firstPause, longestPause = 200 * time.Millisecond, 15 * time.Second
 	// heldFor is how long a message waits unsettled for what it depends on, before its link
@@ -237,19 +243,19 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 		if ctx.Err() != nil {
 			return nil // unsettled: the broker delivers it again
 		}
-		kind := apperr.KindOf(err)
+		kind, reason := apperr.KindOf(err), reasonOf(err)
 		log.Warn("a message waits unsettled", "kind", kind, "error", err)
-		switch kind {
-		case apperr.Unavailable:
-		case apperr.TooLarge, apperr.NotFound: // it will not shrink, and nobody knows the sender
+		switch {
+		case kind == apperr.Unavailable:
+		case kind == apperr.TooLarge, kind == apperr.NotFound, reason == deadly: // it will not shrink, and nobody knows the sender
 			failures = attempts
 		default:
 			failures++
 		}
 		if failures >= attempts {
-			err := l.store.KeepAside(ctx, arrival, string(kind))
+			err := l.store.KeepAside(ctx, arrival, reason)
 			if err == nil {
-				log.Error("a message is in quarantine", "kind", kind)
+				log.Error("a message is in quarantine", "reason", reason)
 				break
 			}
 			if !apperr.Is(err, apperr.Unavailable) {
@@ -285,11 +291,43 @@ func (l *Listener) handle(ctx context.Context, m *transport.Message, errorQueue 
 	if len(m.Body) > transport.MaxBody {
 		return a, stored, apperr.New(apperr.TooLarge, "the message has %d bytes: at most %d are taken in", len(m.Body), transport.MaxBody)
 	}
+	if m.Redelivered {
+		died, err := l.store.BeginReading(ctx, a)
+		if err != nil {
+			return a, stored, err
+		}
+		defer l.endReading(ctx, a)
+		if died >= deaths {
+			return a, stored, errDeadly
+		}
+	}
 	if a, err = l.read(ctx, a, m); err != nil {
 		return a, stored, err
 	}
 	stored, err = l.handOver(ctx, a)
 	return a, stored, err
+}
+
+// deadly is why a message is kept aside over which listeners have died.
+const deadly = "listener-died"
+
+var errDeadly = apperr.New(apperr.Internal, "%d listeners have died over the message", deaths)
+
+// reasonOf is why a message is kept aside after an error.
+func reasonOf(err error) string {
+	if errors.Is(err, errDeadly) {
+		return deadly
+	}
+	return string(apperr.KindOf(err))
+}
+
+// endReading notes that this listener lives, also when it is about to stop in order.
+func (l *Listener) endReading(ctx context.Context, a pg.Arrival) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), consultWithin)
+	defer cancel()
+	if err := l.store.EndReading(ctx, a); err != nil {
+		l.logger.Warn("that a message was read could not be noted: it counts as one over which the listener died", "error", err)
+	}
 }
 
 // handOver stores the message and tells Temporal all that follows from it.

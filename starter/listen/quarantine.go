@@ -53,12 +53,13 @@ func (l *Listener) carryOut(ctx context.Context, w pg.WantedOfQuarantine) (pg.Qu
 	if w.Decision == pg.QuarantineRelease {
 		return pg.QuarantineReleased, "", l.transport.Send(ctx, m)
 	}
+	m.Redelivered = true // it was read before, maybe by a listener that died
 	_, stored, err := l.handle(ctx, &m, w.Wire.ErrorQueue)
-	switch kind := apperr.KindOf(err); {
-	case kind == apperr.Unavailable:
+	switch {
+	case apperr.Is(err, apperr.Unavailable):
 		return "", "", err
 	case err != nil:
-		return pg.QuarantineKept, string(kind), nil
+		return pg.QuarantineKept, reasonOf(err), nil
 	case stored.Verdict == pg.Quarantined:
 		return pg.QuarantineKept, "", nil // for the reason that it was
 	}

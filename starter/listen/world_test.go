@@ -37,6 +37,9 @@ type fakeStore struct {
 	mu       sync.Mutex
 	asked    []pg.OfferQuery
 	arrivals []pg.Arrival
+	// aside are transport ids with reasons, reading is how often a message was begun.
+	aside   []string
+	reading map[string]int
 
 	left       []pg.Arrived
 	handedOver []string
@@ -58,7 +61,29 @@ func (s *fakeStore) StoreArrival(_ context.Context, a pg.Arrival) (pg.Arrived, e
 	return pg.Arrived{ID: a.MsgID, HandedOver: true}, nil
 }
 
-func (s *fakeStore) KeepAside(context.Context, pg.Arrival, string) error { return nil }
+func (s *fakeStore) KeepAside(_ context.Context, a pg.Arrival, reason string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.aside = append(s.aside, a.TransportID+" "+reason)
+	return nil
+}
+
+func (s *fakeStore) BeginReading(_ context.Context, a pg.Arrival) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reading == nil {
+		s.reading = map[string]int{}
+	}
+	s.reading[a.TransportID]++
+	return s.reading[a.TransportID] - 1, nil
+}
+
+func (s *fakeStore) EndReading(_ context.Context, a pg.Arrival) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.reading, a.TransportID)
+	return nil
+}
 
 func (s *fakeStore) QuarantineWanted(context.Context, int) ([]pg.WantedOfQuarantine, error) {
 	return nil, nil

@@ -19,6 +19,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/stack"
+	"github.com/helsebro/helsebro/internal/failpoint"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
@@ -181,4 +182,33 @@ func sendGiant(t *testing.T, w *world, m transport.Message) {
 		},
 		Data: [][]byte{m.Body},
 	}, nil))
+}
+
+// TestAMessageThatKillsItsListenerIsKeptAside: RabbitMQ brings it again and again, and does
+// not say how often (HITS 1216 has ten times). After a few deaths it is kept aside unread,
+// and its queue goes on.
+func TestAMessageThatKillsItsListenerIsKeptAside(t *testing.T) {
+	w := newWorld(t, stack.Config{Transport: stack.AMQP})
+	p := w.spawn()
+	_, subject := w.act(simulator.Action{Kind: simulator.EContact})
+	w.dialogue(subject) // everything is up
+
+	deaths := 0
+	p.listener.DieAt(failpoint.ListenStored, 1)
+	deadly, _ := w.act(simulator.Action{Kind: simulator.EContact, Citizen: 1})
+	w.eventually("the message is kept aside", func() error {
+		if n := p.listener.Died(failpoint.ListenStored); n > deaths {
+			deaths = n
+			p.listener.DieAt(failpoint.ListenStored, 1)
+		}
+		page, err := w.store.Quarantined(t.Context(), demo.Admin, demo.ClinicID, pg.QuarantineQuery{Limit: 5})
+		if err == nil && (len(page.Items) != 1 || page.Items[0].TransportID != deadly.TransportID || page.Items[0].Reason != "listener-died") {
+			err = fmt.Errorf("%d deaths, %+v", deaths, page.Items)
+		}
+		return err
+	})
+	require.Positive(t, deaths)
+
+	_, subject = w.act(simulator.Action{Kind: simulator.EContact, Citizen: 2})
+	w.dialogue(subject)
 }
