@@ -133,6 +133,16 @@ func Rules() []Rule {
 			Reason: "the product sends mail and receives none: only internal/channel/sink is a mail server",
 		},
 		{
+			Name: "amqp", In: []string{"..."}, Except: []string{"internal/transport/amqp/...", "internal/devstack/..."}, Tests: true,
+			Deny:   []string{"github.com/Azure/go-amqp"},
+			Reason: "a transport is a transport: only internal/transport/amqp knows what it goes over",
+		},
+		{
+			Name: "thrown-away-authority", In: []string{"..."}, Except: []string{"internal/testca/...", "internal/simulator/...", "internal/devstack/..."},
+			Deny:   []string{Module + "/internal/testca"},
+			Reason: "its keys are for tests and for the simulator, and nobody else's",
+		},
+		{
 			Name: "tests", In: []string{"..."}, Tests: true,
 			Deny:   []string{"github.com/stretchr/testify/assert", "github.com/stretchr/testify/mock", "github.com/stretchr/testify/suite", "github.com/golang/mock/...", "go.uber.org/mock/..."},
 			Reason: "tests use testify/require, which stops at the first failure, and fakes, which behave, instead of mocks, which recite",

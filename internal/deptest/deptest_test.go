@@ -91,6 +91,11 @@ func TestRulesRefuse(t *testing.T) {
 		{"worker/main.go", "go.temporal.io/server/temporal", "embedded-server"},
 		{"internal/channel/smtp/smtp_test.go", "github.com/emersion/go-smtp", "mail-server"},
 		{"internal/channel/sink/mail.go", "github.com/emersion/go-smtp", ""},
+		{"starter/listen/listen.go", "github.com/Azure/go-amqp", "amqp"},
+		{"internal/transport/amqp/client.go", "github.com/Azure/go-amqp", ""},
+		{"internal/transport/cms/seal.go", Module + "/internal/testca", "thrown-away-authority"},
+		{"internal/transport/cms/seal_test.go", Module + "/internal/testca", ""},
+		{"internal/simulator/pki.go", Module + "/internal/testca", ""},
 		{"worker/main_test.go", "github.com/stretchr/testify/assert", "tests"},
 	} {
 		t.Run(c.file+" "+c.imported, func(t *testing.T) {

@@ -13,7 +13,7 @@ var (
 	bomUTF16BE = []byte{0xFE, 0xFF}
 	bomUTF16LE = []byte{0xFF, 0xFE}
 
-	declaredEncoding = regexp.MustCompile(`^<\?xml[ \t\r\n][^>]*?encoding[ \t\r\n]*=[ \t\r\n]*["']([A-Za-z0-9._-]+)["']`)
+	declaredEncoding = regexp.MustCompile(`^<\?xml[ \t\r\n][^>]*?encoding[ \t\r\n]*=[ \t\r\n]*["']([^"']*)["']`)
 )
 
 // toUTF8 returns the document in UTF-8 without byte order mark; most are so

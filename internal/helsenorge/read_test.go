@@ -359,6 +359,7 @@ func TestReadEncodings(t *testing.T) {
 		"ISO-8859-1":           latin1(declared("ISO-8859-1")),
 		"UTF-16 big endian":    utf16With(declared("UTF-16"), 0, 1, 0xFE, 0xFF),
 		"UTF-16 little endian": utf16With(declared("utf-16"), 1, 0, 0xFF, 0xFE),
+		"what looks like one":  []byte(strings.Replace(text, "Blåbær", "Bl<!-- &#xD800; -->åb<![CDATA[ær]]>", 1)),
 		"character references": []byte(strings.Replace(text, "Blåbær", "Bl&#229;b&#xE6;r", 1)),
 	}
 	for name, raw := range accepted {
@@ -371,9 +372,12 @@ func TestReadEncodings(t *testing.T) {
 	refused := map[string][]byte{
 		"ISO-8859-1 called UTF-8": latin1(text),
 		"EBCDIC":                  []byte(declared("EBCDIC-CP-NO")),
+		"no encoding's name":      []byte(declared("<x>UTF-8")),
 		"half a UTF-16":           append(utf16With(declared("UTF-16"), 0, 1, 0xFE, 0xFF), 0),
 		"control character":       []byte(strings.Replace(text, "Blå", "Bl\x01", 1)),
 		"control reference":       []byte(strings.Replace(text, "Blå", "Bl&#1;", 1)),
+		"half a character":        []byte(strings.Replace(text, "Blå", "Bl&#xD800;", 1)),
+		"the other half":          []byte(strings.Replace(text, "Blå", "Bl&#57343;", 1)),
 	}
 	for name, raw := range refused {
 		_, problems := Read(raw)

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -142,6 +143,7 @@ func parseTree(raw []byte) (*node, error) {
 		if b.inFile() {
 			src.left = len(text) // a sender may have written its line breaks as references
 		}
+		start := src.pos
 		tok, err := dec.RawToken()
 		if errors.Is(err, io.EOF) && tok == nil {
 			return b.root, b.end()
@@ -152,10 +154,40 @@ func parseTree(raw []byte) (*node, error) {
 		if err != nil {
 			return b.root, notXML("the document is not well-formed XML")
 		}
+		if _, comment := tok.(xml.Comment); !comment && refersToSurrogate(src.data[max(0, start-1):src.pos]) {
+			return b.root, notXML("a character reference names no character")
+		}
 		if err := b.take(tok); err != nil {
 			return b.root, err
 		}
 		src.started = true
+	}
+}
+
+// refersToSurrogate tells whether a token has a reference to half a character, which
+// encoding/xml reads as the sign for an unknown one. What looks like one in a CDATA section
+// is text.
+func refersToSurrogate(token []byte) bool {
+	if bytes.Contains(token, []byte("<![CDATA[")) {
+		return false
+	}
+	for {
+		_, after, found := bytes.Cut(token, []byte("&#"))
+		if !found {
+			return false
+		}
+		digits, base := after, 10
+		if len(after) > 0 && after[0] == 'x' {
+			digits, base = after[1:], 16
+		}
+		end := bytes.IndexByte(digits, ';')
+		if end < 0 {
+			return false
+		}
+		if n, err := strconv.ParseUint(string(digits[:end]), base, 32); err == nil && n >= 0xD800 && n <= 0xDFFF {
+			return true
+		}
+		token = after
 	}
 }
 

@@ -56,6 +56,17 @@ type Registry interface {
 	Party(ctx context.Context, herID int) (Party, error)
 }
 
+// CertificatesOf are a party's certificates: its own, or where it has none its
+// organisation's. Its error is that of Party.
+func CertificatesOf(ctx context.Context, r Registry, herID int) ([]*x509.Certificate, error) {
+	p, err := r.Party(ctx, herID)
+	if err != nil || len(p.X509) > 0 || p.ParentHerID == 0 {
+		return p.X509, err
+	}
+	organisation, err := r.Party(ctx, p.ParentHerID)
+	return organisation.X509, err
+}
+
 // Look asks about every HER-id what an activation must know of it; nil stands for whom
 // the registry does not know. Its error is apperr.Unavailable: an answer that leaves
 // somebody out because the registry cannot be read would be a wrong one.

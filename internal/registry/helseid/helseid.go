@@ -59,7 +59,10 @@ type Client struct {
 	http *http.Client
 	now  func() time.Time
 
-	mu      sync.Mutex // held while a token is fetched: one at a time
+	// fetching holds who fetches a token: one at a time.
+	fetching chan struct{}
+
+	mu      sync.Mutex
 	token   string
 	until   time.Time
 	nonces  sync.Map // by origin: what its server wants in the next proof
@@ -68,7 +71,7 @@ type Client struct {
 
 // New makes a client. It is apperr.Invalid for a key that cannot sign.
 func New(cfg Config) (*Client, error) {
-	c := &Client{cfg: cfg, now: time.Now, signing: jose.SignatureAlgorithm(cfg.Key.Algorithm)}
+	c := &Client{cfg: cfg, now: time.Now, fetching: make(chan struct{}, 1), signing: jose.SignatureAlgorithm(cfg.Key.Algorithm)}
 	if c.signing == "" {
 		c.signing = jose.ES256
 		if _, ok := cfg.Key.Key.(*rsa.PrivateKey); ok {
@@ -142,10 +145,17 @@ func (c *Client) proof(method string, u *url.URL, token string) (string, error) 
 
 // Token returns a token. It is apperr.Unavailable when HelseID gives none.
 func (c *Client) Token(ctx context.Context) (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.token != "" && c.now().Before(c.until) {
-		return c.token, nil
+	if token := c.known(); token != "" {
+		return token, nil
+	}
+	select {
+	case c.fetching <- struct{}{}:
+		defer func() { <-c.fetching }()
+	case <-ctx.Done():
+		return "", apperr.Wrap(apperr.Unavailable, ctx.Err(), "HelseID gave no token in time")
+	}
+	if token := c.known(); token != "" { // somebody else was first
+		return token, nil
 	}
 	u, err := url.Parse(c.cfg.TokenURL)
 	if err != nil {
@@ -159,10 +169,22 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.token, c.until = answer.Token, c.now().Add(time.Duration(answer.ExpiresIn)*time.Second-early)
-		break
+		return c.token, nil
 	}
-	return c.token, nil
+	return "", errors.New("unreachable")
+}
+
+// known is the token that there is, "" when it has to be fetched.
+func (c *Client) known() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.now().Before(c.until) {
+		return ""
+	}
+	return c.token
 }
 
 // forget makes the next request fetch another token.
@@ -272,12 +294,19 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		r.Header.Set("Authorization", scheme+" "+token)
 		res, err := t.base.RoundTrip(r)
-		if err != nil || res.StatusCode != http.StatusUnauthorized || attempt > 0 || req.Body != nil && req.GetBody == nil {
+		if err != nil {
 			return res, err
 		}
-		// It may want a nonce, or know the token no more: once more, with what is new.
-		if !t.client.nonce(r.URL.Host, res) {
+		known := t.client.nonce(r.URL.Host, res)
+		if res.StatusCode != http.StatusUnauthorized {
+			return res, nil
+		}
+		// It wants a nonce, or knows the token no more: once more, with what is new.
+		if !known || !strings.Contains(res.Header.Get("WWW-Authenticate"), "use_dpop_nonce") {
 			t.client.forget(token)
+		}
+		if attempt > 0 || req.Body != nil && req.GetBody == nil {
+			return res, nil
 		}
 		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
 		_ = res.Body.Close()

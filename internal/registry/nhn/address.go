@@ -204,10 +204,10 @@ func enterprise(certificates []*x509.Certificate) (out []activation.Certificate)
 
 // Ping tells whether the registry answers us.
 func (s *SOAP) Ping(ctx context.Context) error {
-	status, _, err := s.do(ctx, http.MethodPost, "", http.Header{
+	status, answer, err := s.do(ctx, http.MethodPost, "", http.Header{
 		"Content-Type": {"text/xml; charset=utf-8"}, "Soapaction": {`"` + action + `Ping"`}, "Authorization": {s.authorization},
 	}, `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><Ping xmlns="`+nsParty+`"/></s:Body></s:Envelope>`)
-	if err == nil && status != http.StatusOK {
+	if err == nil && (status != http.StatusOK || !bytes.Contains(answer, []byte("PingResponse"))) {
 		err = s.unexpected(status)
 	}
 	return err

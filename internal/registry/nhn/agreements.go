@@ -7,7 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/helsenorge/codes"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/transport/cms"
 )
@@ -57,7 +60,15 @@ func (a *Agreements) Counterparty(ctx context.Context, own, other int, function,
 	if slices.ContainsFunc(a.exempt, func(f string) bool { return strings.EqualFold(f, function) }) {
 		return a.madeUp(ctx, other)
 	}
-	return a.found.Get(ctx, key{own, other, cpaID})
+	if uuid.Validate(cpaID) != nil {
+		cpaID = "" // what the wire says is no id: the two parties are known
+	}
+	c, err := a.found.Get(ctx, key{own, other, strings.ToLower(cpaID)})
+	// A receipt does not say on its envelope what it is for: it may be for one of these.
+	if apperr.Is(err, apperr.NotFound) && len(a.exempt) > 0 && strings.EqualFold(function, codes.AppRec) {
+		return a.madeUp(ctx, other)
+	}
+	return c, err
 }
 
 func (a *Agreements) lookUp(ctx context.Context, k key) (cms.Counterparty, error) {
@@ -85,16 +96,20 @@ func (a *Agreements) lookUp(ctx context.Context, k key) (cms.Counterparty, error
 	if err != nil {
 		return cms.Counterparty{}, err
 	}
-	return counterparty(p, k.own), nil
+	c := counterparty(p, k.own)
+	if c.HerID != k.other {
+		return cms.Counterparty{}, apperr.New(apperr.Unavailable, "the registry of collaboration agreements answered about another party than HER-id %d", k.other)
+	}
+	return c, nil
 }
 
 // madeUp is a counterparty of what the address registry knows.
 func (a *Agreements) madeUp(ctx context.Context, other int) (cms.Counterparty, error) {
-	p, err := a.registry.Party(ctx, other)
+	certificates, err := registry.CertificatesOf(ctx, a.registry, other)
 	if err != nil {
 		return cms.Counterparty{}, err
 	}
-	return cms.CounterpartyOf(other, p.X509), nil
+	return cms.CounterpartyOf(other, certificates), nil
 }
 
 // counterparty is what a profile or an agreement says of the other party; HerID is 0 when

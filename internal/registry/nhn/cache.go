@@ -2,14 +2,21 @@ package nhn
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/registry"
 )
 
 const (
+	// askWithin bounds one question, whoever waits for it and however long.
+	askWithin = time.Minute
+	// failedFor is how long nobody is asked again who has just not answered.
+	failedFor = 5 * time.Second
 	// absentFor is how long it counts that there is none.
 	absentFor = time.Minute
 	// maxEntries bounds a cache.
@@ -26,75 +33,105 @@ type Cache[K comparable, V any] struct {
 	good func(V, time.Time) bool
 	now  func() time.Time
 
+	asking singleflight.Group
+
 	mu      sync.Mutex
-	entries map[K]*entry[V]
+	entries map[K]entry[V]
 }
 
 type entry[V any] struct {
-	mu    sync.Mutex // held while it is asked for
 	value V
 	err   error // apperr.NotFound, or nil
 	at    time.Time
+	// failed is when it was last asked for in vain, and why.
+	failed time.Time
+	why    error
 }
 
 // NewCache makes a cache of what ask answers.
 func NewCache[K comparable, V any](age, stale time.Duration, ask func(context.Context, K) (V, error)) *Cache[K, V] {
-	return &Cache[K, V]{age: age, stale: stale, ask: ask, now: time.Now, entries: map[K]*entry[V]{}}
+	return &Cache[K, V]{age: age, stale: stale, ask: ask, now: time.Now, entries: map[K]entry[V]{}}
 }
 
 // Get returns what is known, or asks.
-func (c *Cache[K, V]) Get(ctx context.Context, k K) (V, error) { return c.get(ctx, k, false) }
-
-// Refresh asks, whatever is known.
-func (c *Cache[K, V]) Refresh(ctx context.Context, k K) (V, error) { return c.get(ctx, k, true) }
-
-// Age tells how old the answer is that is known, and whether there is one.
-func (c *Cache[K, V]) Age(k K) (time.Duration, bool) {
-	e := c.entry(k)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return c.now().Sub(e.at), !e.at.IsZero()
-}
-
-func (c *Cache[K, V]) get(ctx context.Context, k K, force bool) (V, error) {
-	e := c.entry(k)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := c.now()
-	since := now.Sub(e.at)
-	counts := !e.at.IsZero() && (c.good == nil || e.err != nil || c.good(e.value, now))
+func (c *Cache[K, V]) Get(ctx context.Context, k K) (V, error) {
+	e, now := c.entry(k), c.now()
+	since, counts := now.Sub(e.at), c.counts(e, now)
 	limit := c.age
 	if e.err != nil {
 		limit = absentFor
 	}
-	if counts && !force && since < limit {
+	if counts && since < limit {
 		return e.value, e.err
 	}
-	value, err := c.ask(ctx, k)
-	switch {
-	case err == nil, apperr.Is(err, apperr.NotFound):
-		e.value, e.err, e.at = value, err, now
-	case counts && e.err == nil && since < c.stale:
+	var value V
+	var err error
+	if now.Sub(e.failed) < failedFor {
+		err = e.why
+	} else {
+		value, err = c.Refresh(ctx, k)
+	}
+	if apperr.Is(err, apperr.Unavailable) && counts && e.err == nil && since < c.stale {
 		return e.value, nil
 	}
 	return value, err
 }
 
-func (c *Cache[K, V]) entry(k K) *entry[V] {
+// counts tells whether what is known still does, apart from its age.
+func (c *Cache[K, V]) counts(e entry[V], now time.Time) bool {
+	return !e.at.IsZero() && (c.good == nil || e.err != nil || c.good(e.value, now))
+}
+
+// Refresh asks, whatever is known. Whoever asks at the same time waits for the same answer,
+// as long as he wants.
+func (c *Cache[K, V]) Refresh(ctx context.Context, k K) (V, error) {
+	answer := c.asking.DoChan(fmt.Sprint(k), func() (any, error) {
+		// It is everybody's question: one who goes away does not end it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
+		defer cancel()
+		value, err := c.ask(ctx, k)
+		c.keep(k, value, err)
+		return value, err
+	})
+	var value V
+	select {
+	case got := <-answer:
+		value, _ = got.Val.(V)
+		return value, got.Err
+	case <-ctx.Done():
+		return value, apperr.Wrap(apperr.Unavailable, ctx.Err(), "a registry did not answer in time")
+	}
+}
+
+// keep takes an answer in.
+func (c *Cache[K, V]) keep(k K, value V, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.entries[k]
-	if e == nil {
-		if len(c.entries) >= maxEntries {
-			for other := range c.entries { // any: whoever is asked about again comes back
-				delete(c.entries, other)
-				break
-			}
+	e, known := c.entries[k]
+	if !known && len(c.entries) >= maxEntries {
+		for other := range c.entries { // any: whoever is asked about again comes back
+			delete(c.entries, other)
+			break
 		}
-		e = &entry[V]{}
-		c.entries[k] = e
 	}
-	return e
+	if err == nil || apperr.Is(err, apperr.NotFound) {
+		e = entry[V]{value: value, err: err, at: c.now()}
+	} else {
+		e.failed, e.why = c.now(), err
+	}
+	c.entries[k] = e
+}
+
+// Age tells how old the answer is that is known, and whether there is one.
+func (c *Cache[K, V]) Age(k K) (time.Duration, bool) {
+	e := c.entry(k)
+	return c.now().Sub(e.at), !e.at.IsZero()
+}
+
+func (c *Cache[K, V]) entry(k K) entry[V] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entries[k]
 }
 
 // Cached is a registry with a cache.

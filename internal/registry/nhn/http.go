@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,12 +59,12 @@ func (s service) do(ctx context.Context, method, path string, header http.Header
 	}
 	res, err := s.http.Do(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return 0, nil, ctx.Err()
-		}
 		return 0, nil, apperr.Wrap(apperr.Unavailable, err, "%s does not answer", s.name)
 	}
 	defer res.Body.Close() //nolint:errcheck // it is read as far as it matters
+	if res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusTooManyRequests {
+		return 0, nil, &apperr.Error{Kind: apperr.Unavailable, Message: s.name + " asks to be asked later", After: retryAfter(res)}
+	}
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
 		return 0, nil, apperr.Wrap(apperr.Unavailable, err, "%s broke off its answer", s.name)
@@ -72,6 +73,15 @@ func (s service) do(ctx context.Context, method, path string, header http.Header
 		return 0, nil, apperr.New(apperr.Unavailable, "%s answered more than %d bytes", s.name, maxAnswer)
 	}
 	return res.StatusCode, answer, nil
+}
+
+// retryAfter is how long a service asks to be left alone; 0 when it does not say so.
+func retryAfter(res *http.Response) time.Duration {
+	seconds, err := strconv.Atoi(res.Header.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, time.Hour)
 }
 
 // unexpected is an answer that is none of those documented. A token that is refused is our

@@ -212,12 +212,15 @@ func (n *NHN) secured(next http.HandlerFunc) http.HandlerFunc {
 		bound, known := n.tokens[token]
 		switch {
 		case !known || n.Bound != (scheme == "DPoP"):
+			w.Header().Set("DPoP-Nonce", n.nonce)
+			w.Header().Set("WWW-Authenticate", `DPoP error="invalid_token"`)
 			http.Error(w, "who are you?", http.StatusUnauthorized)
 			return
 		case n.Bound:
 			thumbprint, again := n.proof(r, token)
+			w.Header().Set("DPoP-Nonce", n.nonce) // as some do on every answer
 			if again {
-				w.Header().Set("DPoP-Nonce", n.nonce)
+				w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
 			}
 			if again || thumbprint != bound {
 				http.Error(w, "prove it", http.StatusUnauthorized)

@@ -82,6 +82,9 @@ func (s *Sealer) Seal(ctx context.Context, m *transport.Message, xml []byte) err
 	if err != nil {
 		return err
 	}
+	if other.HerID != m.ToHerID {
+		return apperr.New(apperr.Unavailable, "the register of agreements answered about another party than %d", m.ToHerID)
+	}
 	if !other.receives(m.Subject) {
 		return apperr.New(apperr.Unavailable, "party %d takes no messages of %s: it has to add the process to its profile", m.ToHerID, m.Subject)
 	}

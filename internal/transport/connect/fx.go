@@ -152,17 +152,9 @@ var _ cms.Agreements = Profiles{}
 // Counterparty implements cms.Agreements. An agreement that a message names is unknown
 // here: the sender's own certificates count all the same.
 func (p Profiles) Counterparty(ctx context.Context, _, other int, _, _ string) (cms.Counterparty, error) {
-	party, err := p.Registry.Party(ctx, other)
+	certificates, err := registry.CertificatesOf(ctx, p.Registry, other)
 	if err != nil {
 		return cms.Counterparty{}, err
-	}
-	certificates := party.X509
-	if party.ParentHerID != 0 {
-		organisation, err := p.Registry.Party(ctx, party.ParentHerID)
-		if err != nil {
-			return cms.Counterparty{}, err
-		}
-		certificates = organisation.X509
 	}
 	return cms.CounterpartyOf(other, certificates), nil
 }
