@@ -64,6 +64,7 @@ type Broker struct {
 	names, dist int
 	node        *process
 	service     *process // Erlang's name service
+	lock        *os.File // of Dir, from Start to Stop
 }
 
 // DeadLetters is the queue for what a queue's receiver rejects, and for what was not taken
@@ -239,7 +240,8 @@ func (b *Broker) definitions() any {
 func (b *Broker) environment() []string {
 	env := []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + b.path("home"), "RUNNING_UNDER_SYSTEMD=1"} // it is not: the node then has no shell above it
 	for name, value := range map[string]string{
-		"RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_NODENAME": fmt.Sprintf("helsebro%d@localhost", b.cfg.Port),
+		// The data are the node's by its name. It need be unique in its name service only.
+		"RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_NODENAME": "helsebro@localhost",
 		"RABBITMQ_CONFIG_FILE": b.path("rabbitmq.conf"), "RABBITMQ_ADVANCED_CONFIG_FILE": b.path("none.config"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE": b.path("enabled_plugins"), "RABBITMQ_PLUGINS_EXPAND_DIR": b.path("plugins"),
 		"RABBITMQ_MNESIA_BASE": b.path("data"), "RABBITMQ_LOG_BASE": b.path("log"), "RABBITMQ_LOGS": "-",
@@ -260,6 +262,9 @@ const started = "Server startup complete"
 func (b *Broker) Restart(ctx context.Context) error {
 	if b.node != nil && !b.node.ended() {
 		return errors.New("RabbitMQ is still running")
+	}
+	if err := b.claim(); err != nil {
+		return err
 	}
 	if b.service == nil || b.service.ended() {
 		// In the foreground, so that it ends with the node; by itself it would stay.
@@ -297,18 +302,39 @@ func (b *Broker) Restart(ctx context.Context) error {
 	}
 }
 
+// claim takes the directory: two nodes on the same data would destroy them.
+func (b *Broker) claim() error {
+	if b.lock != nil {
+		return nil
+	}
+	lock, err := os.OpenFile(b.path("lock"), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return errors.Join(fmt.Errorf("another RabbitMQ runs on %s: stop it, or choose another directory", b.cfg.Dir), lock.Close())
+	}
+	b.lock = lock
+	return nil
+}
+
 // Stop ends the broker in order, which takes about six seconds; when ctx ends first, it is
 // killed and the error says so. Stopping a stopped broker is harmless.
-func (b *Broker) Stop(ctx context.Context) error {
+func (b *Broker) Stop(ctx context.Context) (err error) {
 	if !b.node.ended() {
 		b.node.signal(syscall.SIGTERM)
 		select {
 		case <-b.node.done:
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("RabbitMQ did not stop in order: %w", ctx.Err()), b.Kill(), b.service.kill())
+			err = errors.Join(fmt.Errorf("RabbitMQ did not stop in order: %w", ctx.Err()), b.Kill())
 		}
 	}
-	return b.service.kill()
+	err = errors.Join(err, b.service.kill())
+	if b.lock != nil {
+		err = errors.Join(err, b.lock.Close())
+		b.lock = nil
+	}
+	return err
 }
 
 // Kill ends the broker as a crash does. It is for tests of what the product does then.

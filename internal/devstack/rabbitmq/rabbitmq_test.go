@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/devstack/ports"
 	"github.com/helsebro/helsebro/internal/devstack/rabbitmq"
 	"github.com/helsebro/helsebro/internal/testsize"
 	"github.com/helsebro/helsebro/internal/transport"
@@ -35,6 +36,13 @@ var (
 	broker *rabbitmq.Broker
 	taken  atomic.Int32
 )
+
+func names() (all []string) {
+	for n := range int32(queues) {
+		all = append(all, queue(n))
+	}
+	return all
+}
 
 func queue(n int32) string { return fmt.Sprintf("q%d_async", n) }
 
@@ -56,17 +64,13 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
-	var names []string
-	for n := range int32(queues) {
-		names = append(names, queue(n))
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if broker, err = rabbitmq.Start(ctx, rabbitmq.Config{Dir: dir, Queues: names, Progress: os.Stderr}); err != nil {
+	if broker, err = rabbitmq.Start(ctx, rabbitmq.Config{Dir: dir, Queues: names(), Progress: os.Stderr}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer broker.Kill() //nolint:errcheck // its data go with it
+	defer func() { _ = broker.Kill() }() // that of the end; its data go with it
 	return m.Run()
 }
 
@@ -605,17 +609,37 @@ func TestSelfTest(t *testing.T) {
 	}
 }
 
-// A broker that is stopped leaves nothing behind, and one that is started again has what
-// it had.
+// A broker that is stopped leaves nothing behind, and one on the same directory has what it
+// had, on whatever port.
 func TestStopAndStartAgain(t *testing.T) {
 	q := fresh(t)
 	q.Send(t, "1")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	again := rabbitmq.Config{Dir: filepath.Dir(broker.CAFile()), Queues: names()}
+	_, err := rabbitmq.Start(ctx, again)
+	require.EqualError(t, err, "another RabbitMQ runs on "+again.Dir+": stop it, or choose another directory")
+
 	require.NoError(t, broker.Stop(ctx))
 	<-broker.Ended()
 	require.NoError(t, broker.Stop(ctx), "stopping twice is harmless")
-	require.Empty(t, processesOf(filepath.Dir(broker.CAFile())))
-	require.NoError(t, broker.Restart(ctx))
+	require.Empty(t, processesOf(again.Dir))
+	before := broker.URL()
+	broker, err = rabbitmq.Start(ctx, again)
+	require.NoError(t, err)
+	require.NotEqual(t, before, broker.URL())
+	q.Transport = client(t)
 	require.Equal(t, []string{"1"}, transporttest.IDs(t, q.Receiver(t, q.Name, 1), 1))
+}
+
+func TestATakenPortIsNamed(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close() //nolint:errcheck // the test ends
+	_, err = rabbitmq.Start(t.Context(), rabbitmq.Config{Dir: t.TempDir(), Port: l.Addr().(*net.TCPAddr).Port})
+	var taken *ports.InUseError
+	require.ErrorAs(t, err, &taken)
+	require.ErrorContains(t, err, "for RabbitMQ")
+	require.ErrorContains(t, err, rabbitmq.PortVariable)
 }
