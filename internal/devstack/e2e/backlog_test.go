@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -27,9 +28,14 @@ func TestABacklogIsTakenIn(t *testing.T) {
 		require.NoError(t, err)
 		sent[s.MsgID] = true
 	}
+	worker, err := w.StartWorker(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, worker.Stop(context.WithoutCancel(t.Context()))) })
+	w.activate() // before anything is taken in: else it is refused
 	began := time.Now()
-	require.NoError(t, w.Stack.Run(t.Context()))
-	w.activate()
+	listener, err := w.StartListener(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, listener.Stop(context.WithoutCancel(t.Context()))) })
 	w.eventually("every message has its receipt", func() error {
 		book, err := w.Simulator.Book(t.Context())
 		if err != nil {

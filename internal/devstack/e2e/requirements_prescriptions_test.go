@@ -302,7 +302,7 @@ func optionIsANote(c *clinic) {
 		c.refused(http.StatusUnprocessableEntity, c.GP, http.MethodPost, answersOf(r.ID), api.AnswerRequest{Subject: "Noe annet", Text: "Hei.", Items: r.decides(letters)})
 		text := "Til deg, " + letters
 		d := c.answers(c.GP, r.ID, api.AnswerRequest{Text: text, Items: r.decides(letters)})
-		var threads []simulator.Thread
+		c.answerTo(r.sent) // it is at Helsenorge
 		threads, err := c.Simulator.Threads(c.Context(), p.Citizen)
 		require.NoError(c, err)
 		require.Equal(c, r.sent.MsgID, threads[0].Conversation)
