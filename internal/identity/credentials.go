@@ -88,15 +88,15 @@ func (c *Challenge) WWWAuthenticate() []string {
 	for i, a := range algorithms {
 		algs[i] = string(a)
 	}
-	bearer, dpop := `Bearer realm="helsebro"`, `DPoP realm="helsebro", algs="`+strings.Join(algs, " ")+`"`
+	plain, proven := `Bearer realm="helsebro"`, `DPoP realm="helsebro", algs="`+strings.Join(algs, " ")+`"`
 	switch {
 	case c.Code == "":
 	case c.Scheme == SchemeDPoP:
-		dpop += `, error="` + c.Code + `"`
+		proven += `, error="` + c.Code + `"`
 	default:
-		bearer += `, error="` + c.Code + `"`
+		plain += `, error="` + c.Code + `"`
 	}
-	return []string{bearer, dpop}
+	return []string{plain, proven}
 }
 
 func challenged(scheme, code, message string) error {

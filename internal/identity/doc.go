@@ -3,6 +3,7 @@
 //
 // A caller proves itself with an access token (RFC 9068) in HelseID's profile. It says
 //
+//	typ          at+jwt: HelseID's rules would let JWT pass too, which ID tokens say
 //	iss, aud     exactly HELSEBRO_TOKEN_ISSUER, and HELSEBRO_TOKEN_AUDIENCE alone
 //	exp nbf iat  with 10 s between the issuer's clock and ours
 //	client_id    the system that calls

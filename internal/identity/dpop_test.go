@@ -41,7 +41,7 @@ func TestAsManyProofsAsCanBeRemembered(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	p := &proofs{}
 	nth := func(n int) (proof [sha256.Size]byte) {
-		binary.BigEndian.PutUint64(proof[:], uint64(n)) //nolint:gosec // a small number
+		binary.BigEndian.PutUint64(proof[:], uint64(n))
 		return proof
 	}
 	for n := range maxProofs {

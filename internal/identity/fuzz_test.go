@@ -2,7 +2,6 @@ package identity
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +50,7 @@ func FuzzVerify(f *testing.F) {
 		require.Zero(t, p)
 		require.True(t, apperr.Is(err, apperr.Unauthenticated), err)
 		var challenge *Challenge
-		require.True(t, errors.As(err, &challenge))
+		require.ErrorAs(t, err, &challenge)
 	})
 }
 

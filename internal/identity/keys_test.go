@@ -115,6 +115,9 @@ func (a *asked) says(raw []byte, err error) {
 	a.raw, a.err = raw, err
 }
 
+// passes lets time pass on the clock of a test's bubble: nobody waits for it.
+func passes(d time.Duration) { <-time.After(d) }
+
 // remote is a cache as of a URL, over an issuer of the test.
 func remote(a *asked) *keyCache {
 	c := &keyCache{source: sourceOf(config.Identity{Issuer: issuerName}), now: time.Now}
@@ -154,7 +157,7 @@ func TestTheIssuerIsAskedOnce(t *testing.T) {
 		}
 		require.Equal(t, 1, a.times)
 		a.says(two, nil)
-		time.Sleep(c.pause)
+		passes(c.pause)
 		_, ok, err := c.find(t.Context(), "two")
 		require.NoError(t, err)
 		require.True(t, ok, "the rolled key is found")
@@ -162,11 +165,11 @@ func TestTheIssuerIsAskedOnce(t *testing.T) {
 
 		// Keys that are dropped are gone with the next reading, though it is known.
 		a.says(one, nil)
-		time.Sleep(c.age - time.Second)
+		passes(c.age - time.Second)
 		_, ok, _ = c.find(t.Context(), "two")
 		require.True(t, ok)
 		require.Equal(t, 2, a.times, "nobody asks before keys are old")
-		time.Sleep(time.Second)
+		passes(time.Second)
 		_, ok, err = c.find(t.Context(), "two")
 		require.NoError(t, err)
 		require.False(t, ok)
@@ -185,7 +188,7 @@ func TestTheIssuerIsDown(t *testing.T) {
 		_, _, err := c.find(t.Context(), "one")
 		require.True(t, apperr.Is(err, apperr.Unavailable), err)
 		a.says(set, nil)
-		time.Sleep(c.pause)
+		passes(c.pause)
 		_, ok, err := c.find(t.Context(), "one")
 		require.NoError(t, err)
 		require.True(t, ok, "it is asked again after a pause")
@@ -193,13 +196,13 @@ func TestTheIssuerIsDown(t *testing.T) {
 
 		// It hangs: one caller waits until the reading is given up, and then nobody does.
 		a.hold = make(chan struct{})
-		time.Sleep(c.age)
+		passes(c.age)
 		before := time.Now()
 		_, ok, err = c.find(t.Context(), "one")
 		require.NoError(t, err)
 		require.True(t, ok)
 		require.Equal(t, readTimeout, time.Since(before))
-		time.Sleep(c.pause)
+		passes(c.pause)
 		before = time.Now()
 		for range 10 {
 			_, ok, err = c.find(t.Context(), "one")
@@ -214,11 +217,11 @@ func TestTheIssuerIsDown(t *testing.T) {
 		_, _, err = c.find(ctx, "unknown")
 		require.True(t, apperr.Is(err, apperr.Unavailable), err)
 
-		time.Sleep(c.stale - time.Since(began) - time.Second)
+		passes(c.stale - time.Since(began) - time.Second)
 		_, ok, err = c.find(t.Context(), "one")
 		require.NoError(t, err)
 		require.True(t, ok)
-		time.Sleep(time.Second)
+		passes(time.Second)
 		_, _, err = c.find(t.Context(), "one")
 		require.True(t, apperr.Is(err, apperr.Unavailable), "after a day nothing is believed: %v", err)
 
@@ -226,7 +229,7 @@ func TestTheIssuerIsDown(t *testing.T) {
 		a.mu.Lock()
 		a.hold = nil
 		a.mu.Unlock()
-		time.Sleep(c.pause)
+		passes(c.pause)
 		_, ok, err = c.find(t.Context(), "one")
 		require.NoError(t, err)
 		require.True(t, ok, "it is back")

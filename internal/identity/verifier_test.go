@@ -3,7 +3,6 @@ package identity
 import (
 	"crypto/elliptic"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -352,7 +351,7 @@ func TestVerifyRefuses(t *testing.T) {
 		require.Zero(t, p, name)
 		require.ErrorContains(t, err, v.reason, name)
 		var challenge *Challenge
-		require.True(t, errors.As(err, &challenge), name)
+		require.ErrorAs(t, err, &challenge, name)
 		require.Equal(t, v.code, challenge.Code, name)
 		for _, leak := range []string{"user-1", "clinic-1", "passwd", "script", "attacker", "evil", "17858012345", parts[2]} {
 			require.NotContains(t, err.Error(), leak, name)

@@ -347,6 +347,8 @@ func TestEveryRouteForEveryRoleOfTwoClinics(t *testing.T) {
 	installation := identity.Principal{Subject: "operator", Role: identity.RoleOperator}
 	said, calls := map[string]map[int]int{"lacks the right": {}, "another's clinic": {}, "may": {}}, 0
 	for _, route := range w.routes() {
+		may := said["may"]
+		said["may"] = map[int]int{}
 		for _, of := range []clinic{w.a, w.b} {
 			target, body := filled(t, route, of, of.ids)
 			callers := []identity.Principal{installation}
@@ -373,6 +375,11 @@ func TestEveryRouteForEveryRoleOfTwoClinics(t *testing.T) {
 				}
 			}
 		}
+		require.NotEmpty(t, said["may"], "nobody can use %s %s", route.Method, route.Path)
+		for status, n := range said["may"] {
+			may[status] += n
+		}
+		said["may"] = may
 	}
 	t.Logf("%d routes, %d calls: %v", len(w.routes()), calls, said)
 }
