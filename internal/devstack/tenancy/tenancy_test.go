@@ -154,14 +154,19 @@ func found(t *testing.T, s *pg.Store, n int) clinic {
 	require.NoError(t, err)
 	_, err = s.PublishMessage(ctx, contract.PublishMessageInput{ClinicID: c.ID, DialogueID: written.DialogueID, OutboundID: c.ids["answer"], Now: now})
 	require.NoError(t, err)
-	request, err := s.StoreArrival(ctx, pg.Arrival{
+	renewal := pg.Arrival{
 		TransportID: uuid.NewString(), Subject: "DIALOG_INNBYGGER_RESEPTFORNYELSE", FromHerID: 800001, ToHerID: c.Parties[0].HerID, Raw: []byte("<raw/>"), Verdict: pg.Taken,
 		ProcessCode: "DIALOG_INNBYGGER_RESEPTFORNYELSE", Function: "RF", MsgID: uuid.NewString(), Process: contract.ProcessPrescription,
 		Patient: &pg.Patient{GivenName: "Line", FamilyName: "Testperson", NationalID: "10915596784", IDType: "FNR"},
 		Content: pg.Content{Subject: "Medisin", Text: "Hei", DeliveryMode: "AP"},
-	})
+	}
+	request, err := s.StoreArrival(ctx, renewal)
 	require.NoError(t, err)
-	c.ids["request"] = request.DialogueID
+	renewal.Raw = []byte("<other/>")
+	forged, err := s.StoreArrival(ctx, renewal)
+	require.NoError(t, err)
+	require.Equal(t, pg.Quarantined, forged.Verdict)
+	c.ids["request"], c.ids["quarantined"] = request.DialogueID, forged.ID
 	c.ids["case"], err = s.OpenCase(ctx, contract.OpenCaseInput{ClinicID: c.ID, DialogueID: written.DialogueID, MessageID: written.ID, Kind: contract.CaseAnswerOverdue})
 	require.NoError(t, err)
 	return c
@@ -181,6 +186,8 @@ func named(route api.Route, name string) string {
 		return "answer"
 	case strings.HasSuffix(route.Path, "/turn") && name == "dialogue":
 		return "request"
+	case strings.Contains(route.Path, "/quarantine/"):
+		return "quarantined"
 	}
 	return name
 }
@@ -246,6 +253,7 @@ func filled(t *testing.T, route api.Route, c clinic, ids map[string]string) (tar
 		"POST /portal/patients/{patient}/dialogues":    object{"viewerId": c.ids["patient"], "text": "Hei"},
 		"POST /portal/patients/{patient}/dialogues/{dialogue}/messages":     object{"viewerId": c.ids["patient"], "text": "Hei"},
 		"POST /portal/patients/{patient}/appointments/{appointment}/cancel": object{"viewerId": c.ids["patient"]},
+		"POST /quarantine/{message}/decisions":                              object{"decision": "retry"},
 		"POST /integration/suspend":                                         object{"reason": "Ferie"},
 		"POST /integration/sign-off":                                        object{"key": "digital-dialogue-ordered"},
 	}
