@@ -210,15 +210,6 @@ type Activity struct {
 	HelseID HelseID
 }
 
-// Identity is who may call.
-type Identity struct {
-	// Issuer and Audience are what a token must say.
-	Issuer   string `env:"HELSEBRO_TOKEN_ISSUER" envDefault:"https://issuer.helsebro.invalid"`
-	Audience string `env:"HELSEBRO_TOKEN_AUDIENCE" envDefault:"helsebro"`
-	// JWKSFile holds the issuer's public keys.
-	JWKSFile string `env:"HELSEBRO_JWKS_FILE"`
-}
-
 // HTTP is the API.
 type HTTP struct {
 	// Addr is where it listens.
@@ -420,15 +411,6 @@ func (c Activity) check() error {
 func onThisMachine(u *url.URL) bool {
 	ip := net.ParseIP(u.Hostname())
 	return ip != nil && ip.IsLoopback()
-}
-
-func (c Identity) check() error {
-	var errs []error
-	if c.Issuer == "" || c.Audience == "" {
-		errs = append(errs, errors.New("HELSEBRO_TOKEN_ISSUER and HELSEBRO_TOKEN_AUDIENCE must not be empty"))
-	}
-	errs = append(errs, checkFile("HELSEBRO_JWKS_FILE", c.JWKSFile, "the token issuer's public keys (JWKS)"))
-	return errors.Join(errs...)
 }
 
 func (c Scan) check() error {

@@ -1,12 +1,12 @@
 package identity
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -30,6 +30,9 @@ const (
 	DevIssuerName = "https://issuer.helsebro.invalid"
 	DevAudience   = "helsebro"
 )
+
+// DevClientID is the client of the dev stack's tokens whose principal names none.
+const DevClientID = "helsebro-dev"
 
 // MaxDevTokenLife bounds the life of the dev stack's tokens.
 const MaxDevTokenLife = 24 * time.Hour
@@ -64,7 +67,7 @@ func OpenDevIssuer(keyFile string) (*DevIssuer, error) {
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Internal, err, "the dev issuer's key has no thumbprint")
 	}
-	d := &DevIssuer{key: key, kid: base64.RawURLEncoding.EncodeToString(thumbprint)}
+	d := &DevIssuer{key: key, kid: encoded(thumbprint)}
 	d.signer, err = jose.NewSigner(
 		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: d.kid}},
 		(&jose.SignerOptions{}).WithType("at+jwt"))
@@ -149,12 +152,8 @@ func (d *DevIssuer) Issue(p Principal, ttl time.Duration) (string, error) {
 	if ttl <= 0 || ttl > MaxDevTokenLife {
 		return "", apperr.New(apperr.Invalid, "a dev token lives more than 0 and at most %s", MaxDevTokenLife)
 	}
-	own := claims{Clinic: p.ClinicID, Role: p.Role, Organisation: p.Organisation, HPR: p.HPR}
-	if _, err := principal(p.Subject, own); err != nil {
-		return "", apperr.Wrap(apperr.Invalid, err, "no token can be issued for that principal")
-	}
 	now := time.Now()
-	token, err := jwt.Signed(d.signer).Claims(jwt.Claims{
+	std := jwt.Claims{
 		Issuer:    DevIssuerName,
 		Audience:  jwt.Audience{DevAudience},
 		Subject:   p.Subject,
@@ -162,7 +161,18 @@ func (d *DevIssuer) Issue(p Principal, ttl time.Duration) (string, error) {
 		IssuedAt:  jwt.NewNumericDate(now),
 		NotBefore: jwt.NewNumericDate(now),
 		Expiry:    jwt.NewNumericDate(now.Add(ttl)),
-	}).Claims(own).Serialize()
+	}
+	own := claims{
+		Client: cmp.Or(p.ClientID, DevClientID), Scope: scopes{DevAudience + "/" + string(p.Role)},
+		HPR: p.HPR, Parent: p.Organisation, Clinic: p.ClinicID,
+	}
+	if person(p.Role) {
+		own.Level = personLevel
+	}
+	if _, err := principal(std, own, DevAudience, nil); err != nil {
+		return "", apperr.Wrap(apperr.Invalid, err, "no token can be issued for that principal")
+	}
+	token, err := jwt.Signed(d.signer).Claims(std).Claims(own).Serialize()
 	if err != nil {
 		return "", apperr.Wrap(apperr.Internal, err, "a dev token cannot be signed")
 	}

@@ -12,7 +12,7 @@ import (
 // Role is what a caller is in its clinic, or in the installation.
 type Role string
 
-// The roles of a token's helsebro_role.
+// The roles, as a token's scope names them after the audience and a slash.
 const (
 	// RoleClinicAdministrator sets the clinic up: routing, staff, services.
 	RoleClinicAdministrator Role = "clinic-administrator"
@@ -145,6 +145,8 @@ func known(r Role) bool {
 type Principal struct {
 	// Subject is the issuer's opaque name for the caller; the audit keeps it.
 	Subject string
+	// ClientID is the system that the caller uses.
+	ClientID string
 	// ClinicID is the clinic the caller acts for; "" only for an operator of the
 	// whole installation.
 	ClinicID string

@@ -1,9 +1,10 @@
 // Package api is the HTTP API: what a record system and the CLI call.
 //
-// Every route but the few open ones needs a bearer token with the right that the
-// route declares, for the clinic in its path; see secured. What a provider of text
+// Every route but the few open ones needs an access token with the right that the
+// route declares, for the clinic in its path; see secured, and package identity for
+// what a token is. What a provider of text
 // messages reports is proven by its signature instead; see signed. Errors are
-// application/problem+json (RFC 9457): 401 without a valid token, 403 naming the
+// application/problem+json (RFC 9457): 400 for a token in the URL or two of them, 401 without a valid token, 403 naming the
 // missing right, 404 for what does not exist or is another clinic's, 409 with the
 // state that stands in the way, 410 for what is erased, 413, 422 naming the first
 // hundred invalid fields, 503 with Retry-After. GET /openapi.json describes it all
@@ -92,7 +93,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	config := huma.DefaultConfig("Helsebro", "1")
 	config.Info.Description = "Digital dialogue and appointments between a clinic, its patients and Helsenorge."
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+		"token": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An access token in HelseID's profile. One that is bound to a key is sent with the scheme DPoP and a proof in the header DPoP (RFC 9449)."},
 	}
 	// huma's documentation page loads scripts from the internet; description and page are
 	// served below, once, and nothing links to schemas of their own.
@@ -195,7 +196,8 @@ type callerKey struct{}
 // right in his own clinic is in the audit: nobody tries doors unseen.
 func (a *API) authenticate(right identity.Right, operation string) func(huma.Context, func(huma.Context)) {
 	return func(hc huma.Context, next func(huma.Context)) {
-		p, err := a.principal(hc.Context(), hc.Header("Authorization"))
+		r, w := humago.Unwrap(hc)
+		p, err := a.principal(r)
 		clinic := hc.Param("clinic")
 		if err == nil {
 			if err = p.Require(right); err != nil && p.RequireClinic(clinic) == nil {
@@ -208,7 +210,6 @@ func (a *API) authenticate(right identity.Right, operation string) func(huma.Con
 			err = p.RequireClinic(clinic)
 		}
 		if err != nil {
-			_, w := humago.Unwrap(hc)
 			write(w, a.failed(hc.Context(), err))
 			return
 		}
@@ -216,14 +217,14 @@ func (a *API) authenticate(right identity.Right, operation string) func(huma.Con
 	}
 }
 
-func (a *API) principal(ctx context.Context, authorization string) (identity.Principal, error) {
-	scheme, token, _ := strings.Cut(authorization, " ")
-	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
-		return identity.Principal{}, apperr.New(apperr.Unauthenticated, "there is no bearer token: send Authorization: Bearer <token>")
+func (a *API) principal(r *http.Request) (identity.Principal, error) {
+	credentials, err := identity.ReadCredentials(r)
+	if err != nil {
+		return identity.Principal{}, err
 	}
-	p, err := a.verifier.Verify(ctx, token)
+	p, err := a.verifier.Verify(r.Context(), credentials)
 	if err == nil {
-		noteSubject(ctx, p.Subject)
+		noteSubject(r.Context(), p.Subject)
 	}
 	return p, err
 }

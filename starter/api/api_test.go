@@ -140,8 +140,8 @@ func (s *service) DecideQuarantine(_ context.Context, _ identity.Principal, _, i
 // tokens verifies "role@clinic".
 type tokens struct{ err error }
 
-func (t tokens) Verify(_ context.Context, token string) (identity.Principal, error) {
-	role, clinic, ok := strings.Cut(token, "@")
+func (t tokens) Verify(_ context.Context, c identity.Credentials) (identity.Principal, error) {
+	role, clinic, ok := strings.Cut(c.Token, "@")
 	if t.err != nil {
 		return identity.Principal{}, t.err
 	}

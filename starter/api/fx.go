@@ -31,14 +31,16 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 		vault.Module, temporalx.Module, pg.Module, registry.Module,
 		fx.Provide(
 			verifier,
+			func(v *identity.TokenVerifier) identity.Verifier { return v },
 			scanner,
 			func(s *pg.Store, c sdkclient.Client, active *registry.ActivityClient, files scan.Scanner) *client.Client {
 				return client.New(s, c, client.WithScanner(files), client.WithActivity(active))
 			},
 			callbacks,
-			func(s *pg.Store, c sdkclient.Client, service *client.Client, v identity.Verifier, logger *slog.Logger, extra []Option) *API {
+			func(s *pg.Store, c sdkclient.Client, service *client.Client, v *identity.TokenVerifier, logger *slog.Logger, extra []Option) *API {
 				return New(service, v, map[string]health.Check{
 					"postgresql": s.Ping,
+					"token-keys": v.Ready,
 					"temporal": func(ctx context.Context) error {
 						_, err := c.CheckHealth(ctx, &sdkclient.CheckHealthRequest{})
 						return err
@@ -50,14 +52,22 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 	)
 }
 
-// verifier reads the issuer's keys at start: a wrong file is an error before the
-// first request.
-func verifier(lc fx.Lifecycle, cfg config.Identity) (identity.Verifier, error) {
+// verifier reads the issuer's keys at start. A wrong file is an error before the first
+// request; an issuer that cannot be asked may be back in a minute, and until then the
+// process is not ready.
+func verifier(lc fx.Lifecycle, cfg config.Identity, logger *slog.Logger) (*identity.TokenVerifier, error) {
 	v, err := identity.NewVerifier(cfg)
 	if err != nil {
 		return nil, err
 	}
-	lc.Append(fx.StartHook(v.Load))
+	lc.Append(fx.StartHook(func(ctx context.Context) error {
+		err := v.Load(ctx)
+		if err != nil && cfg.JWKSFile == "" {
+			logger.Warn("the token issuer's keys cannot be read yet", "error", err)
+			return nil
+		}
+		return err
+	}))
 	return v, nil
 }
 

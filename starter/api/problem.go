@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/validation"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/identity"
 )
 
 // ProblemPrefix starts the type of every problem; its kind follows. The host
@@ -114,10 +115,26 @@ func problem(err error) *Problem {
 		}
 		p.headers.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
 	case apperr.Unauthenticated:
-		p.headers.Set("WWW-Authenticate", `Bearer realm="helsebro", error="invalid_token"`)
+		p.challenge(err)
+	case apperr.Forbidden:
+		p.headers.Set("WWW-Authenticate", `Bearer realm="helsebro", error="insufficient_scope"`)
 	default:
 	}
 	return p
+}
+
+// challenge says how to be let in (RFC 6750 §3, RFC 9449 §7.1). The type is the same for
+// every reason; what is no credentials at all but a mistake of the request is 400.
+func (p *Problem) challenge(err error) {
+	c := &identity.Challenge{Code: "invalid_token"}
+	_ = errors.As(err, &c) // else the refusal is not of a token: of a signature
+	p.headers["Www-Authenticate"] = c.WWWAuthenticate()
+	if c.Nonce != "" {
+		p.headers.Set("DPoP-Nonce", c.Nonce)
+	}
+	if c.Code == "invalid_request" {
+		p.Status = http.StatusBadRequest
+	}
 }
 
 // huma makes errors of its own (validation, body, negotiation) by this variable

@@ -451,7 +451,7 @@ func TestWrongUse(t *testing.T) {
 		"no national id":     {full, "\n", []string{"patient", "find"}, "standard input"},
 		"recipient":          {full, "", []string{"routing", "set", "e-contact", "--format", "selected", "--recipient", "nurses"}, "kind:id"},
 		"clinic file":        {full, "id: x\ncolour: y\n", []string{"clinic", "put", "-f", "-"}, "colour"},
-		"token role":         {nil, "", []string{"token", "--key", filepath.Join(t.TempDir(), "k.pem"), "--role", "king", "--subject", "s", "--clinic", clinicID}, "helsebro_role"},
+		"token role":         {nil, "", []string{"token", "--key", filepath.Join(t.TempDir(), "k.pem"), "--role", "king", "--subject", "s", "--clinic", clinicID}, "scope names no role"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -481,15 +481,15 @@ func TestTokensAreBelieved(t *testing.T) {
 	keyFile, jwks := filepath.Join(dir, "dev.pem"), filepath.Join(dir, "jwks.json")
 	env := map[string]string{"HELSEBRO_CLINIC": clinicID}
 	for _, c := range []struct {
-		role, clinic string
-	}{{"practitioner", clinicID}, {"operator", ""}} {
-		got := run(t, env, "", "token", "--key", keyFile, "--jwks", jwks, "--role", c.role, "--subject", "s-1", "--ttl", "5m")
+		role, clinic, hpr string
+	}{{"practitioner", clinicID, "9144889"}, {"operator", "", ""}} {
+		got := run(t, env, "", "token", "--key", keyFile, "--jwks", jwks, "--role", c.role, "--subject", "s-1", "--hpr", c.hpr, "--ttl", "5m")
 		require.Equal(t, cli.ExitDone, got.code, got.err)
 		v, err := identity.NewVerifier(config.Identity{Issuer: identity.DevIssuerName, Audience: identity.DevAudience, JWKSFile: jwks})
 		require.NoError(t, err)
-		p, err := v.Verify(t.Context(), strings.TrimSpace(got.out))
+		p, err := v.Verify(t.Context(), identity.Bearer(strings.TrimSpace(got.out)))
 		require.NoError(t, err)
-		require.Equal(t, identity.Principal{Subject: "s-1", ClinicID: c.clinic, Role: identity.Role(c.role)}, p)
+		require.Equal(t, identity.Principal{Subject: "s-1", ClientID: identity.DevClientID, ClinicID: c.clinic, Role: identity.Role(c.role), HPR: c.hpr}, p)
 	}
 }
 

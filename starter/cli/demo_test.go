@@ -43,9 +43,11 @@ func TestDemoInit(t *testing.T) {
 		require.Equal(t, cli.ExitDone, got.code, got.err)
 		v, err := identity.NewVerifier(config.Identity{Issuer: identity.DevIssuerName, Audience: identity.DevAudience, JWKSFile: jwks})
 		require.NoError(t, err)
-		p, err := v.Verify(t.Context(), strings.TrimSpace(got.out))
+		p, err := v.Verify(t.Context(), identity.Bearer(strings.TrimSpace(got.out)))
 		require.NoError(t, err)
-		require.Equal(t, demo.GP, p)
+		want := demo.GP
+		want.ClientID = identity.DevClientID
+		require.Equal(t, want, p)
 	}
 	believed()
 	file, err := registry.Open(parties)

@@ -133,7 +133,7 @@ process whose HELSEBRO_JWKS_FILE holds this key's public part believes the token
 
 Roles: clinic-administrator, practitioner, staff, portal, operator, auditor,
 service. Every role but operator acts for one clinic.`,
-		Example: `  helsebro token --key dev.pem --jwks jwks.json --role practitioner --clinic 0198c0de-0000-7000-8000-00000000c111 --subject gp-1
+		Example: `  helsebro token --key dev.pem --jwks jwks.json --role practitioner --hpr 9144889 --clinic 0198c0de-0000-7000-8000-00000000c111 --subject gp-1
   export HELSEBRO_TOKEN=$(helsebro token --key dev.pem --role operator --subject op-1)`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(cmd *cobra.Command, _ []string) error {
@@ -164,7 +164,7 @@ service. Every role but operator acts for one clinic.`,
 	f.StringVar(&p.Subject, "subject", "", "opaque name of the caller (required)")
 	f.StringVar(&p.ClinicID, "clinic", "", "the clinic's id (HELSEBRO_CLINIC, but for an operator)")
 	f.StringVar(&p.Organisation, "organisation", "", "organisation number")
-	f.StringVar(&p.HPR, "hpr", "", "health personnel number")
+	f.StringVar(&p.HPR, "hpr", "", "health personnel number, which a practitioner has")
 	f.DurationVar(&life, "ttl", time.Hour, "life of the token, at most 24h")
 	f.StringVar(&jwks, "jwks", "", "write the public key to this file too (HELSEBRO_JWKS_FILE)")
 	for _, name := range []string{"key", "role", "subject"} {

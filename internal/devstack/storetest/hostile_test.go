@@ -32,9 +32,9 @@ import (
 // anybody takes a token for a role of the demonstration clinic, or of the one after @.
 type anybody struct{}
 
-func (anybody) Verify(_ context.Context, token string) (identity.Principal, error) {
-	role, clinic, _ := strings.Cut(token, "@")
-	return identity.Principal{Subject: token, ClinicID: cmp.Or(clinic, demo.ClinicID), Role: identity.Role(role)}, nil
+func (anybody) Verify(_ context.Context, c identity.Credentials) (identity.Principal, error) {
+	role, clinic, _ := strings.Cut(c.Token, "@")
+	return identity.Principal{Subject: c.Token, ClinicID: cmp.Or(clinic, demo.ClinicID), Role: identity.Role(role)}, nil
 }
 
 // whoMay is a role that has the right.
