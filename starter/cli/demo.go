@@ -116,7 +116,11 @@ func writeDemoClinic(path string) error {
 // next prints commands that can be pasted as they are, in the repository.
 func (d demoFiles) next(out io.Writer) error {
 	token := func(p identity.Principal) string {
-		return fmt.Sprintf("export HELSEBRO_TOKEN=$(go run ./starter token --key %s --role %s --subject %s)", quoted(d.key()), p.Role, p.Subject)
+		var hpr string
+		if p.HPR != "" {
+			hpr = " --hpr " + p.HPR
+		}
+		return fmt.Sprintf("export HELSEBRO_TOKEN=$(go run ./starter token --key %s --role %s%s --subject %s)", quoted(d.key()), p.Role, hpr, p.Subject)
 	}
 	keys := ""
 	if _, err := os.Stat(".env"); err != nil {

@@ -444,7 +444,7 @@ go() { shift 2; bin/starter "$@"; }
 func (m *machine) starter(args ...string) string {
 	m.Helper()
 	if m.next != "" && m.token == "" {
-		m.token = strings.TrimSpace(m.shell("go run ./starter token --key .docker/config/issuer-key.pem --role " + string(demo.GP.Role) + " --subject " + demo.GP.Subject))
+		m.token = strings.TrimSpace(m.shell("go run ./starter token --key .docker/config/issuer-key.pem --role " + string(demo.GP.Role) + " --hpr " + demo.GP.HPR + " --subject " + demo.GP.Subject))
 	}
 	line := "go run ./starter"
 	for _, a := range args {

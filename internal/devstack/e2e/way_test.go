@@ -140,7 +140,7 @@ func TestOfficialSamples(t *testing.T) {
 	w.write(identity.Principal{Subject: "epj", ClinicID: clinicID, Role: identity.RoleService}, nanset)
 	require.NoError(t, w.Stack.Run(t.Context()))
 	w.activate()
-	who := identity.Principal{Subject: "nanset", ClinicID: clinicID, Role: identity.RolePractitioner}
+	who := identity.Principal{Subject: "nanset", ClinicID: clinicID, Role: identity.RolePractitioner, HPR: "2174976"}
 	for _, c := range []struct {
 		file     string
 		from, to int
