@@ -62,6 +62,9 @@ type Arrival struct {
 	Raw []byte
 	// Wire is the message as it came: what is kept aside when it cannot be taken in.
 	Wire Wire
+	// Quarantine is the id of what was kept aside and is tried again, "" for what comes from
+	// a queue.
+	Quarantine string
 	// Verdict, Codes and Problems are what reading it alone can tell. Storing may
 	// turn Taken into Refused: the clinic's services and blocked patients decide.
 	Verdict  Verdict

@@ -194,7 +194,9 @@ func (s *Store) ErasePatient(ctx context.Context, by identity.Principal, clinicI
 			"DELETE FROM attachment WHERE message_id IN (SELECT id FROM inbound_message WHERE patient_index = $1)",
 			"UPDATE outbound_message SET wire = '' WHERE in_reply_to IN (SELECT id FROM inbound_message WHERE patient_index = $1)",
 			"UPDATE inbound_message SET raw = '', content = NULL, patient_index = NULL WHERE patient_index = $1",
-			"UPDATE quarantine SET raw = '', patient_index = NULL WHERE patient_index = $1",
+			`UPDATE operator_case SET resolved_at = coalesce(resolved_at, now()) WHERE message_id IN (SELECT id FROM quarantine WHERE patient_index = $1)`,
+			`UPDATE quarantine SET raw = '', patient_index = NULL, wanted = '', note = CASE state WHEN 'kept' THEN 'the patient was erased' ELSE note END,
+				state = CASE state WHEN 'kept' THEN 'discarded' ELSE state END WHERE patient_index = $1`,
 			// A list of people says no more than what was taken from it.
 			`UPDATE inbound_message SET raw = '', content = NULL WHERE verdict = 'told' AND patient_index IS NULL
 				AND clinic_id = (SELECT clinic_id FROM patient WHERE national_id_index = $1)`,

@@ -141,8 +141,9 @@ func (s *Store) quarantined(ctx context.Context, tx pgx.Tx, by identity.Principa
 }
 
 // DecideQuarantine notes a decision about a message that is kept aside, with who decided.
-// The same decision again changes nothing; another one after it is apperr.Conflict. note
-// says why a message is discarded.
+// The same decision again changes nothing, and another one replaces what the listener has
+// not done yet; after the end it is apperr.Conflict, and so it is while the listener is at
+// work on the message. note says why a message is discarded.
 func (s *Store) DecideQuarantine(ctx context.Context, by identity.Principal, clinicID, id string, d QuarantineDecision, note string) (Quarantine, error) {
 	var found Quarantine
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
@@ -157,11 +158,15 @@ func (s *Store) DecideQuarantine(ctx context.Context, by identity.Principal, cli
 			return nil
 		case k.State != QuarantineKept:
 			return apperr.InState(string(k.State), "the message is in quarantine no more")
-		case k.Wanted != "":
-			return apperr.InState(k.Wanted, "something else is being done with the message: look again in a moment")
 		}
+		if mine, err := atWork(ctx, tx, id); err != nil {
+			return err
+		} else if !mine {
+			return apperr.InState(k.Wanted, "the listener is doing what was decided before: look again in a moment")
+		}
+		k.Wanted, k.Note = "", note
 		if d == QuarantineDiscard {
-			k.State, k.Note = QuarantineDiscarded, note
+			k.State = QuarantineDiscarded
 		} else {
 			k.Wanted = string(d)
 		}
@@ -182,66 +187,112 @@ func (s *Store) DecideQuarantine(ctx context.Context, by identity.Principal, cli
 	return found, err
 }
 
+// atWork makes the transaction the only one that decides or does something about a message
+// that is kept aside. It is false when there is another one. The lock is not the row's: what
+// is tried again may have to write there.
+func atWork(ctx context.Context, tx pgx.Tx, id string) (mine bool, err error) {
+	err = tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtextextended('quarantine/' || $1, 0))", id).Scan(&mine)
+	return mine, err
+}
+
 // closeQuarantineCase says that somebody has seen to it.
 func (s *Store) closeQuarantineCase(ctx context.Context, tx pgx.Tx, id string) error {
 	_, err := tx.Exec(ctx, "UPDATE operator_case SET resolved_at = coalesce(resolved_at, $3) WHERE kind = $1 AND message_id = $2", contract.CaseQuarantined, id, s.now())
 	return err
 }
 
-// WantedOfQuarantine is a message that an operator wants something done with.
-type WantedOfQuarantine struct {
-	ID       string
-	Decision QuarantineDecision
-	Wire     Wire
-}
-
-// QuarantineWanted are those that the listener is asked about, the longest waiting first.
-// Several listeners may see the same ones: what they do is idempotent.
-func (s *Store) QuarantineWanted(ctx context.Context, limit int) ([]WantedOfQuarantine, error) {
-	var out []WantedOfQuarantine
+// QuarantineWanted are the ids of the messages that an operator wants something done with,
+// the longest waiting first.
+func (s *Store) QuarantineWanted(ctx context.Context) ([]string, error) {
+	var ids []string
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "SELECT id, wanted, key_id, wire, raw FROM quarantine WHERE wanted <> '' ORDER BY decided_at LIMIT $1", limit)
+		rows, err := tx.Query(ctx, "SELECT id FROM quarantine WHERE wanted <> '' ORDER BY decided_at, id")
 		if err != nil {
 			return err
 		}
-		type row struct {
-			ID, Wanted, KeyID string
-			Wire, Raw         []byte
-		}
-		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
-		if err != nil {
-			return err
-		}
-		for _, f := range found {
-			key, err := s.key(ctx, tx, f.KeyID)
-			if err != nil {
-				return err
-			}
-			w := WantedOfQuarantine{ID: f.ID, Decision: QuarantineDecision(f.Wanted)}
-			if err := key.open("quarantine.wire", f.ID, f.Wire, &w.Wire); err != nil {
-				return err
-			}
-			if w.Wire.Body, err = key.Open(f.Raw, "quarantine.raw/"+f.ID); err != nil {
-				return err
-			}
-			out = append(out, w)
-		}
-		return nil
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
 	})
-	return out, err
+	return ids, err
 }
 
-// QuarantineDone says what became of a decision. A message that was tried again in vain
-// stays kept, for the reason that it has now.
-func (s *Store) QuarantineDone(ctx context.Context, id string, state QuarantineState, reason string) error {
-	return s.inTx(ctx, func(tx pgx.Tx) error {
+// Why a message stays kept that nothing can be done with.
+const (
+	QuarantineErased     = "erased"     // its patient is
+	QuarantineUnreadable = "unreadable" // stored before queues were noted, or its key is missing
+)
+
+// CarryOut does what an operator wants done with a message: do says what became of it, and,
+// of one that stays kept, the reason that it has now ("": the one it had). An error of do is
+// temporary: the message is handed out again. A message whose content cannot be read stays
+// kept. Nothing happens to a message that somebody else is at work on, or that nothing is
+// wanted of any more. What is wanted, and not what became of it, is done again by whoever
+// comes after a crash.
+func (s *Store) CarryOut(ctx context.Context, id string, do func(context.Context, QuarantineDecision, Wire) (QuarantineState, string, error)) (state QuarantineState, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		if mine, err := atWork(ctx, tx, id); err != nil || !mine {
+			return err
+		}
+		var d QuarantineDecision
+		var clinicID *string
+		var keyID, by string
+		var sealed, raw []byte
+		err := tx.QueryRow(ctx, "SELECT wanted, clinic_id, key_id, wire, raw, decided_by FROM quarantine WHERE id = $1 AND state = 'kept' AND wanted <> ''", id).
+			Scan(&d, &clinicID, &keyID, &sealed, &raw, &by)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		wire, reason, err := s.openWire(ctx, tx, id, keyID, sealed, raw)
+		if err != nil {
+			return err
+		}
+		state = QuarantineKept
+		if reason == "" {
+			if state, reason, err = do(ctx, d, wire); err != nil {
+				return err
+			}
+		}
+		// It may be kept anew already, when it was put back on its queue.
 		tag, err := tx.Exec(ctx, `UPDATE quarantine SET state = $2, wanted = '', attempts = attempts + 1, reason = coalesce(nullif($3, ''), reason)
 			WHERE id = $1 AND state = 'kept' AND wanted <> ''`, id, state, reason)
-		if err != nil || tag.RowsAffected() == 0 || state == QuarantineKept {
+		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		return s.closeQuarantineCase(ctx, tx, id)
+		if state != QuarantineKept {
+			err = s.closeQuarantineCase(ctx, tx, id)
+		} else if reason != "" {
+			_, err = tx.Exec(ctx, "UPDATE operator_case SET reason = $3 WHERE kind = $1 AND message_id = $2", contract.CaseQuarantined, id, reason)
+		}
+		if err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, identity.Principal{Subject: by}, deref(clinicID), "quarantine."+string(state), "quarantine/"+id, "")
 	})
+	return state, err
+}
+
+// openWire opens a message that is kept aside, or says why that cannot be done.
+func (s *Store) openWire(ctx context.Context, tx pgx.Tx, id, keyID string, sealed, raw []byte) (wire Wire, reason string, err error) {
+	switch {
+	case len(raw) == 0:
+		return wire, QuarantineErased, nil
+	case len(sealed) == 0:
+		return wire, QuarantineUnreadable, nil
+	}
+	key, err := s.key(ctx, tx, keyID)
+	if err == nil {
+		err = key.open("quarantine.wire", id, sealed, &wire)
+	}
+	if err == nil {
+		wire.Body, err = key.Open(raw, "quarantine.raw/"+id)
+	}
+	if known := (*apperr.Error)(nil); errors.As(err, &known) {
+		return wire, QuarantineUnreadable, nil
+	}
+	return wire, "", err
 }
 
 // A counterpart that sends nothing but what has to be reported is told so this often, and
@@ -277,6 +328,11 @@ func (s *Store) KeepAside(ctx context.Context, a Arrival, reason string) error {
 
 // quarantine keeps what must not replace the first message and is not answered.
 func (s *Store) quarantine(ctx context.Context, tx pgx.Tx, a Arrival, sum []byte, out *Arrived, reason string) error {
+	if a.Quarantine != "" { // it stays where it is
+		*out = Arrived{ID: a.Quarantine, ClinicID: out.ClinicID, Verdict: Quarantined, Again: true, HandedOver: true}
+		_, err := tx.Exec(ctx, "UPDATE quarantine SET reason = $2 WHERE id = $1", a.Quarantine, reason)
+		return err
+	}
 	key, err := s.intakeKey(ctx, tx, out.ClinicID)
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func TestAMessageThatListenersDieOverIsKeptAside(t *testing.T) {
 	require.Equal(t, 1, d.accepted)
 	require.Zero(t, sealer.opened, "it is not read again")
 
-	state, _, err := l.carryOut(t.Context(), pg.WantedOfQuarantine{ID: "k", Decision: pg.QuarantineRetry, Wire: envelope(&m, false).Wire})
+	state, _, err := l.carryOut(t.Context(), "k", pg.QuarantineRetry, envelope(&m, false).Wire)
 	require.NoError(t, err)
 	require.Equal(t, pg.QuarantineTaken, state, "an operator's word begins anew")
 	require.Equal(t, 1, sealer.opened)

@@ -26,13 +26,13 @@ import (
 type Store interface {
 	Parties(context.Context) ([]int, error)
 	StoreArrival(context.Context, pg.Arrival) (pg.Arrived, error)
-	// KeepAside, QuarantineWanted and QuarantineDone are the messages that cannot be taken in.
+	// KeepAside, QuarantineWanted and CarryOut are the messages that cannot be taken in.
 	KeepAside(ctx context.Context, a pg.Arrival, reason string) error
 	// BeginReading and EndReading count the listeners that died over a message.
 	BeginReading(ctx context.Context, a pg.Arrival) (died int, err error)
 	EndReading(ctx context.Context, a pg.Arrival) error
-	QuarantineWanted(ctx context.Context, limit int) ([]pg.WantedOfQuarantine, error)
-	QuarantineDone(ctx context.Context, id string, state pg.QuarantineState, reason string) error
+	QuarantineWanted(context.Context) ([]string, error)
+	CarryOut(ctx context.Context, id string, do func(context.Context, pg.QuarantineDecision, pg.Wire) (pg.QuarantineState, string, error)) (pg.QuarantineState, error)
 	HandedOver(ctx context.Context, messageID string) error
 	// PortalMessagesLeft are those that nobody else will hand over.
 	PortalMessagesLeft(ctx context.Context, longer time.Duration) ([]pg.Arrived, error)
@@ -236,7 +236,7 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 	began, pause, failures := time.Now(), firstPause, 0
 	settle := delivery.Accept
 	for {
-		arrival, _, err := l.handle(ctx, m, errorQueue)
+		arrival, _, err := l.handle(ctx, m, errorQueue, "")
 		if err == nil {
 			break
 		}
@@ -279,8 +279,9 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 }
 
 // handle reads a message and hands it over. A reader that panics has met a message
-// that it must not meet twice: that is an error of the message's own.
-func (l *Listener) handle(ctx context.Context, m *transport.Message, errorQueue bool) (a pg.Arrival, stored pg.Arrived, err error) {
+// that it must not meet twice: that is an error of the message's own. quarantined is the
+// id of what was kept aside, "" for what comes from a queue.
+func (l *Listener) handle(ctx context.Context, m *transport.Message, errorQueue bool, quarantined string) (a pg.Arrival, stored pg.Arrived, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			l.logger.Error("reading a message panicked", "at", string(debug.Stack()))
@@ -288,6 +289,7 @@ func (l *Listener) handle(ctx context.Context, m *transport.Message, errorQueue 
 		}
 	}()
 	a = envelope(m, errorQueue)
+	a.Quarantine = quarantined
 	if len(m.Body) > transport.MaxBody {
 		return a, stored, apperr.New(apperr.TooLarge, "the message has %d bytes: at most %d are taken in", len(m.Body), transport.MaxBody)
 	}

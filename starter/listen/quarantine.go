@@ -11,59 +11,60 @@ import (
 
 const (
 	// decidedEvery is how often it is looked what operators want done with messages that are
-	// kept aside, decidedAtOnce how many of them are held at a time: each may have 20 MB.
-	decidedEvery  = 2 * time.Second
-	decidedAtOnce = 4
+	// kept aside.
+	decidedEvery = 2 * time.Second
 	// deadLetter is why a message of a queue of dead letters is kept aside.
 	deadLetter = "dead-letter"
 )
 
 // decided carries out what operators decide about messages that are kept aside, until ctx
-// ends. Listeners that do so side by side do nothing twice: a message that is taken in
-// again is known, and one that is put back twice is one message on its queue to whoever
-// takes it in.
+// ends.
 func (l *Listener) decided(ctx context.Context) {
 	for {
-		wanted, err := l.store.QuarantineWanted(ctx, decidedAtOnce)
+		wanted, err := l.store.QuarantineWanted(ctx)
 		if err != nil && ctx.Err() == nil {
 			l.logger.Warn("what is wanted of the quarantine cannot be read yet", "error", err)
 		}
-		again := len(wanted) == decidedAtOnce
-		for _, w := range wanted {
-			state, reason, err := l.carryOut(ctx, w)
-			if err == nil {
-				err = l.store.QuarantineDone(ctx, w.ID, state, reason)
+		for _, id := range wanted {
+			state, err := l.store.CarryOut(ctx, id, func(ctx context.Context, d pg.QuarantineDecision, w pg.Wire) (pg.QuarantineState, string, error) {
+				return l.carryOut(ctx, id, d, w)
+			})
+			switch {
+			case err != nil && ctx.Err() == nil:
+				l.logger.Warn("what is wanted of a message in quarantine cannot be done yet", "message", id, "kind", apperr.KindOf(err), "error", err)
+			case state != "":
+				l.logger.Info("a message in quarantine was decided about", "message", id, "state", state)
 			}
-			if err != nil {
-				again = false
-				l.logger.Warn("what is wanted of a message in quarantine cannot be done yet", "message", w.ID, "wanted", w.Decision, "kind", apperr.KindOf(err), "error", err)
-				continue
-			}
-			l.logger.Info("a message in quarantine was decided about", "message", w.ID, "wanted", w.Decision, "state", state)
 		}
-		if !again && !sleep(ctx, decidedEvery) || ctx.Err() != nil {
+		if !sleep(ctx, decidedEvery) {
 			return
 		}
 	}
 }
 
-// carryOut does what is wanted with a message. An error is temporary: it is tried again.
-func (l *Listener) carryOut(ctx context.Context, w pg.WantedOfQuarantine) (pg.QuarantineState, string, error) {
-	m := message(w.Wire)
-	if w.Decision == pg.QuarantineRelease {
-		return pg.QuarantineReleased, "", l.transport.Send(ctx, m)
+// carryOut does what is wanted with a message, and says what has become of it. An error is
+// temporary: it is tried again.
+func (l *Listener) carryOut(ctx context.Context, id string, d pg.QuarantineDecision, w pg.Wire) (pg.QuarantineState, string, error) {
+	m := message(w)
+	var err error
+	state := pg.QuarantineReleased
+	if d == pg.QuarantineRelease {
+		err = l.transport.Send(ctx, m)
+	} else {
+		var stored pg.Arrived
+		m.Redelivered = true // it was read before, maybe by a listener that died
+		if _, stored, err = l.handle(ctx, &m, w.ErrorQueue, id); err == nil && stored.Verdict == pg.Quarantined {
+			return pg.QuarantineKept, "", nil
+		}
+		state = pg.QuarantineTaken
 	}
-	m.Redelivered = true // it was read before, maybe by a listener that died
-	_, stored, err := l.handle(ctx, &m, w.Wire.ErrorQueue)
 	switch {
-	case apperr.Is(err, apperr.Unavailable):
+	case apperr.Is(err, apperr.Unavailable) || ctx.Err() != nil:
 		return "", "", err
 	case err != nil:
 		return pg.QuarantineKept, reasonOf(err), nil
-	case stored.Verdict == pg.Quarantined:
-		return pg.QuarantineKept, "", nil // for the reason that it was
 	}
-	return pg.QuarantineTaken, "", nil
+	return state, "", nil
 }
 
 // message is a message as it came.

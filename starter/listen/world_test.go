@@ -85,12 +85,10 @@ func (s *fakeStore) EndReading(_ context.Context, a pg.Arrival) error {
 	return nil
 }
 
-func (s *fakeStore) QuarantineWanted(context.Context, int) ([]pg.WantedOfQuarantine, error) {
-	return nil, nil
-}
+func (s *fakeStore) QuarantineWanted(context.Context) ([]string, error) { return nil, nil }
 
-func (s *fakeStore) QuarantineDone(context.Context, string, pg.QuarantineState, string) error {
-	return nil
+func (s *fakeStore) CarryOut(context.Context, string, func(context.Context, pg.QuarantineDecision, pg.Wire) (pg.QuarantineState, string, error)) (pg.QuarantineState, error) {
+	return "", nil
 }
 
 func (s *fakeStore) HandedOver(_ context.Context, id string) error {
