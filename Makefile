@@ -16,6 +16,8 @@ SOURCES := workflows activities worker starter internal
 SCALE ?= 0.05
 # Handed to every `go test`, such as TEST='-run Receipt -v'.
 TEST ?=
+# How long the tests of one package may take.
+TIMEOUT ?= 30m
 
 # How long `make fuzz` spends on each target.
 FUZZTIME ?= 30s
@@ -55,10 +57,10 @@ run: versions ## Run Helsebro with all it needs, play the demo, stay up until Ct
 .PHONY: test
 test: versions ## Run every test; long ones at SCALE
 	@.tools/install-packages libxml2-utils openssl postgresql rabbitmq-server chromium
-	HELSEBRO_SCALE=$(SCALE) go test -timeout 10m $(TEST) ./...
+	HELSEBRO_SCALE=$(SCALE) go test -timeout $(TIMEOUT) $(TEST) ./...
 	@.tools/fuzz 2s ./internal/helsenorge/... ./internal/transport/cms
 	@.tools/build-devstack ./...
-	cd $(DEVSTACK) && HELSEBRO_SCALE=$(SCALE) go test -count=1 -p 1 -timeout 30m $(TEST) ./...
+	cd $(DEVSTACK) && HELSEBRO_SCALE=$(SCALE) go test -count=1 -p 1 -timeout $(TIMEOUT) $(TEST) ./...
 
 .PHONY: fuzz
 fuzz: versions ## Fuzz every reader, FUZZTIME each
@@ -66,7 +68,7 @@ fuzz: versions ## Fuzz every reader, FUZZTIME each
 
 .PHONY: proof
 proof: ## Run every test, long ones at full size; fuzz what opens sealed messages 2,000,000 times
-	@$(MAKE) test SCALE=1
+	@$(MAKE) test SCALE=1 TIMEOUT=4h
 	@.tools/fuzz 2000000x ./internal/transport/cms
 
 .PHONY: check

@@ -134,9 +134,15 @@ func (w *world) act(a simulator.Action) (simulator.Sent, string) {
 // eventually waits until check has nothing to say.
 func (w *world) eventually(what string, check func() error) {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), patience)
+	w.within(patience, what, check)
+}
+
+// within is eventually with another patience.
+func (w *world) within(limit time.Duration, what string, check func() error) {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.Context(), limit)
 	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(max(50*time.Millisecond, limit/1000))
 	defer tick.Stop()
 	for {
 		err := check()
