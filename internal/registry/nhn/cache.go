@@ -69,7 +69,15 @@ func (c *Cache[K, V]) Get(ctx context.Context, k K) (V, error) {
 	if now.Sub(e.failed) < failedFor {
 		err = e.why
 	} else {
-		value, err = c.Refresh(ctx, k)
+		value, err = c.once(ctx, "since", k, func(ctx context.Context) (V, error) {
+			// Somebody may have asked since it was looked.
+			if n := c.entry(k); n.at != e.at {
+				return n.value, n.err
+			} else if n.failed != e.failed {
+				return n.value, n.why
+			}
+			return c.Refresh(ctx, k)
+		})
 	}
 	if apperr.Is(err, apperr.Unavailable) && counts && e.err == nil && since < c.stale {
 		return e.value, nil
@@ -85,13 +93,20 @@ func (c *Cache[K, V]) counts(e entry[V], now time.Time) bool {
 // Refresh asks, whatever is known. Whoever asks at the same time waits for the same answer,
 // as long as he wants.
 func (c *Cache[K, V]) Refresh(ctx context.Context, k K) (V, error) {
-	answer := c.asking.DoChan(fmt.Sprint(k), func() (any, error) {
-		// It is everybody's question: one who goes away does not end it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
-		defer cancel()
+	return c.once(ctx, "anew", k, func(ctx context.Context) (V, error) {
 		value, err := c.ask(ctx, k)
 		c.keep(k, value, err)
 		return value, err
+	})
+}
+
+// once asks what nobody else is asking, or waits for the answer to that.
+func (c *Cache[K, V]) once(ctx context.Context, how string, k K, ask func(context.Context) (V, error)) (V, error) {
+	answer := c.asking.DoChan(how+" "+fmt.Sprint(k), func() (any, error) {
+		// It is everybody's question: one who goes away does not end it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
+		defer cancel()
+		return ask(ctx)
 	})
 	var value V
 	select {
