@@ -3,12 +3,8 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -161,27 +157,13 @@ func TestQuarantine(t *testing.T) {
 // sendGiant puts a message on its queue that our own transport refuses to send.
 func sendGiant(t *testing.T, w *world, m transport.Message) {
 	t.Helper()
-	u, err := url.Parse(w.Broker.URL())
-	require.NoError(t, err)
-	password, _ := u.User.Password()
-	ca, err := os.ReadFile(w.Broker.CAFile())
-	require.NoError(t, err)
-	roots := x509.NewCertPool()
-	require.True(t, roots.AppendCertsFromPEM(ca))
-	conn, err := amqp.Dial(t.Context(), "amqps://"+u.Host, &amqp.ConnOptions{SASLType: amqp.SASLTypePlain(u.User.Username(), password), TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
-	require.NoError(t, err)
-	defer conn.Close() //nolint:errcheck // the message is there
-	session, err := conn.NewSession(t.Context(), nil)
-	require.NoError(t, err)
-	sender, err := session.NewSender(t.Context(), "/amq/queue/"+m.To, nil)
-	require.NoError(t, err)
-	require.NoError(t, sender.Send(t.Context(), &amqp.Message{
+	put(t, dial(t, w), m.To, &amqp.Message{
 		Properties: &amqp.MessageProperties{MessageID: m.ID, Subject: &m.Subject, To: &m.To, ContentType: &m.ContentType},
 		ApplicationProperties: map[string]any{
 			"fromHerId": strconv.Itoa(m.FromHerID), "toHerId": strconv.Itoa(m.ToHerID), "applicationTimeStamp": m.SentAt.UTC().Format(time.RFC3339),
 		},
 		Data: [][]byte{m.Body},
-	}, nil))
+	})
 }
 
 // TestAMessageThatKillsItsListenerIsKeptAside: RabbitMQ brings it again and again, and does
