@@ -35,8 +35,10 @@ type details struct {
 	DisplayName string
 	ParentHerId int //nolint:revive,staticcheck // the registry's name
 	Active      bool
-	Type        string
-	Person      struct {
+	// IsValidCommunicationParty is nil where the interface does not tell.
+	IsValidCommunicationParty *bool
+	Type                      string
+	Person                    struct {
 		HPRInformation struct {
 			HPRNumber json.Number
 		}
@@ -49,13 +51,16 @@ type electronicAddress struct {
 	TypeCodeValue string
 }
 
-// party is the party of details. One that is not active is apperr.NotFound.
+// party is the party of details. One that is not active, or not valid, is apperr.NotFound.
 func (d details) party(herID int) (registry.Party, error) {
 	if d.HerId != herID {
 		return registry.Party{}, apperr.New(apperr.Unavailable, "the address registry answered about another party than HER-id %d", herID)
 	}
 	if !d.Active {
 		return registry.Party{}, apperr.New(apperr.NotFound, "HER-id %d is not active in the address registry", herID)
+	}
+	if d.IsValidCommunicationParty != nil && !*d.IsValidCommunicationParty {
+		return registry.Party{}, apperr.New(apperr.NotFound, "HER-id %d is no valid communication party in the address registry", herID)
 	}
 	p := registry.Party{HerID: herID, Name: d.DisplayName, ParentHerID: max(d.ParentHerId, 0)} // -1 is none
 	if p.Name == "" {
@@ -93,7 +98,7 @@ var _ registry.Registry = (*SOAP)(nil)
 // NewSOAP makes a client of the interface at url, such as
 // https://ws-web.test.nhn.no/v1/AR/Basic, for a user of Norsk helsenett's.
 func NewSOAP(url, user, password string) (*SOAP, error) {
-	s, err := newService("the address registry", url, nil)
+	s, err := newService("the address registry", "HELSEBRO_REGISTRY_URL", url, nil)
 	return &SOAP{s, "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}, err
 }
 
@@ -222,7 +227,7 @@ var _ registry.Registry = (*REST)(nil)
 // NewREST makes a client of the interface at url, such as https://cpe.test.grunndata.nhn.no,
 // through a transport that adds tokens.
 func NewREST(url string, transport http.RoundTripper) (*REST, error) {
-	s, err := newService("the address registry", url, transport)
+	s, err := newService("the address registry", "HELSEBRO_REGISTRY_URL", url, transport)
 	return &REST{s}, err
 }
 

@@ -43,8 +43,11 @@ var _ cms.Agreements = (*Agreements)(nil)
 func NewAgreements(cppa *CPPA, r registry.Registry, exempt []string, required bool, age, stale time.Duration) *Agreements {
 	a := &Agreements{cppa: cppa, registry: r, exempt: exempt, required: required}
 	a.found = NewCache(age, stale, a.lookUp)
-	// One whose certificates are over is looked up anew: there may be new ones.
+	// One that is over, or whose certificates are, is looked up anew: there may be new ones.
 	a.found.good = func(c cms.Counterparty, now time.Time) bool {
+		if !c.Until.IsZero() && !now.Before(c.Until) {
+			return false
+		}
 		for _, certs := range [][]*x509.Certificate{c.Signing, c.Encryption} {
 			if len(certs) > 0 && !slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return now.Before(c.NotAfter) }) {
 				return false
@@ -75,18 +78,21 @@ func (a *Agreements) lookUp(ctx context.Context, k key) (cms.Counterparty, error
 	if k.id != "" {
 		// The certificates are those that were agreed when the message was sent.
 		p, err := a.cppa.Agreement(ctx, k.id)
-		if err == nil {
+		if err == nil && p.Counts(time.Now()) {
 			c := counterparty(p, k.own)
 			if c.HerID != k.other {
 				c.Signing, c.Encryption = nil, nil // whoever names another's agreement gets nothing of it
 			}
 			return c, nil
 		}
-		if !apperr.Is(err, apperr.NotFound) {
+		if err != nil && !apperr.Is(err, apperr.NotFound) {
 			return cms.Counterparty{}, err
 		}
 	}
 	p, err := a.cppa.AgreementBetween(ctx, k.own, k.other)
+	if err == nil && !p.Counts(time.Now()) {
+		err = apperr.New(apperr.NotFound, "the agreement of HER-ids %d and %d counts at another time", k.own, k.other)
+	}
 	if apperr.Is(err, apperr.NotFound) {
 		p, err = a.cppa.Profile(ctx, k.other)
 	}
@@ -120,6 +126,6 @@ func counterparty(p Profile, own int) cms.Counterparty {
 		return cms.Counterparty{}
 	}
 	c := cms.CounterpartyOf(other.HerID, other.Certificates)
-	c.CPAID, c.Receives = p.AgreementID, other.Receives
+	c.CPAID, c.Until, c.Receives = p.AgreementID, p.End, other.Receives
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,7 +23,14 @@ import (
 type Profile struct {
 	// AgreementID is the agreement's, "" for a profile.
 	AgreementID string
-	Parties     []PartyInfo
+	// Start and End are when an agreement counts; zero is no bound.
+	Start, End time.Time
+	Parties    []PartyInfo
+}
+
+// Counts tells whether an agreement counts at a time.
+func (p *Profile) Counts(at time.Time) bool {
+	return !at.Before(p.Start) && (p.End.IsZero() || at.Before(p.End))
 }
 
 // PartyInfo is what a party can do.
@@ -54,6 +62,8 @@ const nsCPPA = "http://www.oasis-open.org/committees/ebxml-cppa/schema/cpp-cpa-2
 type document struct {
 	XMLName xml.Name
 	CPAID   string `xml:"http://www.oasis-open.org/committees/ebxml-cppa/schema/cpp-cpa-2_0.xsd cpaid,attr"`
+	Start   string
+	End     string
 	Parties []struct {
 		Name  string   `xml:"http://www.oasis-open.org/committees/ebxml-cppa/schema/cpp-cpa-2_0.xsd partyName,attr"`
 		IDs   []string `xml:"PartyId"`
@@ -83,6 +93,15 @@ func ReadProfile(raw []byte) (Profile, error) {
 		return Profile{}, apperr.New(apperr.Invalid, "the document is no collaboration profile or agreement")
 	}
 	p := Profile{AgreementID: d.CPAID}
+	for text, to := range map[string]*time.Time{d.Start: &p.Start, d.End: &p.End} {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		var err error
+		if *to, err = readTime(text); err != nil {
+			return Profile{}, apperr.New(apperr.Invalid, "the agreement's period cannot be read")
+		}
+	}
 	for _, from := range d.Parties {
 		to := PartyInfo{Name: from.Name}
 		for _, id := range from.IDs {
@@ -116,6 +135,14 @@ func ReadProfile(raw []byte) (Profile, error) {
 		p.Parties = append(p.Parties, to)
 	}
 	return p, nil
+}
+
+// readTime reads an instant; one without a zone is in UTC (ebXML CPPA 2.0 §9.3).
+func readTime(text string) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	return time.Parse("2006-01-02T15:04:05", text)
 }
 
 // Other is the party of an agreement that is not the own one, or the one of a profile; nil
@@ -174,7 +201,7 @@ type CPPA struct{ service }
 // NewCPPA makes a client of the registry at base, such as
 // https://cppa.test.grunndata.nhn.no/v2/, through a transport that adds tokens.
 func NewCPPA(base string, transport http.RoundTripper) (*CPPA, error) {
-	s, err := newService("the registry of collaboration agreements", base, transport)
+	s, err := newService("the registry of collaboration agreements", "HELSEBRO_CPPA_URL", base, transport)
 	return &CPPA{s}, err
 }
 

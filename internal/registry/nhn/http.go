@@ -32,15 +32,15 @@ type service struct {
 	http *http.Client
 }
 
-// newService makes a service. base is https, or http on this machine.
-func newService(name, base string, transport http.RoundTripper) (service, error) {
+// newService makes a service. base, the value of setting, is https, or http on this machine.
+func newService(name, setting, base string, transport http.RoundTripper) (service, error) {
 	u, err := url.Parse(base)
 	ip := net.IP(nil)
 	if err == nil {
 		ip = net.ParseIP(u.Hostname())
 	}
 	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || ip == nil || !ip.IsLoopback()) {
-		return service{}, apperr.New(apperr.Invalid, "the address of %s is no https URL", name)
+		return service{}, apperr.New(apperr.Invalid, "%s, the address of %s, is no https URL", setting, name)
 	}
 	return service{name: name, base: strings.TrimSuffix(base, "/"), http: &http.Client{
 		Transport: transport, Timeout: timeout,

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -112,6 +113,11 @@ func TestParties(t *testing.T) {
 	require.Len(t, p.X509, 1, "the same for both")
 	require.Len(t, p.Certificates, 2)
 	require.NoError(t, w.soap.Ping(t.Context()))
+	w.Invalid = map[int]bool{gp: true}
+	for name, r := range w.registries() {
+		_, err := r.Party(t.Context(), gp)
+		require.True(t, apperr.Is(err, apperr.NotFound), "%s: it is no communication party any more", name)
+	}
 }
 
 // Whatever is wrong with a registry, it never says that somebody or something does not
@@ -119,18 +125,27 @@ func TestParties(t *testing.T) {
 func TestFaultsAreTemporary(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, fault := range []registrytest.Fault{registrytest.Down, registrytest.Broken, registrytest.Refusing, registrytest.Garbage, registrytest.Huge, registrytest.Redirecting} {
+	for _, fault := range []registrytest.Fault{registrytest.Down, registrytest.Broken, registrytest.Refusing, registrytest.Garbage, registrytest.Huge, registrytest.Redirecting, registrytest.Silent, registrytest.Cut} {
+		w.Lock() // a handler may still be at the one before
 		w.Fault = fault
+		w.Unlock()
+		ctx, cancel := context.WithCancel(t.Context())
+		if fault == registrytest.Silent {
+			ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+		}
 		for name, r := range w.registries() {
-			_, err := r.Party(t.Context(), gp)
+			_, err := r.Party(ctx, gp)
 			require.True(t, apperr.Is(err, apperr.Unavailable), "%s %s: %v", name, fault, err)
 			require.NotContains(t, err.Error(), registrytest.Password)
 		}
-		_, err := w.cppa.Profile(t.Context(), helsenorge)
+		_, err := w.cppa.Profile(ctx, helsenorge)
 		require.True(t, apperr.Is(err, apperr.Unavailable), "%s: %v", fault, err)
-		require.Error(t, w.soap.Ping(t.Context()), "a page that says so is no answer")
+		require.Error(t, w.soap.Ping(ctx), "a page that says so is no answer")
+		cancel()
 	}
+	w.Lock()
 	w.Fault, w.TokenFault = registrytest.None, "invalid_client"
+	w.Unlock()
 	w.Forget()
 	_, err := w.cppa.AgreementBetween(t.Context(), gp, helsenorge)
 	require.True(t, apperr.Is(err, apperr.Unavailable), "no token is no missing agreement")
@@ -146,6 +161,7 @@ func TestFaultsAreTemporary(t *testing.T) {
 	for _, url := range []string{"http://ws-web.test.nhn.no/v1/AR/Basic", "ftp://x", ":", ""} {
 		_, err := NewSOAP(url, "u", "p")
 		require.True(t, apperr.Is(err, apperr.Invalid), url)
+		require.ErrorContains(t, err, "HELSEBRO_REGISTRY_URL")
 	}
 }
 
@@ -224,6 +240,45 @@ func TestCounterparties(t *testing.T) {
 	c, err = fresh(true, "dialog_innbygger_ekontakt").Counterparty(ctx, gp, helsenorge, codes.EKontakt, "")
 	require.NoError(t, err)
 	require.Empty(t, c.CPAID, "the function is exempt")
+
+	// An agreement that is over, or has not begun, is none; one that ends is looked up anew.
+	whole := w.Documents["Agreements/"+agreement]
+	between := func(period string) {
+		text := strings.Replace(whole, "<tns:PartyInfo", period+"<tns:PartyInfo", 1)
+		w.Documents["Agreements/"+agreement], w.Documents["Agreements/HerIds/8141791/93238"] = text, text
+	}
+	for period, cpa := range map[string]string{
+		"<tns:Start>2014-01-01T00:00:00</tns:Start><tns:End>2030-01-01T00:00:00Z</tns:End>": agreement,
+		"<tns:End>2025-01-01T00:00:00Z</tns:End>":                                           "",
+		"<tns:Start>2030-01-01T01:00:00+01:00</tns:Start>":                                  "",
+	} {
+		between(period)
+		for _, id := range []string{"", agreement} {
+			c, err = fresh(true).Counterparty(ctx, gp, helsenorge, codes.EKontakt, id)
+			require.NoError(t, err)
+			require.Equal(t, cpa, c.CPAID, period)
+		}
+	}
+	ending := fresh(true)
+	now := time.Now()
+	ending.found.now = func() time.Time { return now }
+	between("<tns:End>" + now.Add(time.Minute).UTC().Format(time.RFC3339) + "</tns:End>")
+	asked := w.Asked["/cppa/Agreements/HerIds/8141791/93238"]
+	for range 3 {
+		c, err = ending.Counterparty(ctx, gp, helsenorge, codes.EKontakt, "")
+		require.NoError(t, err)
+		require.Equal(t, agreement, c.CPAID)
+		now = now.Add(20 * time.Second)
+	}
+	require.Equal(t, asked+1, w.Asked["/cppa/Agreements/HerIds/8141791/93238"])
+	now = now.Add(time.Minute)
+	_, err = ending.Counterparty(ctx, gp, helsenorge, codes.EKontakt, "")
+	require.NoError(t, err)
+	require.Equal(t, asked+2, w.Asked["/cppa/Agreements/HerIds/8141791/93238"])
+	between("<tns:End>tomorrow</tns:End>")
+	_, err = fresh(true).Counterparty(ctx, gp, helsenorge, codes.EKontakt, "")
+	require.True(t, apperr.Is(err, apperr.Unavailable), "what cannot be read is not taken for anything")
+	between("")
 
 	// A registry that answers about somebody else would have us encrypt for him.
 	w.Documents["Agreements/HerIds/8141791/8141703"] = w.Documents["Agreements/"+agreement]

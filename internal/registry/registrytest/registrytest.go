@@ -36,6 +36,8 @@ const (
 	Garbage     Fault = "garbage"     // 200 with something else
 	Huge        Fault = "huge"        // 200 without end
 	Redirecting Fault = "redirecting" // 302 elsewhere
+	Silent      Fault = "silent"      // no answer at all
+	Cut         Fault = "cut"         // the answer ends in its middle
 )
 
 // User and Password are those of the address registry's SOAP interface.
@@ -52,6 +54,8 @@ type NHN struct {
 	// agreements ("Agreements/<id>", "Agreements/HerIds/1/2") by their path.
 	Parties   map[int]registry.Party
 	Documents map[string]string
+	// Invalid are parties that are no communication parties any more.
+	Invalid map[int]bool
 	// Fault is of the registries, TokenFault of HelseID: an OAuth error code.
 	Fault      Fault
 	TokenFault string
@@ -93,8 +97,14 @@ func (n *NHN) TokenURL() string { return n.URL + "/connect/token" }
 func (n *NHN) faulty(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		n.Lock()
-		defer n.Unlock()
 		n.Asked[r.URL.Path]++
+		if n.Fault == Silent {
+			n.Unlock()
+			_, _ = io.Copy(io.Discard, r.Body) // else the end of the connection is not seen
+			<-r.Context().Done()
+			return
+		}
+		defer n.Unlock()
 		switch n.Fault {
 		case Down:
 			w.Header().Set("Retry-After", "1")
@@ -111,6 +121,9 @@ func (n *NHN) faulty(next http.HandlerFunc) http.HandlerFunc {
 					return
 				}
 			}
+		case Cut:
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, `{"CommunicationParty":{"HerId":`)
 		case Redirecting:
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		default:
@@ -261,7 +274,7 @@ func (n *NHN) soap(w http.ResponseWriter, r *http.Request) {
 	result := ""
 	switch operation {
 	case "GetCommunicationPartyDetails":
-		result = details(p)
+		result = n.details(p)
 	case "GetCertificateDetailsForEncryption":
 		result = certificate(p.X509, x509.KeyUsageKeyEncipherment)
 	case "GetCertificateDetailsForValidatingSignature":
@@ -288,9 +301,9 @@ func parent(p registry.Party) int {
 	return p.ParentHerID
 }
 
-func details(p registry.Party) string {
+func (n *NHN) details(p registry.Party) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `<Active>true</Active><DisplayName>%s</DisplayName><ElectronicAddresses xmlns:a="http://register.nhn.no/Common">`, p.Name)
+	fmt.Fprintf(&b, `<Active>true</Active><IsValidCommunicationParty>%t</IsValidCommunicationParty><DisplayName>%s</DisplayName><ElectronicAddresses xmlns:a="http://register.nhn.no/Common">`, !n.Invalid[p.HerID], p.Name)
 	for code, address := range addresses(p) {
 		fmt.Fprintf(&b, `<a:ElectronicAddress><a:Address>%s</a:Address><a:Type><a:CodeValue>%s</a:CodeValue></a:Type><a:TypeCodeValue>%s</a:TypeCodeValue></a:ElectronicAddress>`, address, code, code)
 	}
@@ -323,7 +336,7 @@ func (n *NHN) party(w http.ResponseWriter, r *http.Request) {
 	for code, address := range addresses(p) {
 		all = append(all, map[string]any{"Address": address, "TypeCodeValue": code, "Inherited": true})
 	}
-	party := map[string]any{"HerId": herID, "Name": "-", "DisplayName": p.Name, "ParentHerId": parent(p), "Active": true, "ElectronicAddresses": all, "Person": nil}
+	party := map[string]any{"HerId": herID, "Name": "-", "DisplayName": p.Name, "ParentHerId": parent(p), "Active": true, "IsValidCommunicationParty": !n.Invalid[herID], "ElectronicAddresses": all, "Person": nil}
 	if p.HPR != "" {
 		party["Person"] = map[string]any{"HPRInformation": map[string]any{"HPRNumber": json.Number(p.HPR)}}
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"mime"
 	"strings"
+	"time"
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/helsenorge/codes"
@@ -21,6 +22,8 @@ type Counterparty struct {
 	HerID int
 	// CPAID is the agreement's id, "" when there is none: the profile counts then.
 	CPAID string
+	// Until is when the agreement ends; zero is never.
+	Until time.Time
 	// Signing and Encryption are the counterparty's certificates. During a change there
 	// may be several.
 	Signing, Encryption []*x509.Certificate
