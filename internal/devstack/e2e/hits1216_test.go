@@ -21,6 +21,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/stack"
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
@@ -70,7 +71,7 @@ func newCounterpart(t *testing.T) *counterpart {
 	var parties []registry.Party
 	for herID := sound; herID <= foul; herID++ {
 		parties = append(parties, registry.Party{
-			HerID: herID, Name: "Counterpart", ParentHerID: herID + 100, AsyncQueue: "counterpart_async", SyncReplyQueue: "counterpart_syncreply", ErrorQueue: "counterpart_error",
+			HerID: herID, Name: "Counterpart", ParentHerID: herID + 100, AsyncQueue: "counterpart_async", SyncQueue: "counterpart_sync", SyncReplyQueue: "counterpart_syncreply", ErrorQueue: "counterpart_error",
 		})
 	}
 	w := newWorld(t, stack.Config{Transport: stack.AMQP, Parties: parties})
@@ -325,7 +326,9 @@ func TestHITS1216(t *testing.T) {
 	t.Run("is taken in", c.taken)
 	t.Run("on our error queue", c.errorQueue)
 	t.Run("at once", c.atOnce)
+	t.Run("asked at once", c.asked)
 	t.Run("sent again", c.again)
+	t.Run("sent by the clinic", c.sent)
 	t.Run("and nothing else", c.nothingElse)
 }
 
@@ -644,6 +647,69 @@ func (c *counterpart) empty(queue string) error {
 	return errors.New("not empty")
 }
 
+// asked: whoever asks gets the answer of whom he asked, within fifteen seconds, or learns why
+// there is none. Only Helsenorge asks, so it is its simulator that waits here.
+func (c *counterpart) asked(t *testing.T) {
+	questions, err := c.broker.Receiver(t.Context(), "counterpart_sync", 10)
+	require.NoError(t, err)
+	type answered struct {
+		simulator.Answer
+		err error
+	}
+	ask := func() (*transport.Message, <-chan answered) {
+		t.Helper()
+		done := make(chan answered, 1)
+		go func() {
+			a, err := c.Simulator.Ask(t.Context(), simulator.Question{Kind: simulator.CommunicationTest, To: sound})
+			done <- answered{a, err}
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		d, err := questions.Receive(ctx)
+		require.NoError(t, err)
+		require.NoError(t, d.Accept(t.Context()))
+		return d.Message(), done
+	}
+	to, err := cms.LoadCertificates(filepath.Join(c.Dir, "keys", "helsenorge-encryption.pem"))
+	require.NoError(t, err)
+	reply := func(q *transport.Message, from int) {
+		t.Helper()
+		var xml, body bytes.Buffer
+		signers, err := cms.LoadCertificates(filepath.Join(c.Dir, "keys", "helsenorge-signing.pem"))
+		require.NoError(t, err)
+		key := cms.Key{Certificate: c.keys[sound].Certificate, Private: c.keys[sound].Key}
+		require.NoError(t, cms.Open(&xml, bytes.NewReader(q.Body), []cms.Key{key}, signers))
+		answer := bytes.ReplaceAll(xml.Bytes(), []byte(`V="KT"`), []byte(`V="RKT"`))
+		require.NoError(t, cms.Seal(&body, bytes.NewReader(answer), int64(len(answer)), cms.Key{Certificate: c.keys[from].Certificate, Private: c.keys[from].Key}, to[0]))
+		require.NoError(t, c.broker.Send(t.Context(), transport.Message{
+			ID: uuid.NewString(), Subject: q.Subject, To: q.ReplyTo, CorrelationID: q.CorrelationID, ContentType: cms.ContentType, FromHerID: from, ToHerID: q.FromHerID,
+			SentAt: time.Now().UTC(), TTL: 15 * time.Second, Body: body.Bytes(),
+		}))
+	}
+	t.Run("answered", func(t *testing.T) {
+		q, done := ask()
+		require.Equal(t, []any{codes.Test, "helsenorge_syncreply", 15 * time.Second, sound}, []any{q.Subject, q.ReplyTo, q.TTL, q.ToHerID})
+		reply(q, sound)
+		a := <-done
+		require.NoError(t, a.err)
+		require.Equal(t, codes.TestAnswer, a.Code)
+		reply(q, sound) // one that comes when nobody waits any more is discarded
+	})
+	t.Run("an error is an answer", func(t *testing.T) {
+		q, done := ask()
+		report := transport.ErrorReport{Condition: transport.ConditionInternalError, Description: "it failed"}
+		require.NoError(t, c.broker.Send(t.Context(), report.About(q, "helsenorge_error", uuid.NewString(), time.Now())))
+		a := <-done
+		require.True(t, apperr.Is(a.err, apperr.Unsupported), a.err)
+	})
+	t.Run("the answer of another is none", func(t *testing.T) {
+		q, done := ask()
+		reply(q, foul)
+		a := <-done
+		require.True(t, apperr.Is(a.err, apperr.Unavailable), a.err)
+	})
+}
+
 // again: what is sent again is known by its ids (HITS 1216 §2.2.5).
 func (c *counterpart) again(t *testing.T) {
 	t.Run("a fault on the error queue, corrected: another id, the same MsgId", func(t *testing.T) {
@@ -675,6 +741,99 @@ func (c *counterpart) again(t *testing.T) {
 		require.Equal(t, []any{msgID, true}, []any{r.OriginalMsgID, r.OK})
 		c.inbound(t, m.Properties.MessageID.(string), "taken")
 	})
+}
+
+// agreed are agreements of a test.
+type agreed func(function string) (cms.Counterparty, error)
+
+// Counterparty implements cms.Agreements.
+func (a agreed) Counterparty(_ context.Context, _, _ int, function, _ string) (cms.Counterparty, error) {
+	return a(function)
+}
+
+// sent: what leaves says under which agreement; what cannot be sent as it has to be is not
+// sent, and its error says who has to see to it.
+func (c *counterpart) sent(t *testing.T) {
+	cfg := c.Listen().Transport.Keys
+	roots, err := cms.LoadCertificates(cfg.TrustedFile)
+	require.NoError(t, err)
+	keys, err := cms.OpenFiles(cfg.Dir, "")
+	require.NoError(t, err)
+	ca, err := testca.Open(filepath.Join(c.Dir, "keys", "authority.pem"), "")
+	require.NoError(t, err)
+	over, err := ca.IssueFor("Clinic", testca.Both, time.Now().AddDate(0, 0, -3), time.Now().AddDate(0, 0, -1))
+	require.NoError(t, err)
+	old := t.TempDir()
+	require.NoError(t, errors.Join(over.WriteFile(filepath.Join(old, "signing.pem")), over.WriteFile(filepath.Join(old, "decryption.pem"))))
+	oldKeys, err := cms.OpenFiles(old, "")
+	require.NoError(t, err)
+
+	known := cms.CounterpartyOf(sound, []*x509.Certificate{c.keys[sound].Certificate})
+	byAgreement, takesReceipts, takesNothing, overdue, bare := known, known, known, known, known
+	byAgreement.CPAID = uuid.NewString()
+	takesReceipts.Receives = func(f string) bool { return f == codes.AppRec }
+	takesNothing.Receives = func(string) bool { return false }
+	overdue.Encryption = []*x509.Certificate{over.Certificate}
+	bare.Encryption = nil
+	for name, r := range map[string]struct {
+		keys     cms.Keys
+		with     cms.Counterparty
+		err      error
+		function string
+		kind     apperr.Kind
+		says     string
+	}{
+		"by an agreement":                            {with: byAgreement},
+		"by a profile":                               {with: known},
+		"a receipt, to who takes it":                 {with: takesReceipts, function: codes.AppRec},
+		"a reservation, to who lacks the process":    {with: takesNothing, function: codes.Timereservasjon},
+		"a function that the other does not take":    {with: takesReceipts, kind: apperr.Unavailable, says: "takes no messages of"},
+		"the other's certificate has expired":        {with: overdue, kind: apperr.Unavailable, says: "Invalid end date"},
+		"the other has no certificate":               {with: bare, kind: apperr.Unavailable, says: "has no certificate to encrypt for"},
+		"our own certificate has expired":            {keys: oldKeys, with: known, kind: apperr.Unavailable, says: "install a new one"},
+		"nobody knows the other":                     {err: apperr.New(apperr.NotFound, "nobody knows"), kind: apperr.NotFound, says: "nobody knows"},
+		"the registry does not answer":               {err: apperr.New(apperr.Unavailable, "away"), kind: apperr.Unavailable, says: "away"},
+		"the registry answers about somebody else":   {with: cms.CounterpartyOf(foul, nil), kind: apperr.Unavailable, says: "another party"},
+		"a receipt, where only other things are due": {with: takesNothing, function: codes.AppRec, kind: apperr.Unavailable, says: "takes no messages of"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			function := r.function
+			if function == "" {
+				function = codes.EKonsultasjon
+			}
+			use := r.keys
+			if use == nil {
+				use = keys
+			}
+			sealer := cms.NewSealer(use, agreed(func(asked string) (cms.Counterparty, error) {
+				require.Equal(t, function, asked)
+				return r.with, r.err
+			}), cms.NewChecker(roots, nil, time.Now), c.Logger)
+			m := transport.Message{ID: uuid.NewString(), Subject: function, To: "counterpart_async", ReplyTo: c.gp.AsyncQueue, CorrelationID: uuid.NewString(), FromHerID: demo.GPHerID, ToHerID: sound, SentAt: time.Now().UTC().Truncate(time.Second)}
+			err := sealer.Seal(t.Context(), &m, c.good.XML)
+			if r.kind != "" {
+				require.True(t, apperr.Is(err, r.kind), err)
+				require.ErrorContains(t, err, r.says)
+				require.Empty(t, m.Body)
+				return
+			}
+			require.NoError(t, err)
+			require.NoError(t, c.broker.Send(t.Context(), m))
+			got := c.next(t)
+			require.Equal(t, []any{m.ID, function, m.CorrelationID, r.with.CPAID, m.FromHerID, m.ToHerID, cms.ContentType, m.SentAt},
+				[]any{got.ID, got.Subject, got.CorrelationID, got.CPAID, got.FromHerID, got.ToHerID, got.ContentType, got.SentAt.UTC()})
+		})
+	}
+	for name, change := range map[string]func(*transport.Message){
+		"without an id": func(m *transport.Message) { m.ID = "" }, "without a queue": func(m *transport.Message) { m.To = "" },
+		"too large": func(m *transport.Message) { m.Body = make([]byte, transport.MaxBody+1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := transport.Message{ID: uuid.NewString(), Subject: codes.EKonsultasjon, To: "counterpart_async", FromHerID: demo.GPHerID, ToHerID: sound, SentAt: time.Now()}
+			change(&m)
+			require.Error(t, c.broker.Send(t.Context(), m))
+		})
+	}
 }
 
 // nothingElse: when everything is at its end, nobody was told anything twice, or anything
