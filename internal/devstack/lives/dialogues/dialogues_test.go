@@ -461,10 +461,11 @@ func (v *village) calm() {
 				return fmt.Errorf("%d messages on %s", n, q.Name)
 			}
 		}
-		open, err := v.sql.SQL(v.Context(), `SELECT (SELECT count(*) FROM ledger WHERE outcome IS NULL), (SELECT count(*) FROM inbound_message WHERE handed_over_at IS NULL)`)
-		if err == nil && open != "0|0" {
+		open, err := v.sql.SQL(v.Context(), `SELECT (SELECT count(*) FROM ledger WHERE outcome IS NULL), (SELECT count(*) FROM inbound_message WHERE handed_over_at IS NULL),
+			(SELECT count(*) FROM outbound_message WHERE outcome IS NULL)`) // an answer is on the ledger when it is prepared
+		if err == nil && open != "0|0|0" {
 			rows, _ := v.sql.SQL(v.Context(), "SELECT key, dialogue_id, intended_at, why FROM ledger WHERE outcome IS NULL LIMIT 5")
-			err = fmt.Errorf("%s effects without an outcome, messages not handed over: %s", open, rows)
+			err = fmt.Errorf("%s effects without an outcome, messages not handed over, messages not sent: %s", open, rows)
 		}
 		return err
 	})
