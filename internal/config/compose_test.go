@@ -31,7 +31,7 @@ var ours = map[string]reflect.Type{
 	"worker":         reflect.TypeFor[config.Worker](),
 	"starter":        reflect.TypeFor[config.Serve](),
 	"starter-listen": reflect.TypeFor[config.Listen](),
-	"migrate":        reflect.TypeFor[config.Database](),
+	"migrate":        reflect.TypeFor[config.Migrate](),
 	"simulator":      reflect.TypeFor[simulated](),
 }
 

@@ -306,6 +306,19 @@ func (c *Listen) Validate() error {
 	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Transport.check(), c.Health.check(), c.Log.check())
 }
 
+// Migrate is what bringing the schema up to date needs: no keys.
+type Migrate struct {
+	Database Database
+	// OwnerURL is of the role that owns the tables, "" for the programs' own.
+	OwnerURL string `env:"HELSEBRO_OWNER_DATABASE_URL" envDefault:""`
+	// ReaderRole is a role that may read, "" for none.
+	ReaderRole string `env:"HELSEBRO_READER_ROLE" envDefault:""`
+	Log        Log
+}
+
+// Validate names what is missing.
+func (c *Migrate) Validate() error { return errors.Join(c.Database.check(), c.Log.check()) }
+
 // Validate names every setting that is missing or wrong, with what would be right.
 func (c *Serve) Validate() error {
 	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Codec.check(), c.Identity.check(), c.Activity.check(),

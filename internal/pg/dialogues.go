@@ -219,39 +219,3 @@ func (s *Store) readAnswers(ctx context.Context, tx pgx.Tx, key sealingKey, d *D
 	})
 	return err
 }
-
-// AuditRow is who did what.
-type AuditRow struct {
-	ID           int64     `json:"id"`
-	At           time.Time `json:"at"`
-	Subject      string    `json:"subject"`
-	Role         string    `json:"role"`
-	Organisation string    `json:"organisation,omitempty"`
-	Action       string    `json:"action"`
-	Object       string    `json:"object,omitempty"`
-	PatientID    string    `json:"patientId,omitempty"`
-}
-
-// Audit lists the clinic's audit, newest first.
-func (s *Store) Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]AuditRow, error) {
-	var out []AuditRow
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		if err := s.audit(ctx, tx, by, clinicID, "audit.read", "", ""); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, `SELECT id, at, subject, role, organisation, action, object, coalesce(patient_id::text, '')
-			FROM audit WHERE clinic_id = $1 ORDER BY id DESC LIMIT $2`, clinicID, limit)
-		if err != nil {
-			return err
-		}
-		out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[AuditRow])
-		return err
-	})
-	return out, err
-}
-
-// Refused writes down that somebody was refused for want of a right: what names the
-// operation.
-func (s *Store) Refused(ctx context.Context, by identity.Principal, what string) error {
-	return s.inTx(ctx, func(tx pgx.Tx) error { return s.audit(ctx, tx, by, by.ClinicID, "refused", what, "") })
-}

@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"log/slog"
 
 	"go.uber.org/fx"
 
@@ -27,4 +28,18 @@ var Module = fx.Module("pg", fx.Provide(ChannelsOf), fx.Provide(func(lc fx.Lifec
 		OnStop: func(context.Context) error { s.Close(); return nil },
 	})
 	return s, nil
+}))
+
+// Sealing seals the audit while the process runs. Several processes do not get in each
+// other's way.
+var Sealing = fx.Module("pg.sealing", fx.Invoke(func(lc fx.Lifecycle, s *Store, logger *slog.Logger) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	lc.Append(fx.Hook{
+		OnStart: func(context.Context) error {
+			go func() { defer close(done); s.sealing(ctx, logger) }()
+			return nil
+		},
+		OnStop: func(context.Context) error { stop(); <-done; return nil },
+	})
 }))

@@ -237,15 +237,3 @@ func (s *Store) openPatient(ctx context.Context, q rower, id string) (Patient, e
 	var p Patient
 	return p, key.open("patient.identity", id, sealed, &p)
 }
-
-// audit writes who did what, in the transaction that does it: without the audit
-// row there is no access.
-func (s *Store) audit(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID, action, object, patientID string) error {
-	if by.Subject == "" {
-		return apperr.New(apperr.Internal, "an access without a principal is refused")
-	}
-	_, err := tx.Exec(ctx, `INSERT INTO audit (at, clinic_id, subject, role, organisation, action, object, patient_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		s.now(), nullable(clinicID), by.Subject, string(by.Role), by.Organisation, action, object, nullable(patientID))
-	return err
-}

@@ -83,9 +83,9 @@ func (s *Store) Close() { s.pool.Close() }
 // Ping tells whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return failure(s.pool.Ping(ctx)) }
 
-// Migrate brings the database at url to the newest schema. It is safe to repeat
-// and to run from several processes at once.
-func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
+// Migrate brings the database at url to the newest schema, and grants the roles what they
+// may. It is safe to repeat and to run from several processes at once.
+func Migrate(ctx context.Context, url string, roles Roles, logger *slog.Logger) error {
 	cc, err := pgx.ParseConfig(url)
 	if err != nil {
 		return apperr.New(apperr.Invalid, "HELSEBRO_DATABASE_URL is not a PostgreSQL connection string")
@@ -115,7 +115,7 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	for _, m := range done {
 		logger.Info("migrated", "file", m.Source.Path, "took", m.Duration.String())
 	}
-	return nil
+	return grant(ctx, conn, cc.User, roles, logger)
 }
 
 // CheckSchema refuses a database that is older than this program.
@@ -176,7 +176,7 @@ func failure(err error) error {
 		switch pe.Code {
 		case "22P02", "22021": // invalid text representation, or bytes that are no text: an id that is no uuid
 			return apperr.New(apperr.NotFound, "no such thing: the id is not one of ours")
-		case "40001", "40P01", "53300", "57P01", "57P02", "57P03", "25006":
+		case "40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03", "25006":
 			return apperr.New(apperr.Unavailable, "the database asks to try again (%s)", pe.Code)
 		}
 		if pe.Code[:2] == "08" || pe.Code[:2] == "53" {

@@ -48,7 +48,8 @@ type Service interface {
 	PutPatient(ctx context.Context, by identity.Principal, clinicID string, p client.Patient) (string, error)
 	FindPatient(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error)
 	ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error
-	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
+	Audit(ctx context.Context, by identity.Principal, clinicID string, q pg.AuditQuery) (pg.Page[pg.AuditRow], error)
+	VerifyAudit(ctx context.Context, by identity.Principal, clinicID string, number int64, hash string) (pg.AuditVerdict, error)
 	Quarantine(ctx context.Context, by identity.Principal, clinicID string, q pg.QuarantineQuery) (pg.Page[pg.Quarantine], error)
 	QuarantinedMessage(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Quarantine, error)
 	DecideQuarantine(ctx context.Context, by identity.Principal, clinicID, id string, d pg.QuarantineDecision, note string) (pg.Quarantine, error)

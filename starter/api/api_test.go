@@ -121,8 +121,12 @@ func (s *service) ErasePatient(_ context.Context, _ identity.Principal, _, id st
 	return s.call(id)
 }
 
-func (s *service) Audit(_ context.Context, _ identity.Principal, _ string, limit int) ([]pg.AuditRow, error) {
-	return nil, s.call(limit)
+func (s *service) VerifyAudit(_ context.Context, _ identity.Principal, _ string, number int64, hash string) (pg.AuditVerdict, error) {
+	return pg.AuditVerdict{Intact: true, Broken: []string{}}, s.call([]any{number, hash})
+}
+
+func (s *service) Audit(_ context.Context, _ identity.Principal, _ string, q pg.AuditQuery) (pg.Page[pg.AuditRow], error) {
+	return pg.Page[pg.AuditRow]{}, s.call(q)
 }
 
 func (s *service) Quarantine(_ context.Context, _ identity.Principal, _ string, q pg.QuarantineQuery) (pg.Page[pg.Quarantine], error) {
@@ -419,9 +423,10 @@ func TestRequests(t *testing.T) {
 			request{method: "GET", path: "/v1/clinics/{clinic}/cases?kind=answer-overdue&open=true&limit=1", token: "operator@"},
 			200, pg.CaseQuery{Kind: contract.CaseAnswerOverdue, Open: true, Limit: 1}, `{"items":[]}`,
 		},
-		"audit":      {request{method: "GET", path: "/v1/clinics/{clinic}/audit", token: "auditor@" + clinicID}, 200, 100, `{"items":[]}`},
-		"quarantine": {request{method: "GET", path: "/v1/clinics/{clinic}/quarantine?state=kept&limit=7", token: "operator@"}, 200, pg.QuarantineQuery{State: pg.QuarantineKept, Limit: 7}, `{"items":[]}`},
-		"decision":   {request{method: "POST", path: "/v1/clinics/{clinic}/quarantine/q/decisions", token: "operator@", body: `{"decision":"discard","note":"n"}`}, 200, []string{"q", "discard", "n"}, `{"id":"q","fromHerId":0,"toHerId":0,"transportId":"","size":0,"reason":"","state":"","wanted":"discard","attempts":0,"storedAt":"0001-01-01T00:00:00Z"}`},
+		"audit":        {request{method: "GET", path: "/v1/clinics/{clinic}/audit?patient=" + dialogueID, token: "auditor@" + clinicID}, 200, pg.AuditQuery{PatientID: dialogueID, Limit: 100}, `{"items":[]}`},
+		"verify-audit": {request{method: "GET", path: "/v1/clinics/{clinic}/audit/verification", token: "auditor@" + clinicID}, 200, []any{int64(0), ""}, `"intact":true`},
+		"quarantine":   {request{method: "GET", path: "/v1/clinics/{clinic}/quarantine?state=kept&limit=7", token: "operator@"}, 200, pg.QuarantineQuery{State: pg.QuarantineKept, Limit: 7}, `{"items":[]}`},
+		"decision":     {request{method: "POST", path: "/v1/clinics/{clinic}/quarantine/q/decisions", token: "operator@", body: `{"decision":"discard","note":"n"}`}, 200, []string{"q", "discard", "n"}, `{"id":"q","fromHerId":0,"toHerId":0,"transportId":"","size":0,"reason":"","state":"","wanted":"discard","attempts":0,"storedAt":"0001-01-01T00:00:00Z"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -26,10 +26,6 @@ type (
 	bodyOut[T any] struct{ Body T }
 	noContent      struct{}
 
-	listIn struct {
-		InClinic
-		Limit int `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Rows at most"`
-	}
 	// InDialogue is the input of every operation on a dialogue. It is exported,
 	// since fields of an embedded unexported type would not be filled.
 	InDialogue struct {
@@ -170,10 +166,7 @@ func (a *API) registerDialogues(s Service) {
 		func(ctx context.Context, c caller, in *InPatient) (*noContent, error) {
 			return done(s.ErasePatient(ctx, c.Principal, c.clinic, in.Patient))
 		})
-	secured(a, identity.RightAuditRead, get("/audit", "read-audit", "Who did what, newest first"),
-		func(ctx context.Context, c caller, in *listIn) (*listOut[pg.AuditRow], error) {
-			return list(s.Audit(ctx, c.Principal, c.clinic, in.Limit))
-		})
+	a.registerAudit(s)
 }
 
 func nonNil[T any](s []T) []T {

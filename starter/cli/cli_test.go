@@ -231,7 +231,7 @@ func TestReadingCommands(t *testing.T) {
 			[]string{"e-contact  selected  unit:clinic"}, []string{"e-consultation"},
 		},
 		"audit": {
-			[]string{"audit"}, "/audit?limit=100",
+			[]string{"audit", "list"}, "/audit?limit=100",
 			api.List[pg.AuditRow]{Items: []pg.AuditRow{{At: noon, Subject: "gp-1", Role: "practitioner", Action: "dialogue.read", Object: "dialogue/1"}}},
 			[]string{"gp-1", "dialogue.read"}, nil,
 		},

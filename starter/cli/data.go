@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -303,31 +302,6 @@ func findPatient(ctx context.Context, r *remote) (id string, raw []byte, err err
 		return "", nil, err
 	}
 	return out.PatientID, raw, nil
-}
-
-func auditCommand(env Environment) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "audit",
-		Short:   "List who did what in the clinic, newest first",
-		Example: "  helsebro audit --limit 20",
-		Args:    cobra.NoArgs,
-	}
-	r := callsAPI(cmd, env)
-	limit := cmd.Flags().Int("limit", client.DefaultLimit, "rows at most, up to "+strconv.Itoa(client.MaxLimit))
-	cmd.RunE = runs(func(cmd *cobra.Command, _ []string) error {
-		var l api.List[pg.AuditRow]
-		raw, err := r.get(cmd.Context(), "/audit?limit="+strconv.Itoa(*limit), &l)
-		if err != nil {
-			return err
-		}
-		return r.show(raw, func(w io.Writer) error {
-			return table(w, "Nobody has done anything.", len(l.Items), "AT\tSUBJECT\tROLE\tACTION\tOBJECT\tPATIENT", func(i int) []string {
-				a := l.Items[i]
-				return []string{stamp(a.At), a.Subject, a.Role, a.Action, a.Object, a.PatientID}
-			})
-		})
-	})
-	return cmd
 }
 
 // done tells that something without an answer of its own was done.

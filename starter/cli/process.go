@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -50,33 +50,28 @@ func listenCommand(p Processes) *cobra.Command {
 	}
 }
 
-// migration is the configuration of migrate, which needs no keys.
-type migration struct {
-	Database config.Database
-	Log      config.Log
-}
-
-// Validate names what is missing.
-func (m *migration) Validate() error {
-	if m.Database.URL == "" {
-		return errors.New("HELSEBRO_DATABASE_URL is not set: give a connection string such as postgres://helsebro@127.0.0.1:5432/helsebro")
-	}
-	return nil
-}
-
 func migrateCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "migrate",
-		Short:   "Bring the database to the newest schema",
-		Long:    "Bring the database at HELSEBRO_DATABASE_URL to the newest schema. It is safe to repeat, and to run from several machines at once.",
-		Example: `  HELSEBRO_DATABASE_URL=postgres://helsebro@127.0.0.1:5432/helsebro helsebro migrate`,
+		Use:   "migrate",
+		Short: "Bring the database to the newest schema",
+		Long: `Bring the database to the newest schema, and grant the programs' role what it may. It is safe to repeat, and
+to run from several machines at once.
+
+HELSEBRO_OWNER_DATABASE_URL is who owns the tables and migrates them, HELSEBRO_DATABASE_URL who the programs are:
+they read and write, and can only add to the audit. When the first is not set they are the same, without that
+protection. HELSEBRO_READER_ROLE is a role that may read, such as for backups. The roles exist already.`,
+		Example: `  HELSEBRO_OWNER_DATABASE_URL=postgres://helsebro@127.0.0.1:5432/helsebro HELSEBRO_DATABASE_URL=postgres://helsebro_app@127.0.0.1:5432/helsebro helsebro migrate`,
 		Args:    cobra.NoArgs,
 		RunE: runs(func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load[migration]()
+			cfg, err := config.Load[config.Migrate]()
 			if err != nil {
 				return incomplete(err)
 			}
-			return pg.Migrate(cmd.Context(), cfg.Database.URL, observ.Logger(cfg.Log.Level))
+			app, err := pg.RoleOf(cfg.Database.URL)
+			if err != nil {
+				return err
+			}
+			return pg.Migrate(cmd.Context(), cmp.Or(cfg.OwnerURL, cfg.Database.URL), pg.Roles{App: app, Reader: cfg.ReaderRole}, observ.Logger(cfg.Log.Level))
 		}),
 	}
 }

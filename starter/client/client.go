@@ -52,7 +52,8 @@ type Store interface {
 	PutPatient(ctx context.Context, by identity.Principal, clinicID string, p pg.Patient, practitionerID string, blocked bool) (string, error)
 	PatientByNationalID(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error)
 	ErasePatient(ctx context.Context, by identity.Principal, clinicID, patientID string) error
-	Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error)
+	Audit(ctx context.Context, by identity.Principal, clinicID string, q pg.AuditQuery) (pg.Page[pg.AuditRow], error)
+	VerifyAudit(ctx context.Context, by identity.Principal, clinicID string, number int64, hash string) (pg.AuditVerdict, error)
 	Refused(ctx context.Context, by identity.Principal, what string) error
 	Quarantined(ctx context.Context, by identity.Principal, clinicID string, q pg.QuarantineQuery) (pg.Page[pg.Quarantine], error)
 	QuarantinedMessage(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Quarantine, error)

@@ -194,10 +194,15 @@ func (s *fakeStore) ErasePatient(context.Context, identity.Principal, string, st
 	return nil
 }
 
-func (s *fakeStore) Audit(_ context.Context, _ identity.Principal, _ string, limit int) ([]pg.AuditRow, error) {
-	s.limit = limit
+func (s *fakeStore) Audit(_ context.Context, _ identity.Principal, _ string, q pg.AuditQuery) (pg.Page[pg.AuditRow], error) {
+	s.limit = q.Limit
 	s.called("Audit")
-	return nil, nil
+	return pg.Page[pg.AuditRow]{}, nil
+}
+
+func (s *fakeStore) VerifyAudit(context.Context, identity.Principal, string, int64, string) (pg.AuditVerdict, error) {
+	s.called("VerifyAudit")
+	return pg.AuditVerdict{}, nil
 }
 
 func (s *fakeStore) QuarantinedMessage(context.Context, identity.Principal, string, string) (pg.Quarantine, error) {
@@ -543,7 +548,11 @@ func TestEveryMethodChecksRightAndClinic(t *testing.T) {
 			return c.ErasePatient(t.Context(), p, clinicID, messageID)
 		}},
 		"Audit": {identity.RightAuditRead, func(c *client.Client, p identity.Principal) error {
-			_, err := c.Audit(t.Context(), p, clinicID, 0)
+			_, err := c.Audit(t.Context(), p, clinicID, pg.AuditQuery{})
+			return err
+		}},
+		"VerifyAudit": {identity.RightAuditRead, func(c *client.Client, p identity.Principal) error {
+			_, err := c.VerifyAudit(t.Context(), p, clinicID, 0, "")
 			return err
 		}},
 		"Quarantine": {identity.RightQuarantineRead, func(c *client.Client, p identity.Principal) error {

@@ -31,15 +31,6 @@ func (c *Client) Dialogue(ctx context.Context, by identity.Principal, clinicID, 
 	return c.store.ReadDialogue(ctx, by, clinicID, dialogueID)
 }
 
-// Audit lists who did what in the clinic, newest first. limit is in rows; 0 means
-// DefaultLimit.
-func (c *Client) Audit(ctx context.Context, by identity.Principal, clinicID string, limit int) ([]pg.AuditRow, error) {
-	if err := allow(by, identity.RightAuditRead, clinicID); err != nil {
-		return nil, err
-	}
-	return c.store.Audit(ctx, by, clinicID, bounded(limit))
-}
-
 // Refused notes that the caller was refused for want of a right. It needs no right itself.
 func (c *Client) Refused(ctx context.Context, by identity.Principal, what string) error {
 	return c.store.Refused(ctx, by, what)

@@ -240,8 +240,8 @@ func (m *machine) startPostgres() {
 	})
 	require.Len(m, scripts, 1)
 	for _, line := range [][]string{
-		// The development stack's only role has the name that the script gives to another.
-		{"psql", "-X", "-q", "-U", s.Environment["POSTGRES_USER"], "-d", "postgres", "-c", "ALTER ROLE helsebro RENAME TO devstack"},
+		// The development stack's roles have the names that the script gives to others.
+		{"psql", "-X", "-q", "-U", s.Environment["POSTGRES_USER"], "-d", "postgres", "-c", "ALTER ROLE helsebro RENAME TO devstack", "-c", "DROP ROLE helsebro_app", "-c", "DROP ROLE helsebro_reader"},
 		{filepath.Join(root, scripts[0].Source)},
 	} {
 		cmd := exec.CommandContext(m.Context(), line[0], line[1:]...)

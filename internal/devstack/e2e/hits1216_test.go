@@ -407,7 +407,7 @@ func number(herID int) string {
 
 // sql asks the database.
 func (c *counterpart) sql(statement string) (string, error) {
-	return (&storetest.Database{Config: c.Worker().Database}).SQL(c.Context(), statement)
+	return (&storetest.Database{Owner: c.Owner}).SQL(c.Context(), statement)
 }
 
 // inbound counts what is stored of a counterpart's message.

@@ -34,7 +34,7 @@ const PortVariable = "HELSEBRO_POSTGRES_PORT"
 
 const (
 	host = "127.0.0.1"
-	// superuser is the only role: the development stack has one tenant, the developer.
+	// superuser owns the databases.
 	superuser = "helsebro"
 )
 
@@ -96,6 +96,12 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
+	const roles = `SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', role, :'password')
+FROM unnest(ARRAY['` + AppRole + `', '` + ReaderRole + `']) role WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) \gexec
+`
+	if _, err := s.psql(ctx, "postgres", `\set password '`+s.password+"'\n"+roles); err != nil {
+		return nil, errors.Join(fmt.Errorf("create roles: %w", err), s.Kill())
+	}
 	return s, nil
 }
 
@@ -118,7 +124,18 @@ func (s *Server) Port() int { return s.cfg.Port }
 // later Restart has a channel of its own.
 func (s *Server) Ended() <-chan struct{} { return s.process.done }
 
-// CreateDatabase creates a database unless it exists, and returns its URL.
+// The roles beside the owner's, as an installation has them.
+const (
+	AppRole    = "helsebro_app"
+	ReaderRole = "helsebro_reader"
+)
+
+// As is the connection string of a database with another of the server's roles.
+func (s *Server) As(role, database string) string {
+	return strings.Replace(s.URL(database), "//"+superuser+":", "//"+role+":", 1)
+}
+
+// CreateDatabase creates a database unless it exists, and returns the URL of its owner.
 func (s *Server) CreateDatabase(ctx context.Context, name string) (string, error) {
 	const statement = `SELECT format('CREATE DATABASE %I TEMPLATE template0', :'name')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name') \gexec

@@ -97,7 +97,8 @@ type Stack struct {
 	// Sink is where the clinic's own notices arrive.
 	Sink   *sink.Sink
 	Issuer *identity.DevIssuer
-	URL    string // of the database
+	// URL is the programs' connection string of the database, Owner that of who owns it.
+	URL, Owner string
 	// Fresh tells that Dir held no keys: whatever an older database holds cannot be
 	// opened with the new ones.
 	Fresh bool
@@ -280,7 +281,7 @@ func (s *Stack) claimPorts() error {
 }
 
 func (s *Stack) startPostgres(ctx context.Context) error {
-	s.URL = s.DatabaseURL
+	s.URL, s.Owner = s.DatabaseURL, s.DatabaseURL
 	if s.URL == "" {
 		var err error
 		if s.Postgres, err = postgres.Start(ctx, postgres.Config{
@@ -291,11 +292,15 @@ func (s *Stack) startPostgres(ctx context.Context) error {
 		ended := s.Postgres.Ended()
 		go func() { <-ended; s.fail("PostgreSQL") }()
 		s.onStop("PostgreSQL", s.Postgres.Stop)
-		if s.URL, err = s.Postgres.CreateDatabase(ctx, "helsebro"); err != nil {
+		if s.Owner, err = s.Postgres.CreateDatabase(ctx, "helsebro"); err != nil {
 			return err
 		}
+		s.URL = s.Postgres.As(postgres.AppRole, "helsebro")
 	}
-	err := pg.Migrate(ctx, s.URL, s.Logger)
+	app, err := pg.RoleOf(s.URL)
+	if err == nil {
+		err = pg.Migrate(ctx, s.Owner, pg.Roles{App: app}, s.Logger)
+	}
 	if err != nil && s.DatabaseURL != "" {
 		err = fmt.Errorf("%w: check HELSEBRO_DATABASE_URL and what it points to, or unset it to have a PostgreSQL started here", err)
 	}

@@ -64,10 +64,10 @@ func lacking(i pg.Integration) map[activation.Key][]string {
 // audited tells how often the audit has an action of somebody.
 func audited(t *testing.T, s *pg.Store, subject, action string) int {
 	t.Helper()
-	rows, err := s.Audit(t.Context(), identity.Principal{Subject: "auditor", ClinicID: demo.ClinicID, Role: identity.RoleAuditor}, demo.ClinicID, 1000)
+	rows, err := s.Audit(t.Context(), identity.Principal{Subject: "auditor", ClinicID: demo.ClinicID, Role: identity.RoleAuditor}, demo.ClinicID, pg.AuditQuery{Limit: 1000})
 	require.NoError(t, err)
 	n := 0
-	for _, r := range rows {
+	for _, r := range rows.Items {
 		if r.Subject == subject && r.Action == action {
 			n++
 		}

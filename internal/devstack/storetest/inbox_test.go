@@ -682,9 +682,9 @@ func TestCasesPageAndFilter(t *testing.T) {
 func TestWhoeverIsRefusedIsInTheAudit(t *testing.T) { // S32
 	w := newWard(t)
 	require.NoError(t, w.s.Refused(t.Context(), demo.Desk, "write-routing-rule"))
-	rows, err := w.s.Audit(t.Context(), identity.Principal{Subject: "auditor", ClinicID: demo.ClinicID, Role: identity.RoleAuditor}, demo.ClinicID, 2)
+	rows, err := w.s.Audit(t.Context(), identity.Principal{Subject: "auditor", ClinicID: demo.ClinicID, Role: identity.RoleAuditor}, demo.ClinicID, pg.AuditQuery{Limit: 2})
 	require.NoError(t, err)
-	require.Equal(t, []string{"desk", "refused", "write-routing-rule"}, []string{rows[1].Subject, rows[1].Action, rows[1].Object})
+	require.Equal(t, []string{"desk", "refused", "write-routing-rule"}, []string{rows.Items[1].Subject, rows.Items[1].Action, rows.Items[1].Object})
 }
 
 // unseen is what nobody who works at the clinic can read, by the tables alone.

@@ -336,9 +336,9 @@ func TestWhoAsksForAPatientIsAudited(t *testing.T) {
 		same, err := s.Offers(t.Context(), q)
 		require.NoError(t, err)
 		require.Equal(t, own, same)
-		rows, err := s.Audit(t.Context(), identity.Principal{Subject: "audit", ClinicID: demo.ClinicID, Role: identity.RoleAuditor}, demo.ClinicID, 10)
+		rows, err := s.Audit(t.Context(), identity.Principal{Subject: "audit", ClinicID: demo.ClinicID, Role: identity.RoleAuditor}, demo.ClinicID, pg.AuditQuery{Limit: 10})
 		require.NoError(t, err)
-		last := slices.IndexFunc(rows, func(r pg.AuditRow) bool { return r.Action == "slots.offered" })
-		require.Regexp(t, want, rows[last].Object)
+		last := slices.IndexFunc(rows.Items, func(r pg.AuditRow) bool { return r.Action == "slots.offered" })
+		require.Regexp(t, want, rows.Items[last].Object)
 	}
 }

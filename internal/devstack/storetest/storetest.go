@@ -24,9 +24,12 @@ import (
 
 // Database is a test's own database.
 type Database struct {
-	Config config.Database
-	Vault  config.Vault
-	Store  *pg.Store
+	// Config is the programs' own. Owner is the connection string of who owns the tables,
+	// and of the one who only reads.
+	Config        config.Database
+	Owner, Reader string
+	Vault         config.Vault
+	Store         *pg.Store
 }
 
 // Run runs a package's tests with one PostgreSQL server for all of them: call it
@@ -54,11 +57,14 @@ var (
 func New(t *testing.T) *Database {
 	t.Helper()
 	require.NotNil(t, server, "TestMain must call storetest.Run")
-	url, err := server.CreateDatabase(t.Context(), fmt.Sprintf("helsebro_%d", databases.Add(1)))
+	name := fmt.Sprintf("helsebro_%d", databases.Add(1))
+	owner, err := server.CreateDatabase(t.Context(), name)
 	require.NoError(t, err)
-	require.NoError(t, pg.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)))
+	require.NoError(t, pg.Migrate(t.Context(), owner, pg.Roles{App: postgres.AppRole, Reader: postgres.ReaderRole}, slog.New(slog.DiscardHandler)))
 	d := &Database{
-		Config: config.Database{URL: url, MaxConns: 16, Synthetic: []string{"tenor"}},
+		Owner:  owner,
+		Reader: server.As(postgres.ReaderRole, name),
+		Config: config.Database{URL: server.As(postgres.AppRole, name), MaxConns: 16, Synthetic: []string{"tenor"}},
 		Vault:  config.Vault{Keys: "test:" + Key(), IndexKey: Key()},
 	}
 	v, err := vault.Open(d.Vault)
@@ -79,7 +85,7 @@ func Key() string {
 // Dump is the database's whole content as pg_dump writes it.
 func (d *Database) Dump(ctx context.Context) (string, error) {
 	var out, errs strings.Builder
-	cmd := exec.CommandContext(ctx, "pg_dump", "--dbname", d.Config.URL)
+	cmd := exec.CommandContext(ctx, "pg_dump", "--dbname", d.Owner)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("pg_dump: %w: %s", err, errs.String())
@@ -87,11 +93,11 @@ func (d *Database) Dump(ctx context.Context) (string, error) {
 	return out.String(), nil
 }
 
-// SQL runs statements in one transaction and returns what they print, one row a line
+// SQL runs statements as the owner in one transaction and returns what they print, one row a line
 // with its columns apart by "|".
 func (d *Database) SQL(ctx context.Context, statements string) (string, error) {
 	var out, errs strings.Builder
-	cmd := exec.CommandContext(ctx, "psql", "--dbname", d.Config.URL, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align",
+	cmd := exec.CommandContext(ctx, "psql", "--dbname", d.Owner, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align",
 		"--single-transaction", "--set", "ON_ERROR_STOP=1", "--file", "-")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(statements), &out, &errs
 	if err := cmd.Run(); err != nil {

@@ -93,11 +93,11 @@ func newBench(ctx context.Context, cfg config, s *stack.Stack) (*bench, error) {
 // has used: the keys of an earlier run are gone.
 func (b *bench) clinic(ctx context.Context) error {
 	auditor := identity.Principal{Subject: "helsebro-bench", ClinicID: demo.ClinicID, Role: identity.RoleAuditor}
-	rows, err := b.store.Audit(ctx, auditor, demo.ClinicID, 2)
+	rows, err := b.store.Audit(ctx, auditor, demo.ClinicID, pg.AuditQuery{Limit: 2})
 	if err != nil {
 		return err
 	}
-	if len(rows) > 1 { // the auditor's own reading is one
+	if len(rows.Items) > 1 { // the auditor's own reading is one
 		return errors.New("the database holds the data of an earlier run: give an empty one in HELSEBRO_DATABASE_URL, or none")
 	}
 	return errors.Join(b.store.PutClinic(ctx, demo.Service, demo.Clinic()), b.practice.write(ctx, b.store))

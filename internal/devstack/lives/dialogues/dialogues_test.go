@@ -22,7 +22,6 @@ import (
 	"github.com/stretchr/testify/require"
 	sdkclient "go.temporal.io/sdk/client"
 
-	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/stack"
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
@@ -216,7 +215,7 @@ func newVillage(t *testing.T) *village {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, v.Stop(context.WithoutCancel(t.Context()))) })
-	v.sql = &storetest.Database{Config: config.Database{URL: v.URL}}
+	v.sql = &storetest.Database{Owner: v.Owner}
 	programs, err := supervise.Build(t.Context(), t.TempDir(), true)
 	require.NoError(t, err)
 	start := func(name, path string, args ...string) *supervise.Process {
