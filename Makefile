@@ -10,6 +10,7 @@ CACHE := $(CURDIR)/.cache
 BIN := $(CACHE)/bin
 LINT := $(BIN)/golangci-lint
 WORKFLOWCHECK := $(BIN)/workflowcheck
+GOVULNCHECK := $(BIN)/govulncheck
 SOURCES := workflows activities worker starter internal
 
 # Part of the full size at which long tests run; `make proof` is 1.
@@ -85,6 +86,12 @@ check: versions $(LINT) $(WORKFLOWCHECK) ## Format, vet, lint, determinism, depe
 	@.tools/build-devstack ./...
 	cd $(DEVSTACK) && go mod tidy -diff && go vet ./... && '$(LINT)' run --allow-parallel-runners --config ../../.golangci.yml ./...
 
+.PHONY: vuln
+vuln: versions $(GOVULNCHECK) ## Look for known vulnerabilities that the code can reach; GOVULNDB is a mirror of the database
+	@.tools/install-packages curl
+	@go mod verify
+	@.tools/vuln '$(GOVULNCHECK)' . '$(DEVSTACK)'
+
 .PHONY: requirements
 requirements: versions ## One line per requirement of the customer's page: pass, fail or heading, and the test that holds it
 	@.tools/install-packages libxml2-utils postgresql
@@ -139,6 +146,10 @@ versions:
 $(LINT): .tools/go.mod .tools/go.sum
 	@echo "building golangci-lint: the first time takes some minutes"
 	@cd .tools && GOBIN='$(BIN)' nice -n 10 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch '$@'
+
+$(GOVULNCHECK): .tools/go.mod .tools/go.sum
+	@cd .tools && GOBIN='$(BIN)' nice -n 10 go install golang.org/x/vuln/cmd/govulncheck
 	@touch '$@'
 
 $(WORKFLOWCHECK): .tools/go.mod .tools/go.sum
