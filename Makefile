@@ -57,7 +57,7 @@ run: versions ## Run Helsebro with all it needs, play the demo, stay up until Ct
 
 .PHONY: test
 test: versions ## Run every test; long ones at SCALE
-	@.tools/install-packages libxml2-utils openssl postgresql rabbitmq-server chromium
+	@.tools/install-packages libxml2-utils openssl postgresql prometheus rabbitmq-server chromium
 	HELSEBRO_SCALE=$(SCALE) go test -timeout $(TIMEOUT) $(TEST) ./...
 	@.tools/fuzz 2s ./internal/helsenorge/... ./internal/transport/cms
 	@.tools/build-devstack ./...

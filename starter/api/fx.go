@@ -10,6 +10,7 @@ import (
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/health"
 	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/metrics"
 	"github.com/helsebro/helsebro/internal/observ"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
@@ -28,7 +29,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Identity, cfg.Activity, logger),
 		fx.WithLogger(observ.FxLogger),
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
-		vault.Module, temporalx.Module, pg.Module, registry.Module,
+		vault.Module, temporalx.Module, pg.Module, registry.Module, metrics.Module,
 		fx.Provide(
 			verifier,
 			func(v *identity.TokenVerifier) identity.Verifier { return v },
@@ -37,7 +38,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 				return client.New(s, c, client.WithScanner(files), client.WithActivity(active))
 			},
 			callbacks,
-			func(s *pg.Store, c sdkclient.Client, service *client.Client, v *identity.TokenVerifier, logger *slog.Logger, extra []Option) *API {
+			func(s *pg.Store, c sdkclient.Client, service *client.Client, v *identity.TokenVerifier, m *metrics.Metrics, logger *slog.Logger, extra []Option) *API {
 				return New(service, v, map[string]health.Check{
 					"postgresql": s.Ping,
 					"token-keys": v.Ready,
@@ -45,7 +46,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 						_, err := c.CheckHealth(ctx, &sdkclient.CheckHealthRequest{})
 						return err
 					},
-				}, logger, extra...)
+				}, logger, append(extra, WithMetrics(m))...)
 			},
 		),
 		fx.Invoke(serve),
