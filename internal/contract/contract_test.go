@@ -243,3 +243,20 @@ func TestPurposeOf(t *testing.T) {
 		require.Equal(t, want, PurposeOf(code), code)
 	}
 }
+
+// Every process says in the Temporal UI what it is and how it is acted on.
+func TestStaticDetails(t *testing.T) {
+	t.Parallel()
+	for _, p := range []Process{
+		ProcessEContact, ProcessEConsultation, ProcessPrescription, ProcessEDialogue,
+		ProcessAppointment, ProcessNotice, ProcessActivation,
+	} {
+		details := StaticDetails(p)
+		require.Contains(t, details, "`helsebro ", p)
+		require.Contains(t, details, "Never terminate or reset it", p)
+		require.Contains(t, details, "nds ", p) // when it ends
+		require.LessOrEqual(t, len(details), MaxDetailsBytes, p)
+	}
+	require.Empty(t, StaticDetails("no process"))
+	require.NotEqual(t, ActivationTitle(""), ActivationTitle("a GP"))
+}

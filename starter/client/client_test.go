@@ -345,6 +345,7 @@ func TestAnswerIsStoredThenGiven(t *testing.T) {
 		require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, temporal.start.WorkflowIDReusePolicy)
 		require.Equal(t, string(c.process)+", dialogue "+dialogueID, temporal.start.StaticSummary)
 		require.LessOrEqual(t, len(temporal.start.StaticSummary), contract.MaxSummaryBytes)
+		require.Equal(t, contract.StaticDetails(c.process), temporal.start.StaticDetails)
 		require.Equal(t, 3, temporal.start.TypedSearchAttributes.Size())
 		require.Equal(t, id, temporal.update.UpdateID)
 		require.Equal(t, contract.UpdateAnswer, temporal.update.UpdateName)

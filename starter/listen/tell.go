@@ -65,6 +65,7 @@ func (l *Listener) start(ctx context.Context, m pg.Arrived) error {
 			contract.AttrState.ValueSet(string(contract.StatusReceived)),
 		),
 		StaticSummary: string(m.Process) + " from " + origin(m.Process),
+		StaticDetails: contract.StaticDetails(m.Process),
 	}
 	signal := contract.MessageReceived{MessageID: m.ID, MsgID: m.MsgID, Function: m.Function, ReceivedAt: m.ReceivedAt}
 	options.ID = workflowID(m.Process, m.DialogueID)
