@@ -79,8 +79,7 @@ func (c *Clock) follow(ctx workflow.Context) {
 			continue
 		}
 		step := clock.Steps[0]
-		summary := "an answer is owed: " + inWords[step.Step] + " at " + flow.When(step.At)
-		over, err := timer.AwaitUntil(ctx, step.At, summary, changed)
+		over, err := timer.AwaitUntil(ctx, step.At, "an answer is owed: "+inWords[step.Step], changed)
 		if err != nil {
 			return
 		}

@@ -188,7 +188,7 @@ func (d *Deliveries) follow(ctx workflow.Context, message contract.Delivery) {
 	defer clock.Stop()
 	due := (*d.open)[i].ReceiptDue
 	closed := func() bool { return d.same(message) < 0 }
-	if ok, err := clock.AwaitUntil(ctx, due, "wait for Helsenorge's receipt until "+flow.When(due), closed); ok || err != nil {
+	if ok, err := clock.AwaitUntil(ctx, due, "wait for Helsenorge's receipt", closed); ok || err != nil {
 		return
 	}
 	d.giveUp(ctx, message, contract.OutcomeOverdue, "")

@@ -61,7 +61,7 @@ func (r *run) card(ctx workflow.Context) *flow.Card {
 	card.Fact("messages of the clinic accepted: %d", r.state.Answers)
 	r.clock.Describe(card)
 	r.deliveries.Describe(card)
-	if !r.owes() {
+	if !r.owes() && status != contract.StatusNeedsOperator {
 		card.Fact("nothing is owed: this run ends %d days after the last word; the next one starts another", int(flow.IdleBeforeEnd.Hours()/24))
 	}
 	return card
