@@ -80,9 +80,7 @@ func checkQuery(q *pg.DialogueQuery) error {
 // Case is an operator case in words.
 type Case struct {
 	pg.Case
-	// What it is, and what to do about it.
-	What string `json:"what"`
-	ToDo string `json:"toDo"`
+	Runbook
 }
 
 // Cases lists what operators are asked to look at, open cases first, oldest first, each
@@ -99,8 +97,7 @@ func (c *Client) Cases(ctx context.Context, by identity.Principal, clinicID stri
 	found, err := c.store.Cases(ctx, by, clinicID, q)
 	said := pg.Page[Case]{Items: make([]Case, len(found.Items)), Next: found.Next}
 	for i, k := range found.Items {
-		said.Items[i] = Case{Case: k}
-		said.Items[i].What, said.Items[i].ToDo = CaseWords(k.Kind)
+		said.Items[i] = Case{k, RunbookOf(k.Kind)}
 	}
 	return said, err
 }

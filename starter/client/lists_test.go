@@ -1,6 +1,9 @@
 package client_test
 
 import (
+	"flag"
+	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -62,19 +65,48 @@ func TestCasesSayWhatToDo(t *testing.T) {
 	require.Empty(t, store.calls)
 }
 
-// Every kind of case that the source names has its words.
-func TestEveryCaseHasWords(t *testing.T) {
+// Every kind of case that the source names has its runbook.
+func TestEveryCaseHasARunbook(t *testing.T) {
 	t.Parallel()
 	kinds := constants(t, filepath.Join("..", "..", "internal", "contract"), regexp.MustCompile(`^Case[A-Z]`))
 	require.Greater(t, len(kinds), 15)
 	for name, kind := range kinds {
-		what, toDo := client.CaseWords(contract.CaseKind(kind))
-		require.NotEqual(t, kind, what, "%s has no words", name)
-		require.False(t, strings.HasSuffix(what, ".") || strings.HasSuffix(toDo, "."), name)
+		book := client.RunbookOf(contract.CaseKind(kind))
+		require.NotEqual(t, kind, book.What, "%s has no runbook", name)
+		for _, clause := range []string{book.What, book.Look, book.ToDo, book.Ends} {
+			require.NotEmpty(t, clause, name)
+			require.False(t, strings.HasSuffix(clause, "."), name)
+		}
 	}
-	what, toDo := client.CaseWords("of-tomorrow")
-	require.Equal(t, "of-tomorrow", what)
-	require.NotEmpty(t, toDo)
+	book := client.RunbookOf("of-tomorrow")
+	require.Equal(t, "of-tomorrow", book.What)
+	require.NotEmpty(t, book.ToDo)
+}
+
+var update = flag.Bool("update", false, "write the README's table of runbooks anew")
+
+// TestREADMEHasEveryRunbook holds the README's table against the runbooks.
+func TestREADMEHasEveryRunbook(t *testing.T) {
+	t.Parallel()
+	const begin, end = "<!-- runbooks: go test ./starter/client -run README -update -->\n", "<!-- end of runbooks -->"
+	var table strings.Builder
+	table.WriteString("| case | what has happened | look | to do | it ends |\n|---|---|---|---|---|\n")
+	for _, kind := range client.CaseKinds() {
+		book := client.RunbookOf(kind)
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", kind, book.What, book.Look, book.ToDo, book.Ends)
+	}
+	name := filepath.Join("..", "..", "README.md")
+	readme, err := os.ReadFile(name)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(readme), begin)
+	require.True(t, ok, begin)
+	has, after, ok := strings.Cut(rest, end)
+	require.True(t, ok, end)
+	if *update {
+		require.NoError(t, os.WriteFile(name, []byte(before+begin+table.String()+end+after), 0o644))
+		return
+	}
+	require.Equal(t, table.String(), has)
 }
 
 func TestARefusalIsWrittenDownForWhoeverWasRefused(t *testing.T) {
