@@ -102,6 +102,8 @@ func samples() map[string]any {
 		"close-delivery-input":         CloseDeliveryInput{ClinicID: id(1), DialogueID: id(5), OutboundID: id(4), Outcome: OutcomeOverdue, Reason: "unavailable"},
 		"close-delivery-output":        CloseDeliveryOutput{Outcome: OutcomeAcknowledged},
 		"open-case-input":              OpenCaseInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Kind: CaseNotJournalled, Reason: "erased"},
+		"resolve-command":              ResolveCommand{CaseID: id(7), MessageID: id(4), Code: "19"},
+		"resolve-accepted":             ResolveAccepted{Status: StatusAnswered},
 		"open-case-output":             OpenCaseOutput{CaseID: id(7)},
 	}
 }

@@ -8,9 +8,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	sdkclient "go.temporal.io/sdk/client"
 
+	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/identity"
@@ -63,6 +67,37 @@ func TestCasesSayWhatToDo(t *testing.T) {
 	_, err = client.New(store, &fakeTemporal{}).Cases(t.Context(), as(identity.RoleOperator), clinicID, pg.CaseQuery{Kind: "overdue"})
 	require.Equal(t, []string{"kind"}, paths(t, err))
 	require.Empty(t, store.calls)
+}
+
+// The lifecycle that waits for a case hears of it by an update, once for each time that it
+// is resolved; one that has ended need not, and where none waits nobody is told.
+func TestResolvingACaseTellsWhoWaitsForIt(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	for process, workflowID := range map[contract.Process]string{
+		contract.ProcessEConsultation: contract.DialogueWorkflowID(dialogueID),
+		contract.ProcessPrescription:  contract.PrescriptionWorkflowID(dialogueID),
+		contract.ProcessAppointment:   contract.AppointmentWorkflowID(dialogueID),
+	} {
+		store, temporal := newStore(""), &fakeTemporal{}
+		store.resolved = pg.ResolvedCase{At: at, DialogueID: dialogueID, Process: process, MessageID: messageID, Code: "19"}
+		c := client.New(store, temporal)
+		require.NoError(t, c.ResolveCase(t.Context(), as(identity.RoleOperator), clinicID, "case"))
+		require.Equal(t, sdkclient.UpdateWorkflowOptions{
+			UpdateID: "case/2026-11-30T12:00:00Z", WorkflowID: workflowID, UpdateName: contract.UpdateResolve, WaitForStage: sdkclient.WorkflowUpdateStageCompleted,
+			Args: []any{contract.ResolveCommand{CaseID: "case", MessageID: messageID, Code: "19"}},
+		}, temporal.update)
+
+		temporal.callErr = serviceerror.NewNotFound("it has ended")
+		require.NoError(t, c.ResolveCase(t.Context(), as(identity.RoleOperator), clinicID, "case"))
+		temporal.callErr = serviceerror.NewUnavailable("down")
+		err := c.ResolveCase(t.Context(), as(identity.RoleOperator), clinicID, "case")
+		require.True(t, apperr.Is(err, apperr.Unavailable), "%v", err)
+		require.ErrorContains(t, err, "repeat it")
+	}
+	temporal := &fakeTemporal{}
+	require.NoError(t, client.New(newStore(""), temporal).ResolveCase(t.Context(), as(identity.RoleOperator), clinicID, "case"))
+	require.Zero(t, temporal.updates)
 }
 
 // Every kind of case that the source names has its runbook.

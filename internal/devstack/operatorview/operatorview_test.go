@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -182,6 +184,33 @@ func TestTheDemonstrationInTheTemporalUI(t *testing.T) {
 		require.Less(t, info.Size(), int64(150_000), p.Name)
 		require.FileExists(t, filepath.Join("..", "..", "..", ".docs", p.Name+".png"), "make screenshots")
 	}
+
+	// The case is resolved by an update: the run goes on, and is in the view no more.
+	require.NoError(t, scenario.Resolve(t.Context(), s, refused))
+	d, err := c.DescribeWorkflowExecution(t.Context(), refused.WorkflowID, "")
+	require.NoError(t, err)
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, d.WorkflowExecutionInfo.Status)
+	var updates []string
+	for _, e := range events(t, c, refused.WorkflowID, "") {
+		if a := e.GetWorkflowExecutionUpdateAcceptedEventAttributes(); a != nil {
+			updates = append(updates, a.AcceptedRequest.GetInput().GetName())
+		}
+	}
+	require.Equal(t, []string{contract.UpdateAnswer, contract.UpdateResolve}, updates)
+	require.Eventually(t, func() bool {
+		page, err := c.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: `HelsebroState = "needs-operator" AND ExecutionStatus = "Running"`})
+		return err == nil && len(page.Executions) == 0
+	}, time.Minute, 50*time.Millisecond)
+}
+
+func events(t *testing.T, c sdkclient.Client, id, runID string) (all []*historypb.HistoryEvent) {
+	t.Helper()
+	for h := c.GetWorkflowHistory(t.Context(), id, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); h.HasNext(); {
+		e, err := h.Next()
+		require.NoError(t, err)
+		all = append(all, e)
+	}
+	return all
 }
 
 // marked is what must be nowhere: who the patients are and what was written.
@@ -225,6 +254,13 @@ func requireReadable(t *testing.T, c sdkclient.Client, run *workflowpb.WorkflowE
 	require.Equal(t, demo.ClinicID, attribute(contract.AttrClinic))
 	require.Regexp(t, `^[a-z-]+$`, attribute(contract.AttrState), "a code")
 	require.Empty(t, run.Memo.GetFields(), "nothing is in a memo")
+	for _, e := range events(t, c, id, runID) {
+		switch e.EventType {
+		case enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, enums.EVENT_TYPE_TIMER_STARTED, enums.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
+			require.NotNilf(t, e.UserMetadata.GetSummary(), "%s: event %d says not what it is for", id, e.EventId)
+		default:
+		}
+	}
 
 	v, err := c.QueryWorkflow(t.Context(), id, runID, "__temporal_workflow_metadata")
 	require.NoError(t, err, id)

@@ -12,6 +12,7 @@ import (
 	"github.com/helsebro/helsebro/internal/devstack/stack"
 	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/starter/api"
+	"github.com/helsebro/helsebro/starter/client"
 )
 
 // Refuse plays what goes wrong, on a stack on which Play was played: a citizen writes an
@@ -40,4 +41,33 @@ func Refuse(ctx context.Context, s *stack.Stack) (t *Thread, err error) {
 		d, err := p.dialogue(ctx, t)
 		return d.Status == contract.StatusNeedsOperator, err
 	})
+}
+
+// Resolve has the clinic's administrator see to what Refuse left, with the CLI, and
+// returns once the dialogue needs no operator any more: to the database and, by the word
+// of its lifecycle, to Temporal.
+func Resolve(ctx context.Context, s *stack.Stack, t *Thread) error {
+	p := &play{stack: s, out: io.Discard}
+	var cases api.List[client.Case]
+	if err := p.call(ctx, demo.Admin, http.MethodGet, "/cases?open=true&kind="+string(contract.CaseDeliveryRejected), nil, &cases); err != nil {
+		return err
+	}
+	for _, one := range cases.Items {
+		if one.DialogueID != t.DialogueID {
+			continue
+		}
+		if _, err := p.cli(ctx, demo.Admin, "case", "resolve", one.ID); err != nil {
+			return err
+		}
+		var e client.Explanation
+		if err := p.call(ctx, t.By, http.MethodGet, "/dialogues/"+t.DialogueID+"/explain", nil, &e); err != nil {
+			return err
+		}
+		d, err := p.dialogue(ctx, t)
+		if err == nil && (d.Status != contract.StatusAnswered || e.Lifecycle.Dialogue == nil || e.Lifecycle.Dialogue.Status != contract.StatusAnswered) {
+			err = fmt.Errorf("dialogue %s is %s once its case is resolved, and its lifecycle does not agree or is %s", t.DialogueID, d.Status, e.Lifecycle.Status)
+		}
+		return err
+	}
+	return fmt.Errorf("dialogue %s has no case", t.DialogueID)
 }
