@@ -2,8 +2,10 @@ package operatorview_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -163,6 +165,15 @@ func TestTheDemonstrationInTheTemporalUI(t *testing.T) {
 	c, err := s.Client()
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
+
+	// Nobody is offered to terminate or reset a lifecycle, nor to go round Helsebro.
+	res, err := http.Get(s.Temporal.UIURL() + "/api/v1/settings") //nolint:noctx // it is on this machine
+	require.NoError(t, err)
+	settings, err := io.ReadAll(res.Body)
+	require.NoError(t, errors.Join(err, res.Body.Close()))
+	for _, action := range []string{"WorkflowTerminate", "WorkflowReset", "WorkflowSignal", "WorkflowUpdate", "BatchActions", "StartWorkflow"} {
+		require.Contains(t, string(settings), `"`+action+`Disabled":true`)
+	}
 
 	secrets := marked(append(slices.Clone(played.Threads), refused))
 	page, err := c.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{PageSize: 1000})

@@ -16,6 +16,7 @@ import (
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/domain/conversion"
 	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 )
 
@@ -1053,4 +1054,11 @@ func TestACaseThatIsSeenTo(t *testing.T) {
 	require.NoError(t, err)
 	k.sends(answer)
 	fails()
+}
+
+func TestWhoReadsPayloadsIsInTheAudit(t *testing.T) {
+	k := newThread(t)
+	require.NoError(t, k.s.PayloadsRead(t.Context(), demo.Operator, "decode/3 of helsebro"))
+	require.Equal(t, "t|operator|operator|decode/3 of helsebro", k.sql("SELECT clinic_id IS NULL, subject, role, object FROM audit WHERE action = 'payload.read'"))
+	require.Error(t, k.s.PayloadsRead(t.Context(), identity.Principal{Role: identity.RoleOperator}, "decode/3 of helsebro"), "nobody reads unnamed")
 }
