@@ -265,7 +265,19 @@ func requireReadable(t *testing.T, c sdkclient.Client, run *workflowpb.WorkflowE
 	require.Equal(t, demo.ClinicID, attribute(contract.AttrClinic))
 	require.Regexp(t, `^[a-z-]+$`, attribute(contract.AttrState), "a code")
 	require.Empty(t, run.Memo.GetFields(), "nothing is in a memo")
+	// What Temporal has in clear is of these kinds and no other.
+	require.Regexp(t, `^(dialogue|prescription|appointment|notice|activation)/[0-9a-f-]{36}(/[0-9a-f-]{36})?$`, id)
+	require.Equal(t, contract.QueueLifecycle, run.TaskQueue)
+	for name := range run.SearchAttributes.GetIndexedFields() {
+		require.True(t, name == "BuildIds" || strings.HasPrefix(name, "Temporal") || slices.ContainsFunc(contract.SearchAttributes(), func(k temporal.SearchAttributeKey) bool { return k.GetName() == name }), name)
+	}
 	for _, e := range events(t, c, id, runID) {
+		if a := e.GetWorkflowExecutionSignaledEventAttributes(); a != nil {
+			require.Contains(t, []string{contract.SignalMessageReceived, contract.SignalReceiptReceived, contract.SignalDeliveryReported, contract.SignalRegistryChanged}, a.SignalName)
+		}
+		if a := e.GetWorkflowExecutionUpdateAcceptedEventAttributes(); a != nil {
+			require.Contains(t, []string{contract.UpdateOpen, contract.UpdateAnswer, contract.UpdateChange, contract.UpdateResolve}, a.AcceptedRequest.GetInput().GetName())
+		}
 		switch e.EventType {
 		case enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, enums.EVENT_TYPE_TIMER_STARTED, enums.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
 			require.NotNilf(t, e.UserMetadata.GetSummary(), "%s: event %d says not what it is for", id, e.EventId)
