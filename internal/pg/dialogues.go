@@ -250,12 +250,6 @@ func (s *Store) Audit(ctx context.Context, by identity.Principal, clinicID strin
 	return out, err
 }
 
-// PayloadsRead writes down that somebody has read what lifecycles hold, of every clinic:
-// what names the operation and how much it was of.
-func (s *Store) PayloadsRead(ctx context.Context, by identity.Principal, what string) error {
-	return s.inTx(ctx, func(tx pgx.Tx) error { return s.audit(ctx, tx, by, "", "payload.read", what, "") })
-}
-
 // Refused writes down that somebody was refused for want of a right: what names the
 // operation.
 func (s *Store) Refused(ctx context.Context, by identity.Principal, what string) error {
