@@ -114,6 +114,12 @@ bench: versions ## Measure messages, appointments and reminders against bare Tem
 	@.tools/build-devstack -o '$(BIN)/helsebro-bench' ./cmd/helsebro-bench
 	@exec '$(BIN)/helsebro-bench' $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT)) $(if $(ONLY),--only '$(ONLY)')
 
+.PHONY: screenshots
+screenshots: versions ## Take the README's pictures of the Temporal UI anew, in a headless Chromium
+	@.tools/install-packages postgresql chromium
+	@.tools/build-devstack -o '$(BIN)/helsebro-screenshots' ./cmd/helsebro-screenshots
+	@'$(BIN)/helsebro-screenshots' .docs
+
 .PHONY: fmt
 fmt: ## Format the Go files
 	gofmt -s -w $(wildcard $(SOURCES))

@@ -93,17 +93,20 @@ func callbacks(cfg config.Serve) ([]Option, error) {
 
 // serve runs both servers from start to stop. One that cannot go on ends the
 // process.
-func serve(lc fx.Lifecycle, cfg config.Serve, a *API, logger *slog.Logger, stop fx.Shutdowner) error {
+func serve(lc fx.Lifecycle, cfg config.Serve, a *API, store *pg.Store, logger *slog.Logger, stop fx.Shutdowner) error {
 	keys, err := temporalx.Keys(cfg.Temporal)
 	if err != nil {
 		return err
+	}
+	if cfg.Codec.WithoutLogin {
+		logger.Warn("the codec server asks for no token: HELSEBRO_CODEC_WITHOUT_LOGIN is set", "ui", cfg.Codec.UIOrigin)
 	}
 	failed := func() {
 		if err := stop.Shutdown(fx.ExitCode(1)); err != nil {
 			logger.Error("the process could not be told to stop", "error", err)
 		}
 	}
-	codec := newServer("codec", cfg.Codec.Addr, temporalx.CodecHandler(keys, cfg.Codec.UIOrigin, logger), logger, failed)
+	codec := newServer("codec", cfg.Codec.Addr, temporalx.CodecHandler(keys, cfg.Codec.UIOrigin, a.AdmitToPayloads(store, cfg.Codec.WithoutLogin), logger), logger, failed)
 	api := newServer("api", cfg.HTTP.Addr, a, logger, failed)
 	lc.Append(fx.StartStopHook(codec.start, codec.stop))
 	lc.Append(fx.StartStopHook(api.start, api.stop))
