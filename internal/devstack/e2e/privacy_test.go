@@ -30,6 +30,7 @@ import (
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/browser"
+	"github.com/helsebro/helsebro/internal/devstack/canary"
 	"github.com/helsebro/helsebro/internal/devstack/stack"
 	"github.com/helsebro/helsebro/internal/simulator"
 	"github.com/helsebro/helsebro/starter/client"
@@ -155,11 +156,7 @@ func (c *clinic) secretsOf(patients ...patient) []string {
 		// A family name alone is a word of other things, too.
 		secrets = append(secrets, p.NationalID, p.GivenName+" "+p.FamilyName, p.FamilyName+", "+p.GivenName, p.Email, strings.TrimPrefix(p.Mobile, "+47"))
 		for _, m := range c.sent(p) {
-			for line := range strings.Lines(m.Subject + "\n" + m.Text) {
-				if line = strings.TrimSpace(line); len(line) > 20 { // what says something
-					secrets = append(secrets, line)
-				}
-			}
+			secrets = append(secrets, canary.Sentences(m.Subject+"\n"+m.Text)...)
 		}
 	}
 	return secrets
@@ -183,7 +180,7 @@ func TestNoPatientOfAnAppointmentInTemporal(t *testing.T) {
 	c.act(simulator.Action{Kind: simulator.Wish, Citizen: other.Citizen, To: c.GPHerID, Text: "hemmelig-onske"})
 	first := c.inCalendar(slots[0])
 	c.settled(first)
-	second := c.book(told, start, func(b *client.Booking) { b.Comment, b.Place = "hemmelig-merknad", "hemmelig-sted" }).AppointmentID
+	second := c.book(told, start, func(b *client.Booking) { b.Comment, b.Place = "hemmelig-merknad", "kjelleren-sted" }).AppointmentID
 	c.settle(second) // the mail bounces, the gateway gives the message up
 	c.Sink.SetFaults(sink.Faults{})
 	c.move(second, start.Add(time.Hour))
@@ -200,15 +197,29 @@ func TestNoPatientOfAnAppointmentInTemporal(t *testing.T) {
 	secrets := append(c.secretsOf(online, told, other), "hemmelig-", mail)
 	lifecycles, _ := w.requireNobody(secrets)
 	require.GreaterOrEqual(t, lifecycles, 6, "appointments and notices")
+	w.requireNotInTemporal([]string{"kjelleren-"}) // a place is the clinic's, and in clear in its calendar
 	require.Contains(t, string(c.told(online)[0].XML), online.NationalID, "the other side has it")
 }
 
-// requireNobody searches all of Temporal and the log for the secrets: every history
+// requireNobody searches all that is kept for the secrets: Temporal and the log, and the
+// files of PostgreSQL, with what it logs ahead, and of the broker. Helsenorge's directory
+// is the other side's. It returns how many lifecycles and standalone activities there were.
+func (w *world) requireNobody(secrets []string) (lifecycles, activities int) {
+	w.Helper()
+	found, read, err := canary.For(secrets...).Files(w.Dir, "helsenorge")
+	require.NoError(w, err)
+	require.Empty(w, found)
+	require.Greater(w, read, int64(10<<20))
+	return w.requireNotInTemporal(secrets)
+}
+
+// requireNotInTemporal searches all of Temporal and the log for the secrets: every history
 // with every payload decoded, visibility, descriptions, what the UI shows of
 // standalone activities (their inputs are one opaque id, by contract), the server's
 // own file. It returns how many lifecycles and standalone activities there were.
-func (w *world) requireNobody(secrets []string) (lifecycles, activities int) {
+func (w *world) requireNotInTemporal(secrets []string) (lifecycles, activities int) {
 	w.Helper()
+	search := canary.For(secrets...)
 	c, err := w.Client()
 	require.NoError(w, err)
 	defer c.Close()
@@ -216,11 +227,11 @@ func (w *world) requireNobody(secrets []string) (lifecycles, activities int) {
 	for _, run := range runs {
 		h := w.history(c, run.Execution.WorkflowId, run.Execution.RunId)
 		requireSummaries(w.T, h)
-		require.Empty(w, leaks(w.reveal(h), secrets), "in the history of %s", run.Execution.WorkflowId)
-		require.Empty(w, leaks(w.reveal(run), secrets), "in visibility")
+		require.Empty(w, search.In(w.reveal(h)), "in the history of %s", run.Execution.WorkflowId)
+		require.Empty(w, search.In(w.reveal(run)), "in visibility")
 		d, err := c.DescribeWorkflowExecution(w.Context(), run.Execution.WorkflowId, run.Execution.RunId)
 		require.NoError(w, err)
-		require.Empty(w, leaks(w.reveal(d), secrets), "in the description")
+		require.Empty(w, search.In(w.reveal(d)), "in the description")
 		attributes := run.SearchAttributes.GetIndexedFields()
 		for _, name := range []string{"HelsebroClinic", "HelsebroProcess", "HelsebroState"} {
 			require.Contains(w, attributes, name)
@@ -236,7 +247,7 @@ func (w *world) requireNobody(secrets []string) (lifecycles, activities int) {
 		summary, err := d.GetSummary()
 		require.NoError(w, err)
 		require.NotEmpty(w, summary)
-		require.Empty(w, leaks(summary+a.ActivityID+a.ActivityType, secrets))
+		require.Empty(w, search.In(summary+a.ActivityID+a.ActivityType))
 		n++
 	}
 
@@ -246,9 +257,9 @@ func (w *world) requireNobody(secrets []string) (lifecycles, activities int) {
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		require.NoError(w, err)
-		require.Empty(w, leaks(string(raw), secrets), "in %s", filepath.Base(file))
+		require.Empty(w, search.In(string(raw)), "in %s", filepath.Base(file))
 	}
-	require.Empty(w, leaks(w.log.String(), secrets), "in the log")
+	require.Empty(w, search.In(w.log.String()), "in the log")
 	// A message that comes again after the end of its lifecycle starts another run.
 	ids := map[string]bool{}
 	for _, run := range runs {

@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +26,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
+	"github.com/helsebro/helsebro/internal/devstack/canary"
 	"github.com/helsebro/helsebro/internal/devstack/stack"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
@@ -391,12 +391,4 @@ func (l *lockedBuffer) tail(n int) string {
 }
 
 // leaks lists which of the secrets the text holds.
-func leaks(text string, secrets []string) []string {
-	var found []string
-	for _, s := range secrets {
-		if strings.Contains(text, s) {
-			found = append(found, s)
-		}
-	}
-	return found
-}
+func leaks(text string, secrets []string) []string { return canary.For(secrets...).In(text) }
