@@ -45,7 +45,7 @@ func (a *API) registerPortalDialogues(s PortalDialogues) {
 			t.Messages = nonNil(t.Messages)
 			return body(t, err)
 		})
-	secured(a, identity.RightPortalRead, get(dialogues+"/{dialogue}/attachments/{file}", "portal-read-attachment", "A file of an e-dialogue, as the viewer may see it"),
+	secured(a, identity.RightPortalRead, downloading(dialogues+"/{dialogue}/attachments/{file}", "portal-read-attachment", "A file of an e-dialogue, as the viewer may see it"),
 		func(ctx context.Context, c caller, in *struct {
 			InPortalDialogue
 			File   string `path:"file" doc:"The file's id"`

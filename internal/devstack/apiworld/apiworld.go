@@ -79,14 +79,16 @@ func Found(t *testing.T, s *pg.Store, n int, now time.Time) Clinic {
 		{ID: id("slot"), CalendarID: c.IDs["calendar"], TypeID: c.IDs["type"], StartsAt: at, EndsAt: at.Add(20 * time.Minute), Online: true},
 		{ID: id("deleted"), CalendarID: c.IDs["calendar"], TypeID: c.IDs["type"], StartsAt: at.Add(time.Hour), EndsAt: at.Add(2 * time.Hour)},
 	}))
-	booking := pg.Change{
-		ID: uuid.NewString(), Kind: pg.ChangeBook, AppointmentID: id("appointment"), PatientID: c.IDs["patient"],
-		CalendarID: c.IDs["calendar"], TypeID: c.IDs["type"], StartsAt: at.Add(24 * time.Hour), EndsAt: at.Add(25 * time.Hour),
+	for name, starts := range map[string]time.Time{"appointment": at.Add(24 * time.Hour), "begun": now.Add(-24 * time.Hour)} {
+		booking := pg.Change{
+			ID: uuid.NewString(), Kind: pg.ChangeBook, AppointmentID: id(name), PatientID: c.IDs["patient"],
+			CalendarID: c.IDs["calendar"], TypeID: c.IDs["type"], StartsAt: starts, EndsAt: starts.Add(time.Hour),
+		}
+		_, err = s.DraftChange(ctx, doctor, c.ID, booking)
+		require.NoError(t, err)
+		_, err = s.ApplyChange(ctx, contract.ApplyChangeInput{ClinicID: c.ID, AppointmentID: booking.AppointmentID, CommandID: booking.ID})
+		require.NoError(t, err)
 	}
-	_, err = s.DraftChange(ctx, doctor, c.ID, booking)
-	require.NoError(t, err)
-	_, err = s.ApplyChange(ctx, contract.ApplyChangeInput{ClinicID: c.ID, AppointmentID: booking.AppointmentID, CommandID: booking.ID})
-	require.NoError(t, err)
 
 	file, err := s.StoreFile(ctx, portal, c.ID, pg.NewFile{PatientID: c.IDs["patient"], ViewerID: c.IDs["patient"], MIME: "image/png", Description: "kne.png"},
 		strings.NewReader("a picture"), func(func() (io.Reader, error)) error { return nil })
@@ -133,6 +135,8 @@ func Named(route api.Route, name string) string {
 		return "deleted"
 	case strings.HasSuffix(route.Path, "/resend") && name == "message":
 		return "answer"
+	case strings.HasSuffix(route.Path, "/missed") && name == "appointment":
+		return "begun"
 	case strings.HasSuffix(route.Path, "/turn") && name == "dialogue":
 		return "request"
 	case strings.Contains(route.Path, "/quarantine/"):
@@ -176,7 +180,7 @@ func Request(t *testing.T, route api.Route, c Clinic, ids map[string]string, now
 	slot := object{"id": ids["slot"], "calendarId": c.IDs["calendar"], "typeId": c.IDs["type"], "startsAt": at(72), "endsAt": at(73), "online": true}
 	patient := object{"givenName": "Line", "familyName": "Testperson", "nationalId": "10915596784", "phone": "41234567"}
 	bodies := map[string]any{
-		"POST /dialogues/{dialogue}/answers":           object{"text": "Hei"},
+		"POST /dialogues/{dialogue}/answers":           object{"text": "Hei", "followUp": true},
 		"PUT /routing/{process}":                       object{"format": "practitioner"},
 		"PUT ":                                         c.Clinic,
 		"PUT /patients":                                patient,
