@@ -36,6 +36,7 @@ type (
 
 	uploadIn struct {
 		InClinic
+		Keyed
 		Streamed
 		Patient string `query:"patient" doc:"Whom the message will be about; without it the file is for colleagues"`
 	}
@@ -78,7 +79,7 @@ func unhurried(w http.ResponseWriter) {
 func (a *API) registerAttachments(s Attachments) {
 	secured(a, identity.RightDialogueAnswer, uploading("/attachments", "upload-attachment"), func(ctx context.Context, c caller, in *uploadIn) (*bodyOut[pg.File], error) {
 		return in.uploaded(func(description string) (pg.File, error) {
-			return s.Upload(ctx, c.Principal, c.clinic, client.Upload{PatientID: in.Patient, Description: description, Size: in.size}, in.body)
+			return s.Upload(ctx, c.Principal, c.clinic, client.Upload{ID: in.Key, PatientID: in.Patient, Description: description, Size: in.size}, in.body)
 		})
 	})
 	read := downloading("/dialogues/{dialogue}/attachments/{file}", "read-attachment", "A file of a message, the citizen's or the clinic's own")
@@ -121,7 +122,7 @@ func (in *Streamed) uploaded(store func(description string) (pg.File, error)) (*
 		return nil, err
 	}
 	f, err := store(description)
-	for field, name := range map[string]string{"description": "header.Content-Disposition", "patient": "query.patient", "viewer": "query.viewer"} {
+	for field, name := range map[string]string{"id": "header.Idempotency-Key", "description": "header.Content-Disposition", "patient": "query.patient", "viewer": "query.viewer"} {
 		err = renamed(err, field, name)
 	}
 	return body(f, err)
