@@ -2,6 +2,7 @@ package pg
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -42,6 +43,8 @@ type File struct {
 
 // NewFile is a file that is uploaded for a message to come.
 type NewFile struct {
+	// ID is the caller's idempotency key, a UUID; empty makes a new one.
+	ID string
 	// PatientID is whom the message will be about; "" for one between colleagues.
 	PatientID string
 	// ViewerID is who uploads it in portal or app: the patient, or who represents him. ""
@@ -57,12 +60,14 @@ type NewFile struct {
 // that is refused, or cut off, leaves nothing behind. What the clinic has uploaded
 // before and not used for a day is dropped.
 //
-// The error of content passes as it is. Every call makes another file.
+// The same id, content and author are the same file, as long as it is kept; anything else
+// under the id is apperr.Duplicate. The error of content passes as it is.
 func (s *Store) StoreFile(ctx context.Context, by identity.Principal, clinicID string, n NewFile, content io.Reader,
 	check func(open func() (io.Reader, error)) error,
 ) (File, error) {
-	f := File{ID: newID(), MIME: n.MIME, Description: n.Description}
+	f := File{ID: cmp.Or(n.ID, newID()), MIME: n.MIME, Description: n.Description}
 	var key sealingKey
+	var first *File
 	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
 		if n.ViewerID != "" {
 			if err := s.viewer(ctx, tx, clinicID, n.PatientID, n.ViewerID, s.now()); err != nil {
@@ -80,10 +85,16 @@ func (s *Store) StoreFile(ctx context.Context, by identity.Principal, clinicID s
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO attachment (id, position, mime, size, sha256, key_id, description, clinic_id, patient_id, author, uploaded_at, ready)
-			VALUES ($1, 0, $2, 0, '', $3, $4, $5, $6, $7, $8, false)`,
-			f.ID, f.MIME, key.id, description, clinicID, nullable(n.PatientID), by.Subject, s.now()); err != nil {
+		tag, err := tx.Exec(ctx, `INSERT INTO attachment (id, position, mime, size, sha256, key_id, description, clinic_id, patient_id, author, uploaded_at, ready)
+			VALUES ($1, 0, $2, 0, '', $3, $4, $5, $6, $7, $8, false) ON CONFLICT (id) DO NOTHING`,
+			f.ID, f.MIME, key.id, description, clinicID, nullable(n.PatientID), by.Subject, s.now())
+		if err != nil {
 			return err
+		}
+		if tag.RowsAffected() == 0 {
+			if first, err = s.uploadedBefore(ctx, tx, by, clinicID, n); err != nil {
+				return err
+			}
 		}
 		return s.audit(ctx, tx, by, clinicID, "attachment.upload", "attachment/"+f.ID, n.PatientID)
 	})
@@ -91,6 +102,9 @@ func (s *Store) StoreFile(ctx context.Context, by identity.Principal, clinicID s
 		return File{}, err
 	}
 	// Not in that transaction: it must not last as long as a slow caller likes.
+	if first != nil {
+		return *first, sameContent(*first, content)
+	}
 	var sum []byte
 	f.Size, sum, err = sealFile(ctx, s.pool, key, f.ID, content)
 	if err == nil {
@@ -106,6 +120,51 @@ func (s *Store) StoreFile(ctx context.Context, by identity.Principal, clinicID s
 		return File{}, failure(err)
 	}
 	return f, nil
+}
+
+var errOtherFile = apperr.New(apperr.Duplicate, "a file with this id and other content exists: choose a new id")
+
+// uploadedBefore finds the file that the author has uploaded under the id.
+func (s *Store) uploadedBefore(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID string, n NewFile) (*File, error) {
+	f := File{ID: n.ID}
+	var keyID string
+	var sealed, sum []byte
+	var same, ready bool
+	if err := tx.QueryRow(ctx, `SELECT clinic_id IS NOT DISTINCT FROM $2 AND author = $3 AND patient_id IS NOT DISTINCT FROM $4::uuid, ready, mime, size, sha256, key_id, description
+		FROM attachment WHERE id = $1`, n.ID, clinicID, by.Subject, nullable(n.PatientID)).
+		Scan(&same, &ready, &f.MIME, &f.Size, &sum, &keyID, &sealed); err != nil {
+		return nil, err
+	}
+	if !same {
+		return nil, errOtherFile
+	}
+	if !ready {
+		return nil, apperr.New(apperr.Conflict, "a file with this id is on its way, or broke off: wait for its answer, or choose a new id")
+	}
+	key, err := s.key(ctx, tx, keyID)
+	if err != nil {
+		return nil, err
+	}
+	if err := key.open("attachment.description", f.ID, sealed, &f.Description); err != nil {
+		return nil, err
+	}
+	if f.MIME != n.MIME || f.Description != n.Description {
+		return nil, errOtherFile
+	}
+	f.SHA256 = hex.EncodeToString(sum)
+	return &f, nil
+}
+
+// sameContent reads content, and refuses what is not that of the file.
+func sameContent(f File, content io.Reader) error {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, content); err != nil {
+		return err
+	}
+	if hex.EncodeToString(hash.Sum(nil)) != f.SHA256 {
+		return errOtherFile
+	}
+	return nil
 }
 
 // fileKey is the key that seals what is uploaded for the patient, or for colleagues.

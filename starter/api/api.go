@@ -149,10 +149,14 @@ func secured[I, O any](a *API, right identity.Right, op huma.Operation, do func(
 		panic("route " + op.Path + " has no right or no clinic")
 	}
 	op.MaxBodyBytes = MaxBodyBytes
+	op.Errors = append(op.Errors, refusals(op)...)
 	op.Security = []map[string][]string{{"token": {}}}
 	op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the right `" + string(right) + "`.")
 	op.Extensions = map[string]any{"x-helsebro-right": right}
 	op.Middlewares = huma.Middlewares{oneForm(op.Path), a.authenticate(right, op.OperationID)}
+	if op.RequestBody == nil {
+		op.Middlewares = append(op.Middlewares, a.refuseOversize)
+	}
 	a.routes = append(a.routes, Route{Method: op.Method, Path: op.Path, Right: right})
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		c, ok := ctx.Value(callerKey{}).(caller)
@@ -166,6 +170,25 @@ func secured[I, O any](a *API, right identity.Right, op huma.Operation, do func(
 		return out, nil
 	})
 }
+
+// refusals are the statuses of the problems that any operation of its kind may answer
+// with; huma adds 422 and 500.
+func refusals(op huma.Operation) []int {
+	statuses := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable}
+	if op.Method != http.MethodGet {
+		statuses = append(statuses, http.StatusConflict)
+	}
+	if op.Method != http.MethodGet && op.Method != http.MethodDelete {
+		statuses = append(statuses, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	if ofPatient.MatchString(op.Path) {
+		statuses = append(statuses, http.StatusGone)
+	}
+	return statuses
+}
+
+// ofPatient are the paths of what is kept of one patient, which may be erased.
+var ofPatient = regexp.MustCompile(`/(patients|dialogues|appointments|messages|attachments)(/|$)`)
 
 // open registers a route that needs no token. It must tell nothing about anybody.
 func (a *API) open(path string, h http.Handler) {
@@ -229,6 +252,16 @@ func (a *API) principal(r *http.Request) (identity.Principal, error) {
 		noteSubject(r.Context(), p.Subject)
 	}
 	return p, err
+}
+
+// refuseOversize refuses a body that says itself that it is too large, before any of it is
+// read. A file has a limit of its own; see client.Upload.
+func (a *API) refuseOversize(hc huma.Context, next func(huma.Context)) {
+	if r, w := humago.Unwrap(hc); r.ContentLength > MaxBodyBytes {
+		write(w, a.failed(hc.Context(), apperr.New(apperr.TooLarge, "a request has at most %d bytes: send less at a time", MaxBodyBytes)))
+		return
+	}
+	next(hc)
 }
 
 // failed makes the problem of an error, and logs the fault that the caller is not

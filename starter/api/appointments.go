@@ -96,9 +96,10 @@ type PatientIDs struct {
 // Inputs that several operations share are exported, since fields of an embedded
 // unexported type would not be filled.
 type (
-	// Keyed is the input of every change of an appointment.
+	// Keyed is the input of every operation that would do something twice when it is sent
+	// twice.
 	Keyed struct {
-		Key string `header:"Idempotency-Key" doc:"A UUID that names the change: a repetition with the same key and body is the same change"`
+		Key string `header:"Idempotency-Key" doc:"A UUID that names what is asked, for as long as that is kept: a repetition by the same caller with the same body has the same answer and no other effect, and whatever else has this key is refused"`
 	}
 	// Stretch is a stretch of a calendar.
 	Stretch struct {

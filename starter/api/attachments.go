@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -35,6 +36,7 @@ type (
 
 	uploadIn struct {
 		InClinic
+		Keyed
 		Streamed
 		Patient string `query:"patient" doc:"Whom the message will be about; without it the file is for colleagues"`
 	}
@@ -77,15 +79,10 @@ func unhurried(w http.ResponseWriter) {
 func (a *API) registerAttachments(s Attachments) {
 	secured(a, identity.RightDialogueAnswer, uploading("/attachments", "upload-attachment"), func(ctx context.Context, c caller, in *uploadIn) (*bodyOut[pg.File], error) {
 		return in.uploaded(func(description string) (pg.File, error) {
-			return s.Upload(ctx, c.Principal, c.clinic, client.Upload{PatientID: in.Patient, Description: description, Size: in.size}, in.body)
+			return s.Upload(ctx, c.Principal, c.clinic, client.Upload{ID: in.Key, PatientID: in.Patient, Description: description, Size: in.size}, in.body)
 		})
 	})
-	read := get("/dialogues/{dialogue}/attachments/{file}", "read-attachment", "A file of a message, the citizen's or the clinic's own")
-	whole := &huma.Response{Description: "The file itself", Content: map[string]*huma.MediaType{}}
-	for format := range extensions {
-		whole.Content[format] = aFile()
-	}
-	read.Responses = map[string]*huma.Response{"200": whole}
+	read := downloading("/dialogues/{dialogue}/attachments/{file}", "read-attachment", "A file of a message, the citizen's or the clinic's own")
 	secured(a, identity.RightMessageRead, read,
 		func(ctx context.Context, c caller, in *attachmentIn) (*attachmentOut, error) {
 			f, content, err := s.Attachment(ctx, c.Principal, c.clinic, in.Dialogue, in.File)
@@ -94,6 +91,17 @@ func (a *API) registerAttachments(s Attachments) {
 			}
 			return download(f, content), nil
 		})
+}
+
+// downloading is an operation that answers with a file.
+func downloading(path, id, summary string) huma.Operation {
+	read := get(path, id, summary)
+	whole := &huma.Response{Description: "The file itself", Content: map[string]*huma.MediaType{}}
+	for format := range extensions {
+		whole.Content[format] = aFile()
+	}
+	read.Responses = map[string]*huma.Response{"200": whole}
+	return read
 }
 
 // uploading is an operation whose body is a file.
@@ -114,7 +122,7 @@ func (in *Streamed) uploaded(store func(description string) (pg.File, error)) (*
 		return nil, err
 	}
 	f, err := store(description)
-	for field, name := range map[string]string{"description": "header.Content-Disposition", "patient": "query.patient", "viewer": "query.viewer"} {
+	for field, name := range map[string]string{"id": "header.Idempotency-Key", "description": "header.Content-Disposition", "patient": "query.patient", "viewer": "query.viewer"} {
 		err = renamed(err, field, name)
 	}
 	return body(f, err)
@@ -126,11 +134,13 @@ func filename(disposition string) (string, error) {
 		return "", nil
 	}
 	_, parameters, err := mime.ParseMediaType(disposition)
-	if err != nil {
+	name := parameters["filename"]
+	// A name whose encoding is broken is left out of the parameters without an error.
+	if err != nil || name == "" && strings.Contains(strings.ToLower(disposition), "filename") {
 		return "", apperr.InvalidFields("the file has no name that can be read",
 			apperr.Field{Path: "header.Content-Disposition", Rule: "attachment; filename*=UTF-8''name, with the name percent-encoded"})
 	}
-	return parameters["filename"], nil
+	return name, nil
 }
 
 // aFile is how the description says that a body is a file as it is.

@@ -45,7 +45,7 @@ func (a *API) registerPortalDialogues(s PortalDialogues) {
 			t.Messages = nonNil(t.Messages)
 			return body(t, err)
 		})
-	secured(a, identity.RightPortalRead, get(dialogues+"/{dialogue}/attachments/{file}", "portal-read-attachment", "A file of an e-dialogue, as the viewer may see it"),
+	secured(a, identity.RightPortalRead, downloading(dialogues+"/{dialogue}/attachments/{file}", "portal-read-attachment", "A file of an e-dialogue, as the viewer may see it"),
 		func(ctx context.Context, c caller, in *struct {
 			InPortalDialogue
 			File   string `path:"file" doc:"The file's id"`
@@ -60,11 +60,12 @@ func (a *API) registerPortalDialogues(s PortalDialogues) {
 	secured(a, identity.RightPortalWrite, uploading("/portal/patients/{patient}/attachments", "portal-upload-attachment"),
 		func(ctx context.Context, c caller, in *struct {
 			InPatient
+			Keyed
 			Streamed
 			Viewer string `query:"viewer" required:"true" doc:"Who is signed in: the patient's id, or a representative's"`
 		}) (*bodyOut[pg.File], error) {
 			return in.uploaded(func(description string) (pg.File, error) {
-				return s.PortalUpload(ctx, c.Principal, c.clinic, in.Viewer, client.Upload{PatientID: in.Patient, Description: description, Size: in.size}, in.body)
+				return s.PortalUpload(ctx, c.Principal, c.clinic, in.Viewer, client.Upload{ID: in.Key, PatientID: in.Patient, Description: description, Size: in.size}, in.body)
 			})
 		})
 	secured(a, identity.RightPortalWrite, op(http.MethodPost, dialogues, "portal-start-dialogue", "Start an e-dialogue with the clinic for the patient", http.StatusCreated),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -185,6 +186,12 @@ func invalid(status int, d *huma.ErrorDetail) Invalid {
 		return Invalid{Path: path, Rule: "valid JSON"}
 	case http.StatusUnsupportedMediaType:
 		return Invalid{Path: "header.Content-Type", Rule: "application/json"}
+	}
+	// What follows a colon quotes, and the decoder's own words, of what no rule has seen,
+	// quote more.
+	rule, _, _ = strings.Cut(rule, ": ")
+	if !slices.ContainsFunc([]string{"expected ", "unexpected ", "unknown ", "required ", "invalid "}, func(words string) bool { return strings.HasPrefix(rule, words) }) {
+		rule = "a value of the type that the description names"
 	}
 	var missing string
 	if n, err := fmt.Sscanf(rule, validation.MsgExpectedRequiredProperty, &missing); err == nil && n == 1 {

@@ -72,7 +72,7 @@ type Rules struct {
 
 type answerIn struct {
 	InDialogue
-	Key  string `header:"Idempotency-Key" doc:"A UUID that names the answer: a repetition with the same key and body is the same answer"`
+	Keyed
 	Body AnswerRequest
 }
 

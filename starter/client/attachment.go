@@ -24,6 +24,9 @@ func WithScanner(s scan.Scanner) Option { return func(c *Client) { c.scanner = s
 
 // Upload is a file for a message to come.
 type Upload struct {
+	// ID is the caller's idempotency key, a UUID: the same id again is the same file.
+	// Empty makes a new one, and a retry then makes a second file.
+	ID string
 	// PatientID is whom the message will be about; "" for one between colleagues.
 	PatientID string
 	// Description is the name that the receiver sees, at most MaxDescriptionRunes on one
@@ -41,7 +44,11 @@ type Upload struct {
 // Size says so; invalid for no content, for a content that breaks off, and for what the
 // virus scanner finds; unsupported for another format than PDF, JPEG and PNG, whatever
 // the file is called; unavailable when the scanner cannot tell. A file that is refused
-// leaves nothing behind. Every call makes another file.
+// leaves nothing behind.
+//
+// Idempotent by Upload.ID for as long as the file is kept: the same id and content return
+// the same file, the same id with other content is a duplicate; conflict while the first
+// call has not ended.
 func (c *Client) Upload(ctx context.Context, by identity.Principal, clinicID string, u Upload, content io.Reader) (pg.File, error) {
 	if err := allow(by, identity.RightDialogueAnswer, clinicID); err != nil {
 		return pg.File{}, err
@@ -51,8 +58,9 @@ func (c *Client) Upload(ctx context.Context, by identity.Principal, clinicID str
 
 // upload is Upload by whoever may; viewerID is who does in portal or app, "" for staff.
 func (c *Client) upload(ctx context.Context, by identity.Principal, clinicID, viewerID string, u Upload, content io.Reader) (pg.File, error) {
-	u.Description = strings.TrimSpace(u.Description)
+	u.ID, u.Description = strings.ToLower(u.ID), strings.TrimSpace(u.Description)
 	var f faults
+	f.check(u.ID == "" || isID(u.ID), "id", "a UUID: the idempotency key")
 	f.check(u.PatientID == "" || isID(u.PatientID), "patient", "a patient's id; without it the file is for colleagues")
 	f.line("description", u.Description, MaxDescriptionRunes)
 	if len(f) > 0 {
@@ -74,7 +82,7 @@ func (c *Client) upload(ctx context.Context, by identity.Principal, clinicID, vi
 	if format == "" {
 		return pg.File{}, apperr.New(apperr.Unsupported, "the file is neither PDF, JPEG nor PNG, whatever it is called: Helsenorge takes no other")
 	}
-	return c.store.StoreFile(ctx, by, clinicID, pg.NewFile{PatientID: u.PatientID, ViewerID: viewerID, MIME: format, Description: u.Description},
+	return c.store.StoreFile(ctx, by, clinicID, pg.NewFile{ID: u.ID, PatientID: u.PatientID, ViewerID: viewerID, MIME: format, Description: u.Description},
 		io.MultiReader(strings.NewReader(string(head)), body),
 		func(open func() (io.Reader, error)) error { return c.scanner.Scan(ctx, open) })
 }
