@@ -57,7 +57,7 @@ run: versions ## Run Helsebro with all it needs, play the demo, stay up until Ct
 
 .PHONY: test
 test: versions ## Run every test; long ones at SCALE
-	@.tools/install-packages libxml2-utils openssl postgresql rabbitmq-server chromium
+	@.tools/install-packages libxml2-utils openssl postgresql prometheus rabbitmq-server chromium
 	HELSEBRO_SCALE=$(SCALE) go test -timeout $(TIMEOUT) $(TEST) ./...
 	@.tools/fuzz 2s ./internal/helsenorge/... ./internal/transport/cms
 	@.tools/build-devstack ./...
@@ -113,6 +113,12 @@ bench: versions ## Measure messages, appointments and reminders against bare Tem
 	@[ '$(TRANSPORT)' != amqp ] || .tools/install-packages rabbitmq-server
 	@.tools/build-devstack -o '$(BIN)/helsebro-bench' ./cmd/helsebro-bench
 	@exec '$(BIN)/helsebro-bench' $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT)) $(if $(ONLY),--only '$(ONLY)')
+
+.PHONY: screenshots
+screenshots: versions ## Take the README's pictures of the Temporal UI anew, in a headless Chromium
+	@.tools/install-packages postgresql chromium
+	@.tools/build-devstack -o '$(BIN)/helsebro-screenshots' ./cmd/helsebro-screenshots
+	@'$(BIN)/helsebro-screenshots' .docs
 
 .PHONY: fmt
 fmt: ## Format the Go files

@@ -180,6 +180,9 @@ func TestComposePortsAreThoseOfTheConfiguration(t *testing.T) {
 	codec := serve["HELSEBRO_CODEC_ADDR"].initial
 	ui := services["temporal-ui"]
 	require.Equal(t, "http://"+codec, ui.Environment["TEMPORAL_CODEC_ENDPOINT"], "the UI asks our codec server")
+	for _, action := range []string{"WORKFLOW_TERMINATE", "WORKFLOW_RESET", "WORKFLOW_SIGNAL", "WORKFLOW_UPDATE", "BATCH_ACTIONS", "START_WORKFLOW"} {
+		require.Equal(t, "true", ui.Environment["TEMPORAL_"+action+"_DISABLED"], "a lifecycle is acted on through Helsebro")
+	}
 	origin := services["starter"].Environment["HELSEBRO_UI_ORIGIN"]
 	require.Equal(t, origin, ui.Environment["TEMPORAL_CORS_ORIGINS"])
 	require.Equal(t, []string{strings.TrimPrefix(origin, "http://") + ":8080"}, ui.Ports)

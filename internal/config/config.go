@@ -67,6 +67,9 @@ type Codec struct {
 	Addr string `env:"HELSEBRO_CODEC_ADDR" envDefault:"127.0.0.1:8234"`
 	// UIOrigin is the one web origin that may call it, such as http://127.0.0.1:8233.
 	UIOrigin string `env:"HELSEBRO_UI_ORIGIN" envDefault:"http://127.0.0.1:8233"`
+	// WithoutLogin admits a Temporal UI that knows nobody, and sends no token, as the
+	// operator "temporal-ui": for a UI on the same machine only.
+	WithoutLogin bool `env:"HELSEBRO_CODEC_WITHOUT_LOGIN" envDefault:"false"`
 }
 
 // Transport is the way to Helsenorge.
@@ -360,6 +363,9 @@ func (c Codec) check() error {
 	u, err := url.Parse(c.UIOrigin)
 	if err != nil || u.Scheme == "" || u.Host == "" || (u.Path != "" && u.Path != "/") {
 		return fmt.Errorf("HELSEBRO_UI_ORIGIN must be one web origin such as http://127.0.0.1:8233")
+	}
+	if ip := net.ParseIP(u.Hostname()); c.WithoutLogin && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return errors.New("HELSEBRO_CODEC_WITHOUT_LOGIN is for a Temporal UI on this machine: unset it, and let the UI log people in and pass their tokens (TEMPORAL_CODEC_PASS_ACCESS_TOKEN)")
 	}
 	return checkAddr("HELSEBRO_CODEC_ADDR", c.Addr)
 }

@@ -35,6 +35,23 @@ func TestTheScannerIsOffUnlessNamed(t *testing.T) {
 	require.ErrorContains(t, err, `HELSEBRO_CLAMAV_ADDR is "clamd": give host:port`)
 }
 
+func TestACodecServerWithoutLoginIsForAUIOnThisMachine(t *testing.T) {
+	t.Parallel()
+	for origin, allowed := range map[string]bool{
+		"http://127.0.0.1:8233": true, "http://localhost:8233": true, "http://[::1]:8233": true,
+		"https://temporal.helsebro.example": false, "http://10.0.0.1:8233": false, "http://localhost.helsebro.example": false, "http://127.0.0.1.helsebro.example": false,
+	} {
+		c := Codec{Addr: "127.0.0.1:8234", UIOrigin: origin}
+		require.NoError(t, c.check(), origin)
+		c.WithoutLogin = true
+		if err := c.check(); allowed {
+			require.NoError(t, err, origin)
+		} else {
+			require.ErrorContains(t, err, "HELSEBRO_CODEC_WITHOUT_LOGIN", origin)
+		}
+	}
+}
+
 func TestHealthListensOnTheLoopbackUnlessTold(t *testing.T) {
 	c, err := Load[Listen]()
 	require.Error(t, err, "the required settings are not given")

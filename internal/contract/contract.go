@@ -46,6 +46,8 @@ const (
 const (
 	// UpdateAnswer carries AnswerCommand and returns AnswerAccepted.
 	UpdateAnswer = "answer"
+	// UpdateResolve carries ResolveCommand and returns ResolveAccepted.
+	UpdateResolve = "resolve"
 )
 
 // QueryState returns the workflow's state: DialogueState or PrescriptionState.
@@ -189,6 +191,20 @@ type AnswerCommand struct {
 type AnswerAccepted struct {
 	AnswerID string `json:"answerId"`
 	Status   Status `json:"status"`
+}
+
+// ResolveCommand tells a lifecycle that an operator has seen to its message that did not
+// arrive: every operator case about it is resolved. PostgreSQL has that already.
+type ResolveCommand struct {
+	CaseID string `json:"caseId"`
+	// MessageID is the clinic's message, Code its code.
+	MessageID string `json:"messageId"`
+	Code      string `json:"code"`
+}
+
+// ResolveAccepted says what the lifecycle waits for now.
+type ResolveAccepted struct {
+	Status Status `json:"status"`
 }
 
 // Outcome is the terminal word of an intended effect on the ledger.

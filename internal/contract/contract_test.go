@@ -102,6 +102,8 @@ func samples() map[string]any {
 		"close-delivery-input":         CloseDeliveryInput{ClinicID: id(1), DialogueID: id(5), OutboundID: id(4), Outcome: OutcomeOverdue, Reason: "unavailable"},
 		"close-delivery-output":        CloseDeliveryOutput{Outcome: OutcomeAcknowledged},
 		"open-case-input":              OpenCaseInput{ClinicID: id(1), DialogueID: id(5), MessageID: id(2), Kind: CaseNotJournalled, Reason: "erased"},
+		"resolve-command":              ResolveCommand{CaseID: id(7), MessageID: id(4), Code: "19"},
+		"resolve-accepted":             ResolveAccepted{Status: StatusAnswered},
 		"open-case-output":             OpenCaseOutput{CaseID: id(7)},
 	}
 }
@@ -242,4 +244,21 @@ func TestPurposeOf(t *testing.T) {
 	} {
 		require.Equal(t, want, PurposeOf(code), code)
 	}
+}
+
+// Every process says in the Temporal UI what it is and how it is acted on.
+func TestStaticDetails(t *testing.T) {
+	t.Parallel()
+	for _, p := range []Process{
+		ProcessEContact, ProcessEConsultation, ProcessPrescription, ProcessEDialogue,
+		ProcessAppointment, ProcessNotice, ProcessActivation,
+	} {
+		details := StaticDetails(p)
+		require.Contains(t, details, "`helsebro ", p)
+		require.Contains(t, details, "Never terminate or reset it", p)
+		require.Contains(t, details, "nds ", p) // when it ends
+		require.LessOrEqual(t, len(details), MaxDetailsBytes, p)
+	}
+	require.Empty(t, StaticDetails("no process"))
+	require.NotEqual(t, ActivationTitle(""), ActivationTitle("a GP"))
 }

@@ -16,6 +16,18 @@ func PrescriptionWorkflowID(dialogueID string) string { return "prescription/" +
 // AppointmentWorkflowID is the workflow id of an appointment.
 func AppointmentWorkflowID(appointmentID string) string { return "appointment/" + appointmentID }
 
+// ThreadWorkflowID is the workflow id of the lifecycle that has a thread of messages.
+func ThreadWorkflowID(process Process, threadID string) string {
+	switch process { // every other one with a thread is a dialogue
+	case ProcessPrescription:
+		return PrescriptionWorkflowID(threadID)
+	case ProcessAppointment:
+		return AppointmentWorkflowID(threadID)
+	default:
+		return DialogueWorkflowID(threadID)
+	}
+}
+
 // NoticeWorkflowID is the workflow id of a notice.
 func NoticeWorkflowID(noticeID string) string { return "notice/" + noticeID }
 

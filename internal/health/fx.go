@@ -11,16 +11,17 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/metrics"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/temporalx"
 )
 
-// Module serves the health of a process that uses PostgreSQL and Temporal.
-var Module = fx.Module("health", fx.Invoke(func(lc fx.Lifecycle, cfg config.Health, s *pg.Store, temporal temporalx.Ready, logger *slog.Logger) {
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: Handler(map[string]Check{
-		"postgresql": s.Ping,
-		"temporal":   Check(temporal),
-	})}
+// Module serves the health and the metrics of a process that uses PostgreSQL and Temporal.
+var Module = fx.Module("health", fx.Invoke(func(lc fx.Lifecycle, cfg config.Health, s *pg.Store, temporal temporalx.Ready, m *metrics.Metrics, logger *slog.Logger) {
+	mux := http.NewServeMux()
+	mux.Handle("/", Handler(map[string]Check{"postgresql": s.Ping, "temporal": Check(temporal)}))
+	mux.Handle("GET /metrics", m.Handler())
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: mux}
 	lc.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
 			l, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)

@@ -58,6 +58,7 @@ const (
 	RightQuarantineDecide Right = "quarantine:decide"
 
 	RightMetricsRead Right = "metrics:read"
+	RightPayloadRead Right = "payload:read"
 
 	RightSettingsRead     Right = "settings:read"
 	RightSettingsWrite    Right = "settings:write"
@@ -110,6 +111,7 @@ var grants = []Grant{
 	{RightQuarantineRead, "see what is in quarantine", []Role{RoleOperator}},
 	{RightQuarantineDecide, "try messages in quarantine again, put them back on their queue, or discard them", []Role{RoleOperator}},
 	{RightMetricsRead, "read metrics", []Role{RoleOperator}},
+	{RightPayloadRead, "read what lifecycles hold, in the Temporal UI", []Role{RoleOperator}},
 	{RightSettingsRead, "read what a clinic has chosen about appointments", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService, RoleOperator}},
 	{RightSettingsWrite, "change what a clinic has chosen about appointments", []Role{RoleClinicAdministrator}},
 	{RightCalendarRead, "read calendars, types and slots", []Role{RoleClinicAdministrator, RolePractitioner, RoleStaff, RoleService, RoleOperator}},

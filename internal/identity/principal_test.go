@@ -39,6 +39,7 @@ func ExampleRights() {
 	// quarantine:read   see what is in quarantine: [operator]
 	// quarantine:decide try messages in quarantine again, put them back on their queue, or discard them: [operator]
 	// metrics:read      read metrics: [operator]
+	// payload:read      read what lifecycles hold, in the Temporal UI: [operator]
 	// settings:read     read what a clinic has chosen about appointments: [clinic-administrator practitioner staff service operator]
 	// settings:write    change what a clinic has chosen about appointments: [clinic-administrator]
 	// calendar:read     read calendars, types and slots: [clinic-administrator practitioner staff service operator]

@@ -2,12 +2,12 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/identity"
 )
@@ -69,18 +69,36 @@ func (s *Store) Cases(ctx context.Context, by identity.Principal, clinicID strin
 	return found, err
 }
 
+// ResolvedCase is what a lifecycle must hear of a case that was resolved. It is empty but
+// for At where none waits: only a message of the clinic's that did not arrive is waited
+// for, and only while a case about it is open.
+type ResolvedCase struct {
+	// At is when it was resolved first.
+	At time.Time
+	// DialogueID and Process are the thread's, MessageID the clinic's message and Code its
+	// code.
+	DialogueID, MessageID, Code string
+	Process                     contract.Process
+}
+
 // ResolveCase says that somebody has seen to a case. Idempotent: the first instant stands.
 // What is still so opens it again when it is next looked at.
-func (s *Store) ResolveCase(ctx context.Context, by identity.Principal, clinicID, id string) error {
-	return s.inTx(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "UPDATE operator_case SET resolved_at = coalesce(resolved_at, $4) WHERE id = $3 AND (clinic_id = $1 OR ($2 AND clinic_id IS NULL))",
-			clinicID, ofInstallation(by), id, s.now())
-		if err != nil {
-			return err
+func (s *Store) ResolveCase(ctx context.Context, by identity.Principal, clinicID, id string) (ResolvedCase, error) {
+	var r ResolvedCase
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		r = ResolvedCase{}
+		var messageID string
+		if err := tx.QueryRow(ctx, `UPDATE operator_case SET resolved_at = coalesce(resolved_at, $4) WHERE id = $3 AND (clinic_id = $1 OR ($2 AND clinic_id IS NULL))
+			RETURNING resolved_at, message_id`, clinicID, ofInstallation(by), id, s.now()).Scan(&r.At, &messageID); err != nil {
+			return notFound(err, "the clinic has no such case")
 		}
-		if tag.RowsAffected() == 0 {
-			return apperr.New(apperr.NotFound, "the clinic has no such case")
+		err := tx.QueryRow(ctx, `SELECT d.id, d.process, o.id, o.code FROM outbound_message o JOIN dialogue d ON d.id = o.dialogue_id
+			WHERE o.id = $1 AND NOT EXISTS (SELECT FROM operator_case c WHERE c.message_id = o.id AND c.resolved_at IS NULL)`, messageID).
+			Scan(&r.DialogueID, &r.Process, &r.MessageID, &r.Code)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
 		}
 		return s.audit(ctx, tx, by, clinicID, "case.resolve", "case/"+id, "")
 	})
+	return r, err
 }

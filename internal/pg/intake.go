@@ -492,7 +492,7 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, a Arrival, out *Arrived) 
 	if len(d.Codes) > 0 {
 		reason = d.Codes[0]
 	}
-	return s.openCase(ctx, tx, d.ClinicID, d.DialogueID, d.OutboundID, contract.CaseDeliveryRejected, reason)
+	return s.notArrived(ctx, tx, d.ClinicID, d.DialogueID, d.OutboundID, contract.CaseDeliveryRejected, reason)
 }
 
 // journalLate journals a message of an e-consultation that was given up and had left

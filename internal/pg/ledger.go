@@ -126,6 +126,16 @@ func (s *Store) openCase(ctx context.Context, tx pgx.Tx, clinicID, dialogueID, m
 	return err
 }
 
+// notArrived opens the case of a message of the clinic's that did not arrive, anew where it
+// was resolved: one that was sent again may fail again.
+func (s *Store) notArrived(ctx context.Context, tx pgx.Tx, clinicID, dialogueID, messageID string, kind contract.CaseKind, reason string) error {
+	if _, err := tx.Exec(ctx, "UPDATE operator_case SET resolved_at = NULL, opened_at = $4, reason = $3 WHERE kind = $1 AND message_id = $2 AND resolved_at IS NOT NULL",
+		kind, messageID, reason, s.now()); err != nil {
+		return err
+	}
+	return s.openCase(ctx, tx, clinicID, dialogueID, messageID, kind, reason)
+}
+
 // OpenCase opens an operator case, idempotent by kind and message, and returns its id.
 func (s *Store) OpenCase(ctx context.Context, in contract.OpenCaseInput) (string, error) {
 	var id string

@@ -37,7 +37,8 @@ func (s *Store) LoadDialogue(ctx context.Context, clinicID, dialogueID string) (
 			return err
 		}
 		out.Ended = !out.AnswerOwed && (closed || ends || contract.Ends(out.AnswerCode))
-		err = tx.QueryRow(ctx, `SELECT o.id, CASE WHEN o.outcome NOT IN ('acknowledged', 'done') THEN o.id::text ELSE '' END
+		err = tx.QueryRow(ctx, `SELECT o.id, CASE WHEN o.outcome NOT IN ('acknowledged', 'done')
+				AND coalesce((SELECT bool_or(c.resolved_at IS NULL) FROM operator_case c WHERE c.message_id = o.id), true) THEN o.id::text ELSE '' END
 			FROM outbound_message o WHERE o.dialogue_id = $1 AND `+accepted+` ORDER BY o.prepared_at DESC LIMIT 1`, dialogueID).
 			Scan(&out.LastOutboundID, &out.Troubled)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {

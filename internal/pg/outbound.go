@@ -589,7 +589,7 @@ func (s *Store) CloseDelivery(ctx context.Context, in contract.CloseDeliveryInpu
 		if in.Outcome == contract.OutcomeOverdue {
 			problem = contract.CaseReceiptOverdue
 		}
-		return s.openCase(ctx, tx, in.ClinicID, in.DialogueID, in.OutboundID, problem, in.Reason)
+		return s.notArrived(ctx, tx, in.ClinicID, in.DialogueID, in.OutboundID, problem, in.Reason)
 	})
 	return stands, err
 }

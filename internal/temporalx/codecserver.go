@@ -21,21 +21,29 @@ const maxCodecBody = 16 << 20
 // remote codecs: POST /decode and POST /encode with the namespace in X-Namespace.
 //
 // It answers pages of allowedOrigin (such as http://127.0.0.1:8233) and nobody
-// else: another Origin, and none, is 403. What it opens is not cached, and the log
-// has how many payloads were opened and never what was in them. A browser's word
-// for its origin is all that it asks for, so it listens on loopback or behind what
-// authenticates people.
-func CodecHandler(keys vault.Keys, allowedOrigin string, logger *slog.Logger) http.Handler {
-	h := &codecHandler{keys: keys, origin: strings.TrimSuffix(allowedOrigin, "/"), logger: logger}
+// else: another Origin, and none, is 403. Whoever looks at the page must be admitted,
+// and what he reads is written down before he is shown it. What it opens is not cached,
+// and the log has how many payloads were opened and never what was in them.
+func CodecHandler(keys vault.Keys, allowedOrigin string, admit Admit, logger *slog.Logger) http.Handler {
+	h := &codecHandler{keys: keys, origin: strings.TrimSuffix(allowedOrigin, "/"), admit: admit, logger: logger}
 	mux := http.NewServeMux()
 	mux.Handle("/encode", h.operation("encode", (*codec).Encode))
 	mux.Handle("/decode", h.operation("decode", (*codec).Decode))
 	return h.guard(mux)
 }
 
+// Admit proves who asks, and that he may read payloads. It returns nil once it has
+// answered a request that is refused.
+type Admit func(w http.ResponseWriter, r *http.Request) Record
+
+// Record writes down that somebody had payloads of a namespace converted: operation is
+// decode or encode. When it fails nothing is shown.
+type Record func(operation, namespace string, payloads int) error
+
 type codecHandler struct {
 	keys   vault.Keys
 	origin string
+	admit  Admit
 	logger *slog.Logger
 }
 
@@ -76,6 +84,10 @@ func (h *codecHandler) operation(name string, apply func(*codec, []*commonpb.Pay
 			http.Error(w, "send application/json", http.StatusUnsupportedMediaType)
 			return
 		}
+		record := h.admit(w, r)
+		if record == nil {
+			return
+		}
 		namespace := r.Header.Get("X-Namespace")
 		if namespace == "" {
 			http.Error(w, "name the namespace in X-Namespace: payloads are sealed for one", http.StatusBadRequest)
@@ -103,6 +115,12 @@ func (h *codecHandler) operation(name string, apply func(*codec, []*commonpb.Pay
 		if err != nil {
 			h.logger.Error("payloads cannot be written as JSON", "operation", name, "count", len(out))
 			http.Error(w, "the payloads cannot be written as JSON", http.StatusInternalServerError)
+			return
+		}
+		if err := record(name, namespace, len(out)); err != nil {
+			h.logger.Error("payloads are not shown: it cannot be written down who reads them", "operation", name, "count", len(out), "error", err)
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, "it cannot be written down who reads this: try again in a moment", http.StatusServiceUnavailable)
 			return
 		}
 		h.logger.Info("payloads converted", "operation", name, "count", len(out))

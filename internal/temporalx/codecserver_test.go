@@ -2,6 +2,8 @@ package temporalx
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -22,9 +24,30 @@ import (
 const uiOrigin = "http://127.0.0.1:8233"
 
 type codecServer struct {
-	url  string
-	logs *logBuffer
-	data converter.DataConverter
+	url     string
+	logs    *logBuffer
+	data    converter.DataConverter
+	records *records
+}
+
+// records is what was written down of everybody but a stranger, who is refused.
+type records struct {
+	mu   sync.Mutex
+	all  []string
+	fail error
+}
+
+func (r *records) admit(w http.ResponseWriter, req *http.Request) Record {
+	if req.Header.Get("Authorization") == "Bearer stranger" {
+		w.WriteHeader(http.StatusUnauthorized)
+		return nil
+	}
+	return func(operation, namespace string, payloads int) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.all = append(r.all, fmt.Sprintf("%s %d of %s", operation, payloads, namespace))
+		return r.fail
+	}
 }
 
 // logBuffer is written by the server and read by the test.
@@ -49,9 +72,11 @@ func startCodecServer(t *testing.T) codecServer {
 	t.Helper()
 	keys := keysOf(t, ring("k2", 'b')+","+ring("k1", 'a'))
 	logs := new(logBuffer)
-	server := httptest.NewServer(CodecHandler(keys, uiOrigin+"/", observ.New(logs, "debug")))
+	s := codecServer{logs: logs, data: DataConverter(keys, "helsebro"), records: new(records)}
+	server := httptest.NewServer(CodecHandler(keys, uiOrigin+"/", s.records.admit, observ.New(logs, "debug")))
 	t.Cleanup(server.Close)
-	return codecServer{url: server.URL, logs: logs, data: DataConverter(keys, "helsebro")}
+	s.url = server.URL
+	return s
 }
 
 // response is an answer that was read to its end.
@@ -129,6 +154,30 @@ func TestCodecServerOpensWhatTheConverterSeals(t *testing.T) {
 	require.NotContains(t, s.logs.String(), secret)
 }
 
+// Everything that is opened is written down first; who is refused, and what does not
+// open, is not; and what cannot be written down is not shown.
+func TestCodecServerShowsNothingUnrecorded(t *testing.T) {
+	t.Parallel()
+	s := startCodecServer(t)
+	sealed, err := s.data.ToPayload(secret)
+	require.NoError(t, err)
+	body := asJSON(t, sealed, sealed)
+	res := s.call(t, http.MethodPost, "/decode", body, map[string]string{"Authorization": "Bearer stranger"})
+	require.Equal(t, http.StatusUnauthorized, res.status)
+	require.Equal(t, "no-store", res.header.Get("Cache-Control"))
+	require.Empty(t, res.body)
+	require.Equal(t, http.StatusUnprocessableEntity, s.call(t, http.MethodPost, "/decode", body, map[string]string{"X-Namespace": "other"}).status)
+	require.Empty(t, s.records.all)
+	require.Equal(t, http.StatusOK, s.call(t, http.MethodPost, "/decode", body, nil).status)
+	require.Equal(t, []string{"decode 2 of helsebro"}, s.records.all)
+
+	s.records.fail = errors.New("the database is down")
+	res = s.call(t, http.MethodPost, "/decode", body, nil)
+	require.Equal(t, http.StatusServiceUnavailable, res.status)
+	require.Equal(t, "5", res.header.Get("Retry-After"))
+	require.NotContains(t, res.body, secret)
+}
+
 // The SDK's own remote codec speaks the same protocol.
 func TestCodecServerAnswersTheSDK(t *testing.T) {
 	t.Parallel()
@@ -185,14 +234,14 @@ func TestCodecServerRefusesOthers(t *testing.T) {
 	twice := httptest.NewRequest(http.MethodPost, "/decode", strings.NewReader("{}"))
 	twice.Header["Origin"] = []string{uiOrigin, "http://attacker.example"}
 	w := httptest.NewRecorder()
-	CodecHandler(keysOf(t, ring("k1", 'a')), uiOrigin, slog.New(slog.DiscardHandler)).ServeHTTP(w, twice)
+	CodecHandler(keysOf(t, ring("k1", 'a')), uiOrigin, new(records).admit, slog.New(slog.DiscardHandler)).ServeHTTP(w, twice)
 	require.Equal(t, http.StatusForbidden, w.Code)
 
 	// Without a configured origin nobody is let in, not even who sends an empty one.
 	empty := httptest.NewRequest(http.MethodPost, "/decode", strings.NewReader("{}"))
 	empty.Header["Origin"] = []string{""}
 	w = httptest.NewRecorder()
-	CodecHandler(keysOf(t, ring("k1", 'a')), "", slog.New(slog.DiscardHandler)).ServeHTTP(w, empty)
+	CodecHandler(keysOf(t, ring("k1", 'a')), "", new(records).admit, slog.New(slog.DiscardHandler)).ServeHTTP(w, empty)
 	require.Equal(t, http.StatusForbidden, w.Code)
 }
 

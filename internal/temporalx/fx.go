@@ -8,6 +8,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/metrics"
 )
 
 // Ready tells whether the Temporal server answers.
@@ -15,11 +16,12 @@ type Ready func(context.Context) error
 
 // Module provides the client and its Ready. Start registers the search attributes, which also
 // waits for the server; stop closes the connection.
-var Module = fx.Module("temporalx", fx.Provide(func(lc fx.Lifecycle, cfg config.Temporal, logger *slog.Logger) (client.Client, error) {
+var Module = fx.Module("temporalx", fx.Provide(func(lc fx.Lifecycle, cfg config.Temporal, m *metrics.Metrics, logger *slog.Logger) (client.Client, error) {
 	opts, err := ClientOptions(cfg, logger)
 	if err != nil {
 		return nil, err
 	}
+	opts.MetricsHandler = Meter(m)
 	c, err := newLazyClient(opts)
 	if err != nil {
 		return nil, err

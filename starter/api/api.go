@@ -74,6 +74,7 @@ type API struct {
 	huma     huma.API
 	verifier identity.Verifier
 	refused  func(ctx context.Context, by identity.Principal, what string) error
+	meter    Meter
 	logger   *slog.Logger
 	routes   []Route
 }
@@ -100,7 +101,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	// served below, once, and nothing links to schemas of their own.
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", "", nil
 	config.RejectUnknownQueryParameters = true
-	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, refused: service.Refused, logger: logger}
+	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, refused: service.Refused, meter: unmetered{}, logger: logger}
 	a.huma = humago.New(a.mux, config)
 	a.registerDialogues(service)
 	a.registerDialogueCommands(service)

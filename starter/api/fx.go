@@ -10,6 +10,7 @@ import (
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/health"
 	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/metrics"
 	"github.com/helsebro/helsebro/internal/observ"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
@@ -28,7 +29,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Identity, cfg.Activity, logger),
 		fx.WithLogger(observ.FxLogger),
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
-		vault.Module, temporalx.Module, pg.Module, registry.Module,
+		vault.Module, temporalx.Module, pg.Module, registry.Module, metrics.Module,
 		fx.Provide(
 			verifier,
 			func(v *identity.TokenVerifier) identity.Verifier { return v },
@@ -37,7 +38,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 				return client.New(s, c, client.WithScanner(files), client.WithActivity(active))
 			},
 			callbacks,
-			func(s *pg.Store, c sdkclient.Client, service *client.Client, v *identity.TokenVerifier, logger *slog.Logger, extra []Option) *API {
+			func(s *pg.Store, c sdkclient.Client, service *client.Client, v *identity.TokenVerifier, m *metrics.Metrics, logger *slog.Logger, extra []Option) *API {
 				return New(service, v, map[string]health.Check{
 					"postgresql": s.Ping,
 					"token-keys": v.Ready,
@@ -45,7 +46,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 						_, err := c.CheckHealth(ctx, &sdkclient.CheckHealthRequest{})
 						return err
 					},
-				}, logger, extra...)
+				}, logger, append(extra, WithMetrics(m))...)
 			},
 		),
 		fx.Invoke(serve),
@@ -92,17 +93,20 @@ func callbacks(cfg config.Serve) ([]Option, error) {
 
 // serve runs both servers from start to stop. One that cannot go on ends the
 // process.
-func serve(lc fx.Lifecycle, cfg config.Serve, a *API, logger *slog.Logger, stop fx.Shutdowner) error {
+func serve(lc fx.Lifecycle, cfg config.Serve, a *API, store *pg.Store, logger *slog.Logger, stop fx.Shutdowner) error {
 	keys, err := temporalx.Keys(cfg.Temporal)
 	if err != nil {
 		return err
+	}
+	if cfg.Codec.WithoutLogin {
+		logger.Warn("the codec server asks for no token: HELSEBRO_CODEC_WITHOUT_LOGIN is set", "ui", cfg.Codec.UIOrigin)
 	}
 	failed := func() {
 		if err := stop.Shutdown(fx.ExitCode(1)); err != nil {
 			logger.Error("the process could not be told to stop", "error", err)
 		}
 	}
-	codec := newServer("codec", cfg.Codec.Addr, temporalx.CodecHandler(keys, cfg.Codec.UIOrigin, logger), logger, failed)
+	codec := newServer("codec", cfg.Codec.Addr, temporalx.CodecHandler(keys, cfg.Codec.UIOrigin, a.AdmitToPayloads(store, cfg.Codec.WithoutLogin), logger), logger, failed)
 	api := newServer("api", cfg.HTTP.Addr, a, logger, failed)
 	lc.Append(fx.StartStopHook(codec.start, codec.stop))
 	lc.Append(fx.StartStopHook(api.start, api.stop))

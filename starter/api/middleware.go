@@ -75,6 +75,7 @@ func (a *API) observed(next http.Handler) http.Handler {
 				level = slog.LevelWarn
 			}
 			_, route, _ := strings.Cut(r.Pattern, " ")
+			a.meter.Request(route, r.Method, rec.status, time.Since(began))
 			a.logger.LogAttrs(r.Context(), level, "request",
 				slog.String("method", method(r.Method)), slog.String("route", route), slog.Int("status", rec.status),
 				slog.Duration("duration", time.Since(began)), slog.String("subject", who.name))

@@ -208,11 +208,11 @@ func TestReadingCommands(t *testing.T) {
 		"cases": {
 			[]string{"case", "list"}, "/cases?limit=100",
 			api.List[client.Case]{NextCursor: "abc", Items: []client.Case{
-				{Case: pg.Case{ID: "c1", Kind: contract.CaseAnswerOverdue, OpenedAt: noon, DialogueID: dialogueID, Reason: "e-contact"}, What: "the limit has passed", ToDo: "have somebody answer"},
-				{Case: pg.Case{ID: "c2", Kind: contract.CaseNotSent, OpenedAt: noon, ResolvedAt: &later}, What: "it could not be sent", ToDo: "mend it"},
+				{Case: pg.Case{ID: "c1", Kind: contract.CaseAnswerOverdue, OpenedAt: noon, DialogueID: dialogueID, Reason: "e-contact"}, Runbook: client.Runbook{What: "the limit has passed", Look: "look", ToDo: "have somebody answer", Ends: "with it"}},
+				{Case: pg.Case{ID: "c2", Kind: contract.CaseNotSent, OpenedAt: noon, ResolvedAt: &later}, Runbook: client.Runbook{What: "it could not be sent", ToDo: "mend it"}},
 			}},
 			[]string{
-				"answer-overdue, open since Mon 2026-11-23 13:00, dialogue " + dialogueID + ", reason e-contact\n  the limit has passed\n  To do: have somebody answer\n  case c1\n",
+				"answer-overdue, open since Mon 2026-11-23 13:00, dialogue " + dialogueID + ", reason e-contact\n  the limit has passed\n  Look: look\n  To do: have somebody answer\n  Ends: with it\n  case c1\n",
 				"not-sent, resolved Mon 2026-11-23 13:00\n  it could not be sent\n  case c2\n", "--cursor abc",
 			},
 			[]string{"mend it"},
@@ -636,4 +636,26 @@ func TestProcesses(t *testing.T) {
 		require.Equal(t, cli.ExitUsage, cli.Run(t.Context(), []string{process}, env, p), process)
 		require.Contains(t, errs.String(), "HELSEBRO_DATABASE_URL")
 	}
+}
+
+// A case is shown with its runbook, wherever in the list it is.
+func TestCaseShow(t *testing.T) {
+	t.Parallel()
+	opened := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	r := serve(t, map[string]answer{"GET /cases?limit=500": {200, api.List[client.Case]{Items: []client.Case{
+		{Case: pg.Case{ID: "c0", Kind: contract.CaseNotSent, OpenedAt: opened}, Runbook: client.Runbook{What: "another"}},
+		{Case: pg.Case{ID: "c1", Kind: contract.CaseAnswerOverdue, OpenedAt: opened}, Runbook: client.RunbookOf(contract.CaseAnswerOverdue)},
+	}}}})
+	got := run(t, r.env(), "", "case", "show", "c1")
+	require.Equal(t, cli.ExitDone, got.code, got.err)
+	for _, want := range []string{"answer-overdue, open since", "  Look: who has it", "  To do: have somebody answer now", "  Ends: by itself with the answer", "  case c1\n"} {
+		require.Contains(t, got.out, want)
+	}
+	require.NotContains(t, got.out, "another")
+	var shown client.Case
+	require.NoError(t, json.Unmarshal([]byte(run(t, r.env(), "", "case", "show", "c1", "--json").out), &shown))
+	require.Equal(t, "c1", shown.ID)
+	got = run(t, r.env(), "", "case", "show", "c9")
+	require.Equal(t, cli.ExitRefused, got.code)
+	require.Contains(t, got.err, "helsebro case list")
 }

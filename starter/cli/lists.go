@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -221,13 +223,48 @@ func caseCommand(env Environment) *cobra.Command {
 			return more(w, found.NextCursor)
 		})
 	})
-	return parent("case", "Operator cases", cmd, caseResolveCommand(env))
+	return parent("case", "Operator cases", cmd, caseShowCommand(env), caseResolveCommand(env))
+}
+
+func caseShowCommand(env Environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "show CASE",
+		Short:   "Show a case with its runbook: what has happened, where to look, what to do, how it ends",
+		Example: "  helsebro case show 0198c0de-0000-7000-8000-00000000ca5e",
+		Args:    cobra.ExactArgs(1),
+	}
+	r := callsAPI(cmd, env)
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) error {
+		all := &listing{limit: client.MaxLimit}
+		for {
+			var found api.List[client.Case]
+			if _, err := r.get(cmd.Context(), all.path("/cases"), &found); err != nil {
+				return err
+			}
+			if i := slices.IndexFunc(found.Items, func(c client.Case) bool { return c.ID == args[0] }); i >= 0 {
+				raw, err := json.Marshal(found.Items[i])
+				if err != nil {
+					return err
+				}
+				return r.show(raw, func(w io.Writer) error {
+					_, err := io.WriteString(w, caseInWords(found.Items[i]))
+					return err
+				})
+			}
+			if all.cursor = found.NextCursor; all.cursor == "" {
+				none := &refusal{}
+				none.Status, none.Detail = http.StatusNotFound, "there is no such case: helsebro case list names them"
+				return none
+			}
+		}
+	})
+	return cmd
 }
 
 func caseResolveCommand(env Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "resolve CASE",
-		Short:   "Say that you have seen to a case; what is still so opens it again",
+		Short:   "Say that you have seen to a case; what waits for it goes on, what is still so opens it again",
 		Example: "  helsebro case resolve 0198c0de-0000-7000-8000-00000000ca5e",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -258,8 +295,12 @@ func caseInWords(c client.Case) string {
 	if c.What != "" {
 		text += "  " + oneLine(c.What) + "\n"
 	}
-	if c.ResolvedAt == nil && c.ToDo != "" {
-		text += "  To do: " + oneLine(c.ToDo) + "\n"
+	if c.ResolvedAt == nil {
+		for _, line := range [][2]string{{"Look", c.Look}, {"To do", c.ToDo}, {"Ends", c.Ends}} {
+			if line[1] != "" {
+				text += "  " + line[0] + ": " + oneLine(line[1]) + "\n"
+			}
+		}
 	}
 	return text + "  case " + c.ID + "\n"
 }

@@ -82,7 +82,7 @@ func (c *Client) ChangeActivation(ctx context.Context, by identity.Principal, cl
 		id := contract.ActivationWorkflowID(clinicID, ch.StaffID)
 		var accepted contract.ChangeAccepted
 		err = c.give(ctx, clinicID, command{
-			id: ch.ID, process: contract.ProcessActivation, about: id,
+			id: ch.ID, process: contract.ProcessActivation, about: contract.ActivationTitle(ch.StaffID),
 			workflowID: id, workflow: contract.ActivationWorkflow,
 			input:  contract.ActivationInput{ClinicID: clinicID, StaffID: ch.StaffID},
 			update: contract.UpdateChange, args: contract.ChangeCommand{CommandID: ch.ID},

@@ -45,7 +45,7 @@ type Store interface {
 	Ledger(ctx context.Context, by identity.Principal, clinicID, dialogueID string) ([]pg.LedgerLine, error)
 	LedgerOfMessage(ctx context.Context, by identity.Principal, clinicID, messageID string) ([]pg.LedgerLine, error)
 	Cases(ctx context.Context, by identity.Principal, clinicID string, q pg.CaseQuery) (pg.Page[pg.Case], error)
-	ResolveCase(ctx context.Context, by identity.Principal, clinicID, caseID string) error
+	ResolveCase(ctx context.Context, by identity.Principal, clinicID, caseID string) (pg.ResolvedCase, error)
 	Routing(ctx context.Context, by identity.Principal, clinicID string) (map[contract.Process]routing.Rule, error)
 	PutRouting(ctx context.Context, by identity.Principal, clinicID string, process contract.Process, rule routing.Rule) error
 	PutClinic(ctx context.Context, by identity.Principal, c pg.Clinic) error
@@ -113,6 +113,7 @@ var _ Store = (*pg.Store)(nil)
 type Temporal interface {
 	NewWithStartWorkflowOperation(options sdkclient.StartWorkflowOptions, workflow any, args ...any) sdkclient.WithStartWorkflowOperation
 	UpdateWithStartWorkflow(ctx context.Context, options sdkclient.UpdateWithStartWorkflowOptions) (sdkclient.WorkflowUpdateHandle, error)
+	UpdateWorkflow(ctx context.Context, options sdkclient.UpdateWorkflowOptions) (sdkclient.WorkflowUpdateHandle, error)
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 	SignalWithStartWorkflow(ctx context.Context, workflowID, signalName string, arg any, options sdkclient.StartWorkflowOptions, workflow any, args ...any) (sdkclient.WorkflowRun, error)
 	QueryWorkflowWithOptions(ctx context.Context, request *sdkclient.QueryWorkflowWithOptionsRequest) (*sdkclient.QueryWorkflowWithOptionsResponse, error)

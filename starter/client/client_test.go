@@ -47,14 +47,15 @@ func as(role identity.Role) identity.Principal {
 
 // fakeStore keeps drafts as the database does and records what else is asked of it.
 type fakeStore struct {
-	mu      sync.Mutex
-	process contract.Process
-	drafts  map[string]pg.Draft
-	calls   []string
-	limit   int
-	patient pg.Patient
-	ledger  []pg.LedgerLine
-	kept    []byte
+	resolved pg.ResolvedCase
+	mu       sync.Mutex
+	process  contract.Process
+	drafts   map[string]pg.Draft
+	calls    []string
+	limit    int
+	patient  pg.Patient
+	ledger   []pg.LedgerLine
+	kept     []byte
 	fakeCalendar
 	fakeIntegrations
 	fakeEDialogues
@@ -158,9 +159,9 @@ func (s *fakeStore) Cases(_ context.Context, _ identity.Principal, _ string, q p
 	return pg.Page[pg.Case]{Items: []pg.Case{{ID: "c", Kind: contract.CaseAnswerOverdue}}, Next: "next"}, nil
 }
 
-func (s *fakeStore) ResolveCase(_ context.Context, _ identity.Principal, _, id string) error {
+func (s *fakeStore) ResolveCase(_ context.Context, _ identity.Principal, _, id string) (pg.ResolvedCase, error) {
 	s.called("ResolveCase " + id)
-	return nil
+	return s.resolved, nil
 }
 
 func (s *fakeStore) Routing(context.Context, identity.Principal, string) (map[contract.Process]routing.Rule, error) {
@@ -252,6 +253,12 @@ func (f *fakeTemporal) UpdateWithStartWorkflow(ctx context.Context, o sdkclient.
 		f.deadline = time.Until(at)
 	}
 	return handle{o.UpdateOptions, f.outcome}, f.callErr
+}
+
+func (f *fakeTemporal) UpdateWorkflow(_ context.Context, o sdkclient.UpdateWorkflowOptions) (sdkclient.WorkflowUpdateHandle, error) {
+	f.update = o
+	f.updates++
+	return handle{o, f.outcome}, f.callErr
 }
 
 func (f *fakeTemporal) QueryWorkflowWithOptions(_ context.Context, r *sdkclient.QueryWorkflowWithOptionsRequest) (*sdkclient.QueryWorkflowWithOptionsResponse, error) {
@@ -350,6 +357,7 @@ func TestAnswerIsStoredThenGiven(t *testing.T) {
 		require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, temporal.start.WorkflowIDReusePolicy)
 		require.Equal(t, string(c.process)+", dialogue "+dialogueID, temporal.start.StaticSummary)
 		require.LessOrEqual(t, len(temporal.start.StaticSummary), contract.MaxSummaryBytes)
+		require.Equal(t, contract.StaticDetails(c.process), temporal.start.StaticDetails)
 		require.Equal(t, 3, temporal.start.TypedSearchAttributes.Size())
 		require.Equal(t, id, temporal.update.UpdateID)
 		require.Equal(t, contract.UpdateAnswer, temporal.update.UpdateName)

@@ -75,6 +75,7 @@ func (cmd command) start(clinicID string) sdkclient.StartWorkflowOptions {
 			contract.AttrState.ValueSet(string(contract.StatusReceived)),
 		),
 		StaticSummary: cmd.about,
+		StaticDetails: contract.StaticDetails(cmd.process),
 	}
 }
 

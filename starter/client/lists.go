@@ -2,10 +2,16 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	sdkclient "go.temporal.io/sdk/client"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
@@ -80,9 +86,7 @@ func checkQuery(q *pg.DialogueQuery) error {
 // Case is an operator case in words.
 type Case struct {
 	pg.Case
-	// What it is, and what to do about it.
-	What string `json:"what"`
-	ToDo string `json:"toDo"`
+	Runbook
 }
 
 // Cases lists what operators are asked to look at, open cases first, oldest first, each
@@ -99,17 +103,41 @@ func (c *Client) Cases(ctx context.Context, by identity.Principal, clinicID stri
 	found, err := c.store.Cases(ctx, by, clinicID, q)
 	said := pg.Page[Case]{Items: make([]Case, len(found.Items)), Next: found.Next}
 	for i, k := range found.Items {
-		said.Items[i] = Case{Case: k}
-		said.Items[i].What, said.Items[i].ToDo = CaseWords(k.Kind)
+		said.Items[i] = Case{k, RunbookOf(k.Kind)}
 	}
 	return said, err
 }
 
-// ResolveCase says that somebody has seen to a case. Idempotent. What is still so opens it
-// again when it is next looked at.
+// ResolveCase says that somebody has seen to a case, and tells the lifecycle that waits for
+// it. Idempotent: when it is apperr.Unavailable the case is resolved, and a repetition tells
+// the lifecycle. What is still so opens the case again when it is next looked at.
 func (c *Client) ResolveCase(ctx context.Context, by identity.Principal, clinicID, caseID string) error {
 	if err := allow(by, identity.RightCaseResolve, clinicID); err != nil {
 		return err
 	}
-	return c.store.ResolveCase(ctx, by, clinicID, caseID)
+	r, err := c.store.ResolveCase(ctx, by, clinicID, caseID)
+	if err != nil || r.DialogueID == "" {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	handle, err := c.temporal.UpdateWorkflow(ctx, sdkclient.UpdateWorkflowOptions{
+		// A case that was opened anew is resolved at another instant.
+		UpdateID:     caseID + "/" + r.At.UTC().Format(time.RFC3339Nano),
+		WorkflowID:   contract.ThreadWorkflowID(r.Process, r.DialogueID),
+		UpdateName:   contract.UpdateResolve,
+		WaitForStage: sdkclient.WorkflowUpdateStageCompleted,
+		Args:         []any{contract.ResolveCommand{CaseID: caseID, MessageID: r.MessageID, Code: r.Code}},
+	})
+	if err == nil {
+		err = handle.Get(ctx, nil)
+	}
+	var ended *serviceerror.NotFound
+	switch {
+	case errors.As(err, &ended):
+		return nil // no run waits; the next one reads it
+	case err != nil:
+		return apperr.Wrap(apperr.Unavailable, err, "the case is resolved, but its lifecycle has not heard of it yet: repeat it")
+	}
+	return nil
 }

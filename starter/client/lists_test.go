@@ -1,13 +1,20 @@
 package client_test
 
 import (
+	"flag"
+	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	sdkclient "go.temporal.io/sdk/client"
 
+	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/domain/routing"
 	"github.com/helsebro/helsebro/internal/identity"
@@ -62,19 +69,79 @@ func TestCasesSayWhatToDo(t *testing.T) {
 	require.Empty(t, store.calls)
 }
 
-// Every kind of case that the source names has its words.
-func TestEveryCaseHasWords(t *testing.T) {
+// The lifecycle that waits for a case hears of it by an update, once for each time that it
+// is resolved; one that has ended need not, and where none waits nobody is told.
+func TestResolvingACaseTellsWhoWaitsForIt(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	for process, workflowID := range map[contract.Process]string{
+		contract.ProcessEConsultation: contract.DialogueWorkflowID(dialogueID),
+		contract.ProcessPrescription:  contract.PrescriptionWorkflowID(dialogueID),
+		contract.ProcessAppointment:   contract.AppointmentWorkflowID(dialogueID),
+	} {
+		store, temporal := newStore(""), &fakeTemporal{}
+		store.resolved = pg.ResolvedCase{At: at, DialogueID: dialogueID, Process: process, MessageID: messageID, Code: "19"}
+		c := client.New(store, temporal)
+		require.NoError(t, c.ResolveCase(t.Context(), as(identity.RoleOperator), clinicID, "case"))
+		require.Equal(t, sdkclient.UpdateWorkflowOptions{
+			UpdateID: "case/2026-11-30T12:00:00Z", WorkflowID: workflowID, UpdateName: contract.UpdateResolve, WaitForStage: sdkclient.WorkflowUpdateStageCompleted,
+			Args: []any{contract.ResolveCommand{CaseID: "case", MessageID: messageID, Code: "19"}},
+		}, temporal.update)
+
+		temporal.callErr = serviceerror.NewNotFound("it has ended")
+		require.NoError(t, c.ResolveCase(t.Context(), as(identity.RoleOperator), clinicID, "case"))
+		temporal.callErr = serviceerror.NewUnavailable("down")
+		err := c.ResolveCase(t.Context(), as(identity.RoleOperator), clinicID, "case")
+		require.True(t, apperr.Is(err, apperr.Unavailable), "%v", err)
+		require.ErrorContains(t, err, "repeat it")
+	}
+	temporal := &fakeTemporal{}
+	require.NoError(t, client.New(newStore(""), temporal).ResolveCase(t.Context(), as(identity.RoleOperator), clinicID, "case"))
+	require.Zero(t, temporal.updates)
+}
+
+// Every kind of case that the source names has its runbook.
+func TestEveryCaseHasARunbook(t *testing.T) {
 	t.Parallel()
 	kinds := constants(t, filepath.Join("..", "..", "internal", "contract"), regexp.MustCompile(`^Case[A-Z]`))
 	require.Greater(t, len(kinds), 15)
 	for name, kind := range kinds {
-		what, toDo := client.CaseWords(contract.CaseKind(kind))
-		require.NotEqual(t, kind, what, "%s has no words", name)
-		require.False(t, strings.HasSuffix(what, ".") || strings.HasSuffix(toDo, "."), name)
+		book := client.RunbookOf(contract.CaseKind(kind))
+		require.NotEqual(t, kind, book.What, "%s has no runbook", name)
+		for _, clause := range []string{book.What, book.Look, book.ToDo, book.Ends} {
+			require.NotEmpty(t, clause, name)
+			require.False(t, strings.HasSuffix(clause, "."), name)
+		}
 	}
-	what, toDo := client.CaseWords("of-tomorrow")
-	require.Equal(t, "of-tomorrow", what)
-	require.NotEmpty(t, toDo)
+	book := client.RunbookOf("of-tomorrow")
+	require.Equal(t, "of-tomorrow", book.What)
+	require.NotEmpty(t, book.ToDo)
+}
+
+var update = flag.Bool("update", false, "write the README's table of runbooks anew")
+
+// TestREADMEHasEveryRunbook holds the README's table against the runbooks.
+func TestREADMEHasEveryRunbook(t *testing.T) {
+	t.Parallel()
+	const begin, end = "<!-- runbooks: go test ./starter/client -run README -update -->\n", "<!-- end of runbooks -->"
+	var table strings.Builder
+	table.WriteString("| case | what has happened | look | to do | it ends |\n|---|---|---|---|---|\n")
+	for _, kind := range client.CaseKinds() {
+		book := client.RunbookOf(kind)
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", kind, book.What, book.Look, book.ToDo, book.Ends)
+	}
+	name := filepath.Join("..", "..", "README.md")
+	readme, err := os.ReadFile(name)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(readme), begin)
+	require.True(t, ok, begin)
+	has, after, ok := strings.Cut(rest, end)
+	require.True(t, ok, end)
+	if *update {
+		require.NoError(t, os.WriteFile(name, []byte(before+begin+table.String()+end+after), 0o644))
+		return
+	}
+	require.Equal(t, table.String(), has)
 }
 
 func TestARefusalIsWrittenDownForWhoeverWasRefused(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/health"
+	"github.com/helsebro/helsebro/internal/metrics"
 	"github.com/helsebro/helsebro/internal/observ"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
@@ -26,9 +27,11 @@ func Options(cfg config.Listen, logger *slog.Logger) fx.Option {
 		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Transport, cfg.Health, logger),
 		fx.WithLogger(observ.FxLogger),
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
-		vault.Module, temporalx.Module, pg.Module, connect.Module, health.Module,
-		fx.Provide(func(s *pg.Store, c client.Client, t transport.Transport, sealer transport.Sealer, r registry.Registry, cfg config.Transport, logger *slog.Logger) *Listener {
-			return New(s, c, t, sealer, r, cfg.DeadLetters, logger)
+		vault.Module, temporalx.Module, pg.Module, connect.Module, health.Module, metrics.Module,
+		fx.Provide(func(s *pg.Store, c client.Client, t transport.Transport, sealer transport.Sealer, r registry.Registry, cfg config.Transport, m *metrics.Metrics, logger *slog.Logger) *Listener {
+			l := New(s, c, t, sealer, r, cfg.DeadLetters, logger)
+			l.meter = m
+			return l
 		}),
 		fx.Invoke(run),
 	)

@@ -53,12 +53,35 @@ type Listener struct {
 	// deadLetters are queues whose messages are kept aside.
 	deadLetters []string
 	heldFor     time.Duration
+	meter       Meter
 	logger      *slog.Logger
 }
 
+// Meter counts what the listener does.
+type Meter interface {
+	// Message is a message of a process (8279) that was brought to its end.
+	Message(process, verdict string, took time.Duration)
+	// Answer is an answer to who waits for it.
+	Answer(process string, took time.Duration)
+	// Unsettled is n more that are being taken in from a queue.
+	Unsettled(queue string, n int)
+}
+
+// unmetered counts nothing.
+type unmetered struct{}
+
+// Message implements Meter.
+func (unmetered) Message(string, string, time.Duration) {}
+
+// Answer implements Meter.
+func (unmetered) Answer(string, time.Duration) {}
+
+// Unsettled implements Meter.
+func (unmetered) Unsettled(string, int) {}
+
 // New makes a listener. deadLetters are the broker's queues of dead letters.
 func New(store Store, temporal Temporal, t transport.Transport, sealer transport.Sealer, r registry.Registry, deadLetters []string, logger *slog.Logger) *Listener {
-	return &Listener{store: store, temporal: temporal, transport: t, sealer: sealer, registry: r, deadLetters: deadLetters, heldFor: heldFor, logger: logger}
+	return &Listener{store: store, temporal: temporal, transport: t, sealer: sealer, registry: r, deadLetters: deadLetters, heldFor: heldFor, meter: unmetered{}, logger: logger}
 }
 
 const (
@@ -217,6 +240,8 @@ func (l *Listener) receive(ctx context.Context, queue string, take taker) error 
 			return err
 		}
 		inFlight.Go(func() {
+			l.meter.Unsettled(queue, 1)
+			defer l.meter.Unsettled(queue, -1)
 			if err := take(ctx, delivery); err != nil {
 				giveBack(err)
 			}
@@ -236,8 +261,9 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 	began, pause, failures := time.Now(), firstPause, 0
 	settle := delivery.Accept
 	for {
-		arrival, _, err := l.handle(ctx, m, errorQueue, "")
+		arrival, stored, err := l.handle(ctx, m, errorQueue, "")
 		if err == nil {
+			l.meter.Message(arrival.ProcessCode, string(stored.Verdict), time.Since(began))
 			break
 		}
 		if ctx.Err() != nil {
@@ -256,6 +282,7 @@ func (l *Listener) take(ctx context.Context, delivery transport.Delivery, errorQ
 			err := l.store.KeepAside(ctx, arrival, reason)
 			if err == nil {
 				log.Error("a message is in quarantine", "reason", reason)
+				l.meter.Message(arrival.ProcessCode, string(pg.Quarantined), time.Since(began))
 				break
 			}
 			if !apperr.Is(err, apperr.Unavailable) {

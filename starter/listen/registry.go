@@ -70,7 +70,8 @@ func (l *Listener) registryChanged(ctx context.Context, id string, one pg.Looked
 			contract.AttrProcess.ValueSet(string(contract.ProcessActivation)),
 			contract.AttrState.ValueSet(string(contract.StatusNotActivated)),
 		),
-		StaticSummary: id,
+		StaticSummary: contract.ActivationTitle(one.StaffID),
+		StaticDetails: contract.StaticDetails(contract.ProcessActivation),
 	}, contract.ActivationWorkflow, contract.ActivationInput{ClinicID: one.ClinicID, StaffID: one.StaffID})
 	return unavailable(err)
 }

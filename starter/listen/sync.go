@@ -125,6 +125,7 @@ func (l *Listener) respond(ctx context.Context, m *transport.Message, log *slog.
 	if err := l.transport.Send(ctx, reply); err != nil {
 		return err
 	}
+	l.meter.Answer(a.ProcessCode, time.Since(began))
 	log.Info("a synchronous request is answered", "process", a.ProcessCode, "function", a.Function, "code", said.Code, "reason", said.Reason,
 		"slots", len(said.Slots), "took", time.Since(began))
 	return nil

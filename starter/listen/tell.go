@@ -65,9 +65,10 @@ func (l *Listener) start(ctx context.Context, m pg.Arrived) error {
 			contract.AttrState.ValueSet(string(contract.StatusReceived)),
 		),
 		StaticSummary: string(m.Process) + " from " + origin(m.Process),
+		StaticDetails: contract.StaticDetails(m.Process),
 	}
 	signal := contract.MessageReceived{MessageID: m.ID, MsgID: m.MsgID, Function: m.Function, ReceivedAt: m.ReceivedAt}
-	options.ID = workflowID(m.Process, m.DialogueID)
+	options.ID = contract.ThreadWorkflowID(m.Process, m.DialogueID)
 	var workflow string
 	var input any
 	switch m.Process {
@@ -91,18 +92,6 @@ func origin(p contract.Process) string {
 	return "Helsenorge"
 }
 
-// workflowID is the id of the lifecycle that has a thread of messages.
-func workflowID(process contract.Process, threadID string) string {
-	switch process {
-	case contract.ProcessPrescription:
-		return contract.PrescriptionWorkflowID(threadID)
-	case contract.ProcessAppointment:
-		return contract.AppointmentWorkflowID(threadID)
-	default:
-		return contract.DialogueWorkflowID(threadID)
-	}
-}
-
 // settled tells the lifecycle that its message has an outcome. The ledger has it
 // already, so a lifecycle that has ended needs no telling.
 func (l *Listener) settled(ctx context.Context, m pg.Arrived) error {
@@ -110,7 +99,7 @@ func (l *Listener) settled(ctx context.Context, m pg.Arrived) error {
 	if s == nil || s.DialogueID == "" {
 		return nil
 	}
-	err := l.temporal.SignalWorkflow(ctx, workflowID(s.Process, s.DialogueID), "", contract.SignalReceiptReceived, contract.ReceiptReceived{
+	err := l.temporal.SignalWorkflow(ctx, contract.ThreadWorkflowID(s.Process, s.DialogueID), "", contract.SignalReceiptReceived, contract.ReceiptReceived{
 		OutboundID: s.OutboundID, Outcome: s.Outcome, Codes: s.Codes, At: m.ReceivedAt,
 	})
 	failpoint.Hit(failpoint.ListenSettled)

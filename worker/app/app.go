@@ -20,6 +20,7 @@ import (
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/health"
+	"github.com/helsebro/helsebro/internal/metrics"
 	"github.com/helsebro/helsebro/internal/observ"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
@@ -39,7 +40,7 @@ func Options(cfg config.Worker, logger *slog.Logger) fx.Option {
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
 		// Asked for first, so that they start first and stop last.
 		fx.Module("worker.order", fx.Invoke(func(client.Client) {}, func(*pg.Store) {})),
-		vault.Module, temporalx.Module, pg.Module, registry.Module, connect.Module, health.Module,
+		vault.Module, temporalx.Module, pg.Module, registry.Module, connect.Module, health.Module, metrics.Module,
 		fx.Provide(fx.Annotate(func() fleet.Registration {
 			return fleet.Registration{Queue: contract.QueueLifecycle, Register: func(r worker.Registry) { workflows.Register(r) }}
 		}, fx.ResultTags(fleet.Group))),

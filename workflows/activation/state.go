@@ -1,9 +1,6 @@
 package activation
 
 import (
-	"fmt"
-	"strings"
-
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/helsebro/helsebro/internal/contract"
@@ -20,41 +17,31 @@ func (r *run) show(ctx workflow.Context) error {
 	return flow.Show(ctx, r.card(), r.state.Status, &r.shown)
 }
 
-// card is the status card of the Temporal UI, in Markdown: what stands in the way, and
-// when it is looked at again.
-func (r *run) card() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "**%s**\n\n", inWords[r.state.Status])
+func (r *run) card() *flow.Card {
+	card := &flow.Card{Stage: inWords[r.state.Status], Until: r.nextLook(), Look: "helsebro clinic status", Cases: r.state.Cases}
 	if r.in.StaffID == "" {
-		fmt.Fprintf(&b, "- integration of clinic `%s`\n", r.in.ClinicID)
+		card.Fact("integration of clinic `%s`", r.in.ClinicID)
 	} else {
-		fmt.Fprintf(&b, "- integration of practitioner `%s` of clinic `%s`\n", r.in.StaffID, r.in.ClinicID)
+		card.Fact("integration of practitioner `%s` of clinic `%s`", r.in.StaffID, r.in.ClinicID)
 	}
-	switch {
-	case r.state.CheckedAt.IsZero():
-		b.WriteString("- the preconditions have not been looked at yet\n")
-	case len(r.state.Failing) == 0:
-		b.WriteString("- every precondition holds\n")
-	default:
-		fmt.Fprintf(&b, "- preconditions that do not hold: %d\n", len(r.state.Failing))
-		for _, key := range r.state.Failing {
-			fmt.Fprintf(&b, "  - %s\n", key)
-		}
+	if r.state.CheckedAt.IsZero() {
+		card.Fact("the preconditions have not been looked at yet")
+		return card
 	}
-	if !r.state.CheckedAt.IsZero() {
-		fmt.Fprintf(&b, "- looked at %s; again at %s, or when the address registry changes\n",
-			r.state.CheckedAt.UTC().Format(flow.Instant), r.state.CheckedAt.Add(contract.RecheckEvery).UTC().Format(flow.Instant))
+	if len(r.state.Failing) == 0 {
+		card.Fact("every precondition holds")
 	}
-	if r.state.Cases > 0 {
-		fmt.Fprintf(&b, "- operator cases: %d\n", r.state.Cases)
+	for _, key := range r.state.Failing {
+		card.Fact("precondition that does not hold: %s", key)
 	}
-	return b.String()
+	card.Fact("looked at %s; again at %s, or when the address registry changes", flow.When(r.state.CheckedAt), flow.When(r.nextLook()))
+	return card
 }
 
 // inWords says each status in words.
-var inWords = map[contract.Status]string{
-	contract.StatusReceived:     "The preconditions are being looked at",
-	contract.StatusNotActivated: "Not activated: an operator activates it when every precondition holds",
-	contract.StatusActive:       "Active",
-	contract.StatusSuspended:    "Suspended: an operator resumes it",
+var inWords = map[contract.Status]flow.Stage{
+	contract.StatusReceived:     {Waits: "The preconditions are being looked at"},
+	contract.StatusNotActivated: {Waits: "Not activated: an operator activates it when every precondition holds", Acts: "an operator, and who sees to what does not hold"},
+	contract.StatusActive:       {Waits: "Active; the preconditions are looked at again"},
+	contract.StatusSuspended:    {Waits: "Suspended: an operator resumes it", Acts: "an operator"},
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/workflows"
 	"github.com/helsebro/helsebro/workflows/fakes"
+	"github.com/helsebro/helsebro/workflows/flow"
 )
 
 const (
@@ -207,8 +208,8 @@ func TestLostPreconditionIsShownAndSuspendsNothing(t *testing.T) { // S12
 		require.Equal(t, contract.StatusActive, s.Status)
 		require.Equal(t, []string{"her-ids"}, s.Failing)
 		require.Equal(t, 2, s.Cases)
-		require.Contains(t, b.card(), "  - her-ids\n")
-		require.Contains(t, b.card(), "again at "+s.CheckedAt.Add(contract.RecheckEvery).UTC().Format("2006-01-02 15:04 MST"))
+		require.Contains(t, b.card(), "precondition that does not hold: her-ids\n")
+		require.Contains(t, b.card(), "again at "+flow.When(s.CheckedAt.Add(contract.RecheckEvery)))
 		b.env.CancelWorkflow()
 	})
 	b.run()

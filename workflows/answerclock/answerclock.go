@@ -10,8 +10,6 @@
 package answerclock
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -81,8 +79,7 @@ func (c *Clock) follow(ctx workflow.Context) {
 			continue
 		}
 		step := clock.Steps[0]
-		summary := "an answer is owed: " + inWords[step.Step] + " at " + step.At.UTC().Format(time.RFC3339)
-		over, err := timer.AwaitUntil(ctx, step.At, summary, changed)
+		over, err := timer.AwaitUntil(ctx, step.At, "an answer is owed: "+inWords[step.Step], changed)
 		if err != nil {
 			return
 		}
@@ -120,22 +117,25 @@ func (c *Clock) act(ctx workflow.Context, step contract.EscalationStep) {
 	c.acted(ctx, out.CaseOpened)
 }
 
-// Describe adds to a status card what is waited for, and until when.
-func (c *Clock) Describe(card *strings.Builder) {
-	if *c.escalated != "" {
-		fmt.Fprintf(card, "- the answer is late: %s\n", done[*c.escalated])
-	}
-	clock := *c.running
-	if clock == nil {
-		return
-	}
-	for _, step := range clock.Steps {
-		if step.Step == contract.StepOverdue {
-			fmt.Fprintf(card, "- the answer is due before %s\n", step.At.UTC().Format(flow.Instant))
+// Due is when the answer must have been given, zero while no limit runs.
+func (c *Clock) Due() time.Time {
+	if clock := *c.running; clock != nil {
+		for _, step := range clock.Steps {
+			if step.Step == contract.StepOverdue {
+				return step.At
+			}
 		}
 	}
-	if len(clock.Steps) > 0 {
-		fmt.Fprintf(card, "- without an answer until %s: %s\n", clock.Steps[0].At.UTC().Format(flow.Instant), inWords[clock.Steps[0].Step])
+	return time.Time{}
+}
+
+// Describe adds to a status card how late the answer is, and what is next.
+func (c *Clock) Describe(card *flow.Card) {
+	if *c.escalated != "" {
+		card.Fact("the answer is late: %s", done[*c.escalated])
+	}
+	if clock := *c.running; clock != nil && len(clock.Steps) > 0 {
+		card.Fact("without an answer until %s: %s", flow.When(clock.Steps[0].At), inWords[clock.Steps[0].Step])
 	}
 }
 

@@ -12,6 +12,10 @@ import (
 
 // handle registers the queries and the update.
 func (r *run) handle(ctx workflow.Context) error {
+	taken := func() bool { return r.loaded && !r.signals.Waiting() }
+	if err := flow.Resolve(ctx, taken, r.resolved); err != nil {
+		return err
+	}
 	if err := workflow.SetQueryHandlerWithOptions(ctx, contract.QueryState,
 		func() (contract.AppointmentState, error) { return r.state, nil },
 		workflow.QueryHandlerOptions{Description: "the appointment's state"}); err != nil {
@@ -72,4 +76,12 @@ func (r *run) apply(ctx, clean workflow.Context, commandID string) error {
 	r.answer(ctx, out.Facts.Revision, out.Code, out.OutboundID)
 	r.counted(out.CaseOpened)
 	return nil
+}
+
+// resolved takes note that an operator has seen to a message that did not arrive.
+func (r *run) resolved(cmd contract.ResolveCommand) contract.Status {
+	if r.state.Troubled == cmd.MessageID {
+		r.state.Troubled = ""
+	}
+	return r.status()
 }

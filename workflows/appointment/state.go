@@ -1,9 +1,7 @@
 package appointment
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -82,62 +80,57 @@ func (r *run) status() contract.Status {
 // show makes the appointment visible: search attribute and status card.
 func (r *run) show(ctx workflow.Context) error {
 	r.state.Status = r.status()
-	return flow.Show(ctx, r.card(), r.state.Status, &r.shown)
+	return flow.Show(ctx, r.card(ctx), r.state.Status, &r.shown)
 }
 
-// card is the status card of the Temporal UI, in Markdown and without a patient.
-func (r *run) card() string {
-	var b strings.Builder
+func (r *run) card(ctx workflow.Context) *flow.Card {
 	f := r.state.Facts
-	fmt.Fprintf(&b, "**%s**\n\n- appointment `%s`, revision %d\n", inWords[r.status()], r.in.AppointmentID, f.Revision)
+	next, at := r.next(ctx)
+	card := &flow.Card{Stage: inWords[r.status()], Until: at, Look: "helsebro explain " + r.in.AppointmentID, Cases: r.state.Cases}
+	if next != nothing {
+		card.Waits += "; next: " + next.String()
+	}
+	card.Fact("appointment `%s`, revision %d", r.in.AppointmentID, f.Revision)
 	if !f.StartsAt.IsZero() {
-		fmt.Fprintf(&b, "- from %s to %s\n", f.StartsAt.UTC().Format(flow.Instant), f.EndsAt.UTC().Format(flow.Instant))
+		card.Fact("from %s to %s", flow.When(f.StartsAt), flow.When(f.EndsAt))
 	}
 	if r.state.Told < f.Revision {
-		fmt.Fprintf(&b, "- what Helsenorge is told of revision %d is decided at %s, unless it changes again\n", f.Revision, f.TellAt.UTC().Format(flow.Instant))
+		card.Fact("what Helsenorge is told of revision %d is decided at %s, unless it changes again", f.Revision, flow.When(f.TellAt))
 	}
-	for _, d := range r.state.Open {
-		if d.SentAt.IsZero() {
-			fmt.Fprintf(&b, "- message %s: waits for Helsenorge's queue\n", d.Code)
-		} else {
-			fmt.Fprintf(&b, "- message %s: sent, receipt expected before %s\n", d.Code, d.ReceiptDue.UTC().Format(flow.Instant))
-		}
-	}
+	r.deliveries.Describe(card)
 	for _, n := range r.state.Notices {
 		what := "to be decided at"
 		if n.Asked {
 			what = "not decided yet, asked again at"
 		}
-		fmt.Fprintf(&b, "- %s: %s %s\n", n.Purpose, what, n.At.UTC().Format(flow.Instant))
+		card.Fact("%s: %s %s", n.Purpose, what, flow.When(n.At))
 	}
-	if r.state.Cases > 0 {
-		fmt.Fprintf(&b, "- operator cases: %d\n", r.state.Cases)
-	}
-	r.latest(&b)
-	return b.String()
+	r.latest(card)
+	return card
 }
 
 // onCard is how many decisions the card shows: those of a change and its notices.
 const onCard = 8
 
-// latest lists the latest decisions, the newest first.
-func (r *run) latest(b *strings.Builder) {
-	if len(r.state.Decisions) == 0 {
-		return
-	}
-	b.WriteString("\nLatest decisions, the newest first: when (UTC), about what of which revision, what (by which rule)\n\n")
+// latest lists the latest decisions, the newest first: when, about what of which
+// revision, what, and by which rule.
+func (r *run) latest(card *flow.Card) {
 	for _, d := range slices.Backward(r.state.Decisions[max(0, len(r.state.Decisions)-onCard):]) {
-		fmt.Fprintf(b, "- %s %s %d: %s (%s)\n", d.At.UTC().Format("2006-01-02 15:04"), d.About, d.Revision, d.Decided, d.Rule)
+		what := d.Decided
+		if at, err := time.Parse(time.RFC3339, what); err == nil { // a reminder's instant
+			what = flow.When(at)
+		}
+		card.Fact("decided %s: %s of revision %d: %s (%s)", flow.When(d.At), d.About, d.Revision, what, d.Rule)
 	}
 }
 
 // inWords says each status in words.
-var inWords = map[contract.Status]string{
-	contract.StatusReceived:       "Received; the calendar has not decided yet",
-	contract.StatusAwaitingClinic: "The clinic owes the citizen an answer to a wish",
-	contract.StatusBooked:         "Booked",
-	contract.StatusCancelled:      "Cancelled",
-	contract.StatusMissed:         "The patient did not come",
-	contract.StatusRefused:        "Not booked",
-	contract.StatusNeedsOperator:  "An operator must look: Helsenorge did not take a message",
+var inWords = map[contract.Status]flow.Stage{
+	contract.StatusReceived:       {Waits: "Received; the calendar has not decided yet"},
+	contract.StatusAwaitingClinic: {Waits: "The clinic owes the citizen an answer to a wish", Acts: "whoever has it in the clinic's inbox"},
+	contract.StatusBooked:         {Waits: "Booked"},
+	contract.StatusCancelled:      {Waits: "Cancelled"},
+	contract.StatusMissed:         {Waits: "The patient did not come"},
+	contract.StatusRefused:        {Waits: "Not booked"},
+	contract.StatusNeedsOperator:  {Waits: "An operator must look: Helsenorge did not take a message", Acts: "an operator: `helsebro case list --open` says what to do"},
 }

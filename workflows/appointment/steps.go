@@ -159,6 +159,7 @@ func (r *run) give(ctx workflow.Context, n contract.PendingNotice, noticeID stri
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
 		StaticSummary:         "the clinic gives the " + string(n.Purpose),
+		StaticDetails:         contract.StaticDetails(contract.ProcessNotice),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			contract.AttrClinic.ValueSet(r.in.ClinicID),
 			contract.AttrProcess.ValueSet(string(contract.ProcessNotice)),

@@ -228,7 +228,7 @@ func (r *run) answer(ctx workflow.Context, revision int, code, outboundID string
 
 // sent shows that a message has left.
 func (r *run) sent(ctx workflow.Context, _ contract.Delivery) {
-	workflow.SetCurrentDetails(ctx, r.card())
+	r.card(ctx).Show(ctx)
 }
 
 // closed takes note of a delivery's terminal outcome, and makes the notice due that

@@ -484,6 +484,22 @@ func TestNoticeThatIsStartedAlreadyIsTheSame(t *testing.T) {
 	require.Zero(t, s.Cases)
 }
 
+func TestResolvedCaseEndsTheTrouble(t *testing.T) {
+	b := setup(t)
+	b.booked()
+	b.do.ReceiptIn = 5 * time.Hour
+	b.at(0, func() { b.message(request, contract.FunctionReserve) })
+	b.at(6*time.Hour, func() {
+		require.Equal(t, contract.StatusNeedsOperator, b.state().Status)
+		b.env.UpdateWorkflow(contract.UpdateResolve, "case", &testsuite.TestUpdateCallback{
+			OnAccept: func() {}, OnReject: func(err error) { b.Error(err) }, OnComplete: func(_ any, err error) { require.NoError(t, err) },
+		}, contract.ResolveCommand{CaseID: "case", MessageID: out, Code: contract.AppointmentConfirmed})
+	})
+	b.at(7*time.Hour, func() { require.Equal(t, contract.StatusBooked, b.state().Status) })
+	b.run()
+	b.requireDone()
+}
+
 func TestLateReceiptEndsTheTroubleAndTellsNobodyTwice(t *testing.T) { // D12
 	b := setup(t)
 	b.booked()

@@ -135,6 +135,31 @@ func (d *Deliveries) Unsent() bool {
 	return slices.ContainsFunc(*d.open, func(o contract.Delivery) bool { return o.SentAt.IsZero() })
 }
 
+// Due is when the next of the receipts that are waited for must have come, zero when
+// none is.
+func (d *Deliveries) Due() (due time.Time) {
+	for _, o := range *d.open {
+		if !o.ReceiptDue.IsZero() && (due.IsZero() || o.ReceiptDue.Before(due)) {
+			due = o.ReceiptDue
+		}
+	}
+	return due
+}
+
+// Describe adds to a status card where each message is.
+func (d *Deliveries) Describe(card *flow.Card) {
+	for _, o := range *d.open {
+		switch {
+		case !o.SentAt.IsZero():
+			card.Fact("message %s: sent, receipt expected before %s", o.Code, flow.When(o.ReceiptDue))
+		case o.Code == contract.InHouse:
+			card.Fact("a message is being shown to whom it is for")
+		default:
+			card.Fact("message %s: waits for Helsenorge's queue", o.Code)
+		}
+	}
+}
+
 // Busy tells whether an activity is under way or about to be. A run must not end or
 // continue as new while one is: its result would be lost.
 func (d *Deliveries) Busy() bool { return d.busy > 0 || d.Unsent() }
@@ -163,7 +188,7 @@ func (d *Deliveries) follow(ctx workflow.Context, message contract.Delivery) {
 	defer clock.Stop()
 	due := (*d.open)[i].ReceiptDue
 	closed := func() bool { return d.same(message) < 0 }
-	if ok, err := clock.AwaitUntil(ctx, due, "wait for Helsenorge's receipt until "+due.Format(time.RFC3339), closed); ok || err != nil {
+	if ok, err := clock.AwaitUntil(ctx, due, "wait for Helsenorge's receipt", closed); ok || err != nil {
 		return
 	}
 	d.giveUp(ctx, message, contract.OutcomeOverdue, "")

@@ -12,6 +12,7 @@ import (
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/workflows/fakes"
+	"github.com/helsebro/helsebro/workflows/flow"
 )
 
 const day = 24 * time.Hour
@@ -197,13 +198,13 @@ func TestCardSaysWhatIsWaitedForAndUntilWhen(t *testing.T) {
 	b.converts()
 	b.clocked(map[string]time.Duration{first: 0})
 	began := b.env.Now().UTC()
-	at := func(after time.Duration) string { return began.Add(after).Format("2006-01-02 15:04 MST") }
+	at := func(after time.Duration) string { return flow.When(began.Add(after)) }
 	b.at(0, func() { b.message(first, "HE") })
 	b.at(time.Hour, func() {
 		card := b.card()
 		require.Contains(t, card, "**The clinic owes the citizen an answer**")
 		require.Contains(t, card, "e-contact, dialogue `dialogue`")
-		require.Contains(t, card, "the answer is due before "+at(5*day+8*time.Hour))
+		require.Contains(t, card, "until when: "+at(5*day+8*time.Hour)+"\n- who acts: whoever has it in the clinic's inbox\n- look: `helsebro explain dialogue`\n")
 		require.Contains(t, card, "without an answer until "+at(3*day)+": mark it where it lies")
 		require.NotContains(t, card, "late")
 	})
@@ -224,7 +225,7 @@ func TestCardSaysWhatIsWaitedForAndUntilWhen(t *testing.T) {
 		card := b.card()
 		require.Contains(t, card, "**Nothing is owed; either side may write**")
 		require.Contains(t, card, "this run ends 30 days after the last word")
-		require.NotContains(t, card, "due")
+		require.Contains(t, card, "until when: "+at(4*day+2*time.Hour+flow.IdleBeforeEnd)+"\n- who acts: nobody\n")
 	})
 	b.run()
 	require.NoError(t, b.env.GetWorkflowError())

@@ -13,6 +13,10 @@ import (
 
 // handle registers the query and the updates.
 func (r *run) handle(ctx workflow.Context) error {
+	taken := func() bool { return r.loaded && !r.signals.Waiting() }
+	if err := flow.Resolve(ctx, taken, r.resolved); err != nil {
+		return err
+	}
 	if err := workflow.SetQueryHandlerWithOptions(ctx, contract.QueryState,
 		func() (contract.DialogueState, error) { return r.state, nil },
 		workflow.QueryHandlerOptions{Description: "the dialogue's state"}); err != nil {
@@ -200,4 +204,12 @@ func (r *run) settle(ended bool) {
 	r.state.AnswerOwed = false
 	r.state.Ended = ended
 	r.clock.Stop()
+}
+
+// resolved takes note that an operator has seen to a message that did not arrive.
+func (r *run) resolved(cmd contract.ResolveCommand) contract.Status {
+	if r.state.Troubled == cmd.MessageID {
+		r.state.Troubled = ""
+	}
+	return r.status()
 }

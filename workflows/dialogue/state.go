@@ -1,8 +1,7 @@
 package dialogue
 
 import (
-	"fmt"
-	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -42,51 +41,53 @@ func (r *run) status() contract.Status {
 // show makes a changed status visible: search attribute and status card.
 func (r *run) show(ctx workflow.Context) error {
 	r.state.Status = r.status()
-	return flow.Show(ctx, r.card(), r.state.Status, &r.shown)
+	return flow.Show(ctx, r.card(ctx), r.state.Status, &r.shown)
 }
 
 // refresh brings the status card up to date where no status may have changed.
-func (r *run) refresh(ctx workflow.Context) { workflow.SetCurrentDetails(ctx, r.card()) }
+func (r *run) refresh(ctx workflow.Context) { r.card(ctx).Show(ctx) }
 
-// card is the status card of the Temporal UI, in Markdown and without a patient.
-func (r *run) card() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "**%s**\n\n", waitsFor[r.status()])
-	fmt.Fprintf(&b, "- %s, dialogue `%s`\n", r.process(), r.in.DialogueID)
+func (r *run) card(ctx workflow.Context) *flow.Card {
+	status := r.status()
+	card := &flow.Card{Stage: inWords[status], Until: r.until(ctx, status), Look: "helsebro explain " + r.in.DialogueID, Cases: r.state.Cases}
+	card.Fact("%s, dialogue `%s`", r.process(), r.in.DialogueID)
 	if r.process() != r.in.Process {
-		fmt.Fprintf(&b, "- it was begun as %s\n", r.in.Process)
+		card.Fact("it was begun as %s", r.in.Process)
 	}
 	if r.state.Opened {
-		b.WriteString("- the clinic wrote first\n")
+		card.Fact("the clinic wrote first")
 	}
-	fmt.Fprintf(&b, "- messages received: %d\n- messages of the clinic accepted: %d\n", r.state.Messages, r.state.Answers)
-	r.clock.Describe(&b)
-	for _, d := range r.state.Open {
-		switch {
-		case !d.SentAt.IsZero():
-			fmt.Fprintf(&b, "- message %s: sent, receipt expected before %s\n", d.Code, d.ReceiptDue.UTC().Format(flow.Instant))
-		case d.Code == contract.InHouse:
-			b.WriteString("- a message is being shown to whom it is for\n")
-		default:
-			fmt.Fprintf(&b, "- message %s: waits for Helsenorge's queue\n", d.Code)
-		}
+	card.Fact("messages received: %d", r.state.Messages)
+	card.Fact("messages of the clinic accepted: %d", r.state.Answers)
+	r.clock.Describe(card)
+	r.deliveries.Describe(card)
+	if !r.owes() && status != contract.StatusNeedsOperator {
+		card.Fact("nothing is owed: this run ends %d days after the last word; the next one starts another", int(flow.IdleBeforeEnd.Hours()/24))
 	}
-	if r.state.Cases > 0 {
-		fmt.Fprintf(&b, "- operator cases: %d\n", r.state.Cases)
-	}
-	if !r.owes() {
-		fmt.Fprintf(&b, "- nothing is owed: this run ends %d days after the last word; the next one starts another\n", int(flow.IdleBeforeEnd.Hours()/24))
-	}
-	return b.String()
+	return card
 }
 
-// waitsFor says each status in words.
-var waitsFor = map[contract.Status]string{
-	contract.StatusReceived:        "The first message is being put in the inbox",
-	contract.StatusAwaitingClinic:  "The clinic owes the citizen an answer",
-	contract.StatusSending:         "A message of the clinic is on its way",
-	contract.StatusAwaitingReceipt: "A message of the clinic is sent; Helsenorge's receipt is outstanding",
-	contract.StatusAnswered:        "Nothing is owed; either side may write",
-	contract.StatusClosed:          "Ended by the clinic; the citizen may write again",
-	contract.StatusNeedsOperator:   "An operator must look: a message did not arrive",
+// until is when the waiting ends by itself.
+func (r *run) until(ctx workflow.Context, status contract.Status) time.Time {
+	switch {
+	case status == contract.StatusAwaitingClinic:
+		return r.clock.Due()
+	case status == contract.StatusAwaitingReceipt:
+		return r.deliveries.Due()
+	case !r.owes():
+		patience, _ := r.patience()
+		return workflow.Now(ctx).Add(patience)
+	}
+	return time.Time{}
+}
+
+// inWords says each status in words.
+var inWords = map[contract.Status]flow.Stage{
+	contract.StatusReceived:        {Waits: "The first message is being put in the inbox"},
+	contract.StatusAwaitingClinic:  {Waits: "The clinic owes the citizen an answer", Acts: "whoever has it in the clinic's inbox"},
+	contract.StatusSending:         {Waits: "A message of the clinic is on its way; it is tried for four days"},
+	contract.StatusAwaitingReceipt: {Waits: "A message of the clinic is sent; Helsenorge's receipt is outstanding", Acts: "Helsenorge"},
+	contract.StatusAnswered:        {Waits: "Nothing is owed; either side may write"},
+	contract.StatusClosed:          {Waits: "Ended by the clinic; the citizen may write again"},
+	contract.StatusNeedsOperator:   {Waits: "An operator must look: a message did not arrive", Acts: "an operator: `helsebro case list --open` says what to do"},
 }

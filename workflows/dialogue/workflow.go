@@ -1,6 +1,8 @@
 package dialogue
 
 import (
+	"time"
+
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -125,14 +127,19 @@ func (r *run) wait(ctx workflow.Context) (over bool, err error) {
 		r.idle.Stop()
 		return false, workflow.Await(ctx, happened)
 	}
-	patience, why := flow.IdleBeforeEnd, "end when nobody has written for 30 days"
-	if len(r.state.Accepted) == 0 && r.state.Messages == 0 && r.state.Answers == 0 {
-		patience, why = flow.EmptyBeforeEnd, "end when nothing comes of the command that was refused"
-	}
+	patience, why := r.patience()
 	woken, err := r.idle.AwaitUntil(ctx, workflow.Now(ctx).Add(patience), why, happened)
 	// Handlers and channels are looked at without blocking in between: whatever came
 	// with the timer is in this workflow task and keeps the run alive.
 	return err == nil && !woken && workflow.AllHandlersFinished(ctx), err
+}
+
+// patience is how long a run in which nothing is owed waits, and for what.
+func (r *run) patience() (time.Duration, string) {
+	if len(r.state.Accepted) == 0 && r.state.Messages == 0 && r.state.Answers == 0 {
+		return flow.EmptyBeforeEnd, "end when nothing comes of the command that was refused"
+	}
+	return flow.IdleBeforeEnd, "end when nobody has written for 30 days"
 }
 
 // owes tells whether somebody is owed something: then the run must not end.

@@ -280,6 +280,35 @@ func TestRejectedAnswerNeedsAnOperator(t *testing.T) {
 	require.Equal(t, contract.StatusNeedsOperator, b.state().Status)
 }
 
+// An operator who has seen to a case says so with an update: the run goes on, and ends like
+// any other. What he says of another message changes nothing.
+func TestResolvedCaseEndsTheTrouble(t *testing.T) {
+	b := setup(t, contract.ProcessEContact)
+	resolve := func(id, message string, refused func(error)) {
+		b.command(contract.UpdateResolve, id, contract.ResolveCommand{CaseID: id, MessageID: message, Code: contract.AnswerToEnquiry}, refused)
+	}
+	var refused int
+	b.at(0, func() { b.message(first, "HE") })
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerToEnquiry}, nil) })
+	b.at(2*time.Hour, func() {
+		resolve("", answer, b.refusals(apperr.Invalid, &refused))
+		b.receipt(answer, contract.OutcomeRejected)
+	})
+	b.at(3*time.Hour, func() { resolve("case-1", first, nil) })
+	b.at(4*time.Hour, func() {
+		require.Equal(t, contract.StatusNeedsOperator, b.state().Status)
+		resolve("case-2", answer, nil)
+	})
+	b.at(5*time.Hour, func() {
+		require.Equal(t, contract.StatusAnswered, b.state().Status)
+		require.Contains(t, b.card(), "**Nothing is owed; either side may write**")
+		require.Equal(t, 1, refused)
+	})
+	b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Equal(t, contract.StatusAnswered, b.state().Status)
+}
+
 func TestUnsendableAnswerIsClosedWithItsReason(t *testing.T) {
 	b := setup(t, contract.ProcessEContact)
 	fakes.Fail(b.do, "SendMessage", apperr.ToTemporal(apperr.New(apperr.Invalid, "no")))

@@ -16,7 +16,7 @@ type Clock struct {
 }
 
 // AwaitUntil waits for the condition or the instant, whichever comes first, and
-// tells whether the condition holds. An instant that has passed is an explicit
+// tells whether the condition holds. The timer's summary says which instant. An instant that has passed is an explicit
 // branch: no timer is started for it.
 func (c *Clock) AwaitUntil(ctx workflow.Context, at time.Time, summary string, condition func() bool) (bool, error) {
 	wait := at.Sub(workflow.Now(ctx))
@@ -27,7 +27,7 @@ func (c *Clock) AwaitUntil(ctx workflow.Context, at time.Time, summary string, c
 		c.Stop()
 		var timed workflow.Context
 		timed, c.stop = workflow.WithCancel(ctx)
-		c.at, c.timer = at, workflow.NewTimerWithOptions(timed, wait, workflow.TimerOptions{Summary: summary})
+		c.at, c.timer = at, workflow.NewTimerWithOptions(timed, wait, workflow.TimerOptions{Summary: summary + ": " + When(at)})
 	}
 	// A cancelled context makes the timer ready, too: then the cancellation is the answer.
 	if err := workflow.Await(ctx, func() bool { return condition() || c.timer.IsReady() && ctx.Err() == nil }); err != nil {

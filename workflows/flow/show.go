@@ -7,13 +7,10 @@ import (
 	"github.com/helsebro/helsebro/internal/contract"
 )
 
-// Instant is how a status card writes an instant.
-const Instant = "2006-01-02 15:04 MST"
-
-// Show makes a lifecycle visible: the status card of the Temporal UI, in Markdown
-// and without a patient, and the search attribute when it is not the one shown.
-func Show(ctx workflow.Context, card string, status contract.Status, shown *contract.Status) error {
-	workflow.SetCurrentDetails(ctx, card[:min(len(card), contract.MaxDetailsBytes)])
+// Show makes a lifecycle visible: the status card, and the search attribute when it is
+// not the one shown.
+func Show(ctx workflow.Context, card *Card, status contract.Status, shown *contract.Status) error {
+	card.Show(ctx)
 	if status == *shown {
 		return nil
 	}

@@ -2,12 +2,12 @@ package notice
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/helsebro/helsebro/internal/contract"
+	"github.com/helsebro/helsebro/workflows/flow"
 )
 
 // attempt is what the run is doing now, for the status card.
@@ -22,40 +22,29 @@ type attempt struct {
 // show makes visible what the run is doing. The search attribute stays at sending:
 // when the notice ends it becomes its outcome.
 func (r *run) show(ctx workflow.Context, now attempt) {
-	r.now = now
-	workflow.SetCurrentDetails(ctx, r.card())
-}
-
-// card is the status card of the Temporal UI, in Markdown and without a patient.
-func (r *run) card() string {
-	var b strings.Builder
-	until := r.now.until.UTC().Format("2006-01-02 15:04 MST")
+	stage := flow.Stage{Waits: "Being handed over by " + string(now.channel)}
 	switch {
-	case r.now.channel == "":
-		fmt.Fprintf(&b, "**Waiting until %s (%s)**\n\n", until, r.now.why)
-	case r.now.until.IsZero():
-		fmt.Fprintf(&b, "**Being handed over by %s**\n\n", r.now.channel)
-	default:
-		fmt.Fprintf(&b, "**Handed over by %s; a report is awaited until %s**\n\n", r.now.channel, until)
+	case now.channel == "":
+		stage.Waits = "Waiting: " + now.why
+	case !now.until.IsZero():
+		stage = flow.Stage{Waits: "Handed over by " + string(now.channel) + "; a report is awaited", Acts: "the provider of the channel"}
 	}
-	r.facts(&b)
-	return b.String()
+	r.card(stage, now.until).Show(ctx)
 }
 
-// ended is the card of a notice with its outcome.
-func (r *run) ended(result contract.NoticeResult) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "**Ended: %s (%s)**\n\n", result.Outcome, result.Reason)
-	r.facts(&b)
-	return b.String()
+// ended shows the outcome.
+func (r *run) ended(ctx workflow.Context, result contract.NoticeResult) {
+	r.card(flow.Stage{Waits: fmt.Sprintf("Ended: %s (%s)", result.Outcome, result.Reason)}, time.Time{}).Show(ctx)
 }
 
-func (r *run) facts(b *strings.Builder) {
-	fmt.Fprintf(b, "- %s of appointment `%s`, revision %d\n", r.in.Purpose, r.in.AppointmentID, r.in.Revision)
+func (r *run) card(stage flow.Stage, until time.Time) *flow.Card {
+	card := &flow.Card{Stage: stage, Until: until, Look: "helsebro explain " + r.in.AppointmentID}
+	card.Fact("%s of appointment `%s`, revision %d", r.in.Purpose, r.in.AppointmentID, r.in.Revision)
 	for _, c := range r.tried {
-		fmt.Fprintf(b, "- tried: %s\n", c)
+		card.Fact("tried: %s", c)
 	}
 	for _, c := range r.beside {
-		fmt.Fprintf(b, "- in addition: %s\n", c)
+		card.Fact("in addition: %s", c)
 	}
+	return card
 }

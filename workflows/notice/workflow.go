@@ -40,8 +40,7 @@ func Workflow(ctx workflow.Context, in contract.NoticeInput) (contract.NoticeRes
 // run is the workflow. A day without any provider is some hundred hops, a thousand
 // events: it never continues as new.
 type run struct {
-	in  contract.NoticeInput
-	now attempt
+	in contract.NoticeInput
 	// heard are the reports that came since the rules were last asked.
 	heard []contract.DeliveryReported
 	// tried are the channels that had their turn, the last one last, beside those given
@@ -164,7 +163,7 @@ func (r *run) sendBeside(ctx workflow.Context, c contract.Channel, hop contract.
 func (r *run) end(ctx workflow.Context, result contract.NoticeResult) error {
 	ctx, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
-	workflow.SetCurrentDetails(ctx, r.ended(result))
+	r.ended(ctx, result)
 	if err := workflow.Await(ctx, func() bool { return r.busy == 0 }); err != nil {
 		return err
 	}

@@ -13,6 +13,10 @@ import (
 
 // handle registers the query and the updates.
 func (r *run) handle(ctx workflow.Context) error {
+	taken := func() bool { return r.loaded && !r.signals.Waiting() }
+	if err := flow.Resolve(ctx, taken, r.resolved); err != nil {
+		return err
+	}
 	if err := workflow.SetQueryHandlerWithOptions(ctx, contract.QueryState,
 		func() (contract.PrescriptionState, error) { return r.state, nil },
 		workflow.QueryHandlerOptions{Description: "the request's state"}); err != nil {
@@ -134,4 +138,13 @@ func (r *run) apply(ctx, clean workflow.Context, commandID string) error {
 	}
 	r.refresh(ctx)
 	return nil
+}
+
+// resolved takes note that an operator has seen to a message that did not arrive.
+func (r *run) resolved(cmd contract.ResolveCommand) contract.Status {
+	if r.state.Troubled == cmd.MessageID {
+		// He has told the citizen what the answer could not: the request has its answer.
+		r.answered(cmd.MessageID, cmd.Code)
+	}
+	return r.status()
 }

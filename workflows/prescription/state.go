@@ -1,9 +1,6 @@
 package prescription
 
 import (
-	"fmt"
-	"strings"
-
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/helsebro/helsebro/internal/contract"
@@ -36,36 +33,33 @@ func (r *run) show(ctx workflow.Context) error {
 }
 
 // refresh brings the status card up to date where no status may have changed.
-func (r *run) refresh(ctx workflow.Context) { workflow.SetCurrentDetails(ctx, r.card()) }
+func (r *run) refresh(ctx workflow.Context) { r.card().Show(ctx) }
 
-// card is the status card of the Temporal UI, in Markdown and without a patient.
-func (r *run) card() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "**%s**\n\n- prescription renewal, request `%s`\n", waitsFor[r.status()], r.in.DialogueID)
+func (r *run) card() *flow.Card {
+	status := r.status()
+	card := &flow.Card{Stage: inWords[status], Look: "helsebro explain " + r.in.DialogueID, Cases: r.state.Cases}
+	switch status { //nolint:exhaustive // nothing limits the others
+	case contract.StatusAwaitingClinic:
+		card.Until = r.clock.Due()
+	case contract.StatusAwaitingReceipt:
+		card.Until = r.deliveries.Due()
+	}
+	card.Fact("prescription renewal, request `%s`", r.in.DialogueID)
 	if r.state.AnswerCode != "" {
-		fmt.Fprintf(&b, "- answered with %s\n", r.state.AnswerCode)
+		card.Fact("answered with %s", r.state.AnswerCode)
 	}
-	r.clock.Describe(&b)
-	for _, d := range r.state.Open {
-		if d.SentAt.IsZero() {
-			b.WriteString("- the answer waits for Helsenorge's queue\n")
-		} else {
-			fmt.Fprintf(&b, "- sent, receipt expected before %s\n", d.ReceiptDue.UTC().Format(flow.Instant))
-		}
-	}
-	if r.state.Cases > 0 {
-		fmt.Fprintf(&b, "- operator cases: %d\n", r.state.Cases)
-	}
-	return b.String()
+	r.clock.Describe(card)
+	r.deliveries.Describe(card)
+	return card
 }
 
-// waitsFor says each status in words.
-var waitsFor = map[contract.Status]string{
-	contract.StatusReceived:        "The request is being put in the inbox",
-	contract.StatusAwaitingClinic:  "The clinic owes the citizen an answer",
-	contract.StatusSending:         "The answer is on its way to Helsenorge",
-	contract.StatusAwaitingReceipt: "The answer is sent; Helsenorge's receipt is outstanding",
-	contract.StatusAnswered:        "Answered",
-	contract.StatusClosed:          "Answered: the clinic does not deal with it",
-	contract.StatusNeedsOperator:   "An operator must look: the answer did not arrive",
+// inWords says each status in words.
+var inWords = map[contract.Status]flow.Stage{
+	contract.StatusReceived:        {Waits: "The request is being put in the inbox"},
+	contract.StatusAwaitingClinic:  {Waits: "The clinic owes the citizen an answer", Acts: "whoever has it in the clinic's inbox"},
+	contract.StatusSending:         {Waits: "The answer is on its way to Helsenorge; it is tried for four days"},
+	contract.StatusAwaitingReceipt: {Waits: "The answer is sent; Helsenorge's receipt is outstanding", Acts: "Helsenorge"},
+	contract.StatusAnswered:        {Waits: "Answered"},
+	contract.StatusClosed:          {Waits: "Answered: the clinic does not deal with it"},
+	contract.StatusNeedsOperator:   {Waits: "An operator must look: the answer did not arrive", Acts: "an operator: `helsebro case list --open` says what to do"},
 }

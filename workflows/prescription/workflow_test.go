@@ -115,6 +115,27 @@ func TestMissingReceiptBecomesACase(t *testing.T) {
 	require.Contains(t, fakes.Calls(b.do), "CloseDelivery "+answer+" overdue ")
 }
 
+// An operator has told the citizen what the answer could not: the run ends as answered.
+func TestResolvedCaseEndsTheRequest(t *testing.T) {
+	b := setup(t)
+	b.at(0, b.message)
+	b.at(time.Hour, func() { b.answer(contract.AnswerCommand{AnswerID: answer, Code: contract.AnswerCannotRenew}, nil) })
+	b.at(2*time.Hour, func() { b.receipt(contract.OutcomeRejected) })
+	b.at(3*time.Hour, func() {
+		b.env.UpdateWorkflow(contract.UpdateResolve, "case", &testsuite.TestUpdateCallback{
+			OnAccept: func() {}, OnReject: func(err error) { b.Error(err) },
+			OnComplete: func(out any, err error) {
+				require.NoError(t, err)
+				require.Equal(t, contract.ResolveAccepted{Status: contract.StatusAnswered}, out)
+			},
+		}, contract.ResolveCommand{CaseID: "case", MessageID: answer, Code: contract.AnswerCannotRenew})
+	})
+	s := b.run()
+	require.NoError(t, b.env.GetWorkflowError())
+	require.Equal(t, contract.StatusAnswered, s.Status)
+	require.Equal(t, contract.AnswerCannotRenew, s.AnswerCode)
+}
+
 func TestMessageThatComesAgainAfterTheEndChangesNothing(t *testing.T) {
 	b := setup(t)
 	b.in.Resume = true

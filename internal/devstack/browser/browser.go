@@ -55,7 +55,7 @@ func visit[T any](ctx context.Context, url string, waitFor []string, then chrome
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.DisableGPU,
-		chromedp.WindowSize(1400, 1000),
+		chromedp.WindowSize(1400, 1120),
 		chromedp.Flag("disable-component-update", true), // asks the internet
 		chromedp.Flag("disable-quic", true),
 	)

@@ -361,7 +361,7 @@ func (s *Stack) Listen() config.Listen {
 func (s *Stack) Serve() config.Serve {
 	return config.Serve{
 		Database: s.database(), Vault: s.vault(), Temporal: s.temporal(),
-		Codec:    config.Codec{Addr: s.addr(s.Ports.Codec), UIOrigin: s.Temporal.UIURL()},
+		Codec:    config.Codec{Addr: s.addr(s.Ports.Codec), UIOrigin: s.Temporal.UIURL(), WithoutLogin: true},
 		Identity: config.Identity{Issuer: identity.DevIssuerName, Audience: identity.DevAudience, JWKSFile: s.path("jwks.json")},
 		Activity: s.activity(), Scan: config.Scan{ClamAVAddr: s.ClamAVAddr},
 		HTTP: config.HTTP{Addr: s.addr(s.Ports.API)}, SMSCallback: config.SMSCallback{Keys: s.keys.SMSCallback}, Log: config.Log{Level: "info"},
@@ -431,6 +431,7 @@ func (s *Stack) Environment() []string {
 		"HELSEBRO_HTTP_ADDR="+s.addr(s.Ports.API),
 		"HELSEBRO_CODEC_ADDR="+s.addr(s.Ports.Codec),
 		"HELSEBRO_UI_ORIGIN="+s.Temporal.UIURL(),
+		"HELSEBRO_CODEC_WITHOUT_LOGIN=true", // the UI of the stack has none
 		"HELSEBRO_HEALTH_ADDR=127.0.0.1:0",
 		"HELSEBRO_SMS_CALLBACK_KEYS="+s.keys.SMSCallback,
 		"HELSEBRO_SMTP_ADDR="+c.SMTP.Addr,

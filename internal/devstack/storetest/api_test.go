@@ -63,6 +63,10 @@ func (a *applies) QueryWorkflowWithOptions(context.Context, *sdkclient.QueryWork
 	return nil, serviceerror.NewNotFound("no workflow")
 }
 
+func (a *applies) UpdateWorkflow(context.Context, sdkclient.UpdateWorkflowOptions) (sdkclient.WorkflowUpdateHandle, error) {
+	return nil, serviceerror.NewNotFound("no workflow")
+}
+
 func (a *applies) SignalWorkflow(context.Context, string, string, string, any) error { return nil }
 
 func (a *applies) SignalWithStartWorkflow(context.Context, string, string, any, sdkclient.StartWorkflowOptions, any, ...any) (sdkclient.WorkflowRun, error) {

@@ -654,9 +654,11 @@ func TestCasesPageAndFilter(t *testing.T) {
 		opened = append(opened, id)
 	}
 	for range 2 {
-		require.NoError(t, w.s.ResolveCase(t.Context(), demo.Admin, demo.ClinicID, opened[0]))
+		r, err := w.s.ResolveCase(t.Context(), demo.Admin, demo.ClinicID, opened[0])
+		require.NoError(t, err)
+		require.Empty(t, r.DialogueID, "no lifecycle waits for it")
 	}
-	err := w.s.ResolveCase(t.Context(), demo.Admin, demo.ClinicID, uuid.NewString())
+	_, err := w.s.ResolveCase(t.Context(), demo.Admin, demo.ClinicID, uuid.NewString())
 	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
 	var got []string
 	q := pg.CaseQuery{Limit: 4}

@@ -16,6 +16,7 @@ import (
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/domain/conversion"
 	"github.com/helsebro/helsebro/internal/domain/routing"
+	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
 )
 
@@ -1015,4 +1016,49 @@ func TestMessagesOfOneInstantFollowEachOther(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, a.DialogueID, b.DialogueID)
 	require.True(t, b.ReceivedAt.After(a.ReceivedAt))
+}
+
+// TestACaseThatIsSeenTo: once every case about the message is resolved the dialogue no
+// longer needs an operator, in the next run either; the identical message that fails again
+// opens the case again.
+func TestACaseThatIsSeenTo(t *testing.T) {
+	k := newThread(t)
+	first := k.writes(general())
+	answer, _ := k.answers(first.DialogueID, contract.AnswerToEnquiry)
+	status := func() contract.Status { return k.read(first.DialogueID).Status }
+	fails := func() {
+		_, err := k.s.CloseDelivery(t.Context(), contract.CloseDeliveryInput{
+			ClinicID: demo.ClinicID, DialogueID: first.DialogueID, OutboundID: answer, Outcome: contract.OutcomeOverdue,
+		})
+		require.NoError(t, err)
+		require.Equal(t, contract.StatusNeedsOperator, status())
+		require.Equal(t, "receipt-overdue|t", k.sql("SELECT kind, resolved_at IS NULL FROM operator_case"))
+	}
+	resolves := func() pg.ResolvedCase {
+		r, err := k.s.ResolveCase(t.Context(), demo.Admin, demo.ClinicID, k.sql("SELECT id FROM operator_case"))
+		require.NoError(t, err)
+		require.Equal(t, contract.StatusAnswered, status())
+		loaded, err := k.s.LoadDialogue(t.Context(), demo.ClinicID, first.DialogueID)
+		require.NoError(t, err)
+		require.Empty(t, loaded.Troubled)
+		return r
+	}
+	fails()
+	r := resolves()
+	require.Equal(t, pg.ResolvedCase{
+		At: r.At, DialogueID: first.DialogueID, MessageID: answer, Code: contract.AnswerToEnquiry, Process: contract.ProcessEContact,
+	}, r)
+	require.Equal(t, r, resolves(), "the first instant stands")
+
+	_, err := k.change(pg.DialogueChange{ID: uuid.NewString(), Kind: pg.ResendMessage, DialogueID: first.DialogueID, OutboundID: answer})
+	require.NoError(t, err)
+	k.sends(answer)
+	fails()
+}
+
+func TestWhoReadsPayloadsIsInTheAudit(t *testing.T) {
+	k := newThread(t)
+	require.NoError(t, k.s.PayloadsRead(t.Context(), demo.Operator, "decode/3 of helsebro"))
+	require.Equal(t, "t|operator|operator|decode/3 of helsebro", k.sql("SELECT clinic_id IS NULL, subject, role, object FROM audit WHERE action = 'payload.read'"))
+	require.Error(t, k.s.PayloadsRead(t.Context(), identity.Principal{Role: identity.RoleOperator}, "decode/3 of helsebro"), "nobody reads unnamed")
 }

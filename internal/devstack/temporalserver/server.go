@@ -353,6 +353,9 @@ func (s *Server) startUI() {
 		EnableUI:            true,
 		DefaultNamespace:    s.cfg.Namespace,
 		Codec:               uiconfig.Codec{Endpoint: s.cfg.CodecEndpoint},
+		// A lifecycle is acted on through Helsebro, which writes down who did it.
+		WorkflowTerminateDisabled: true, WorkflowResetDisabled: true, WorkflowSignalDisabled: true, WorkflowUpdateDisabled: true,
+		BatchActionsDisabled: true, StartWorkflowDisabled: true,
 		// Plain http on the loopback; a Secure cookie would never come back.
 		CORS: uiconfig.CORS{CookieInsecure: true, AllowOrigins: []string{s.UIURL()}},
 		// Nothing leaves this machine.

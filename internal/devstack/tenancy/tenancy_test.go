@@ -56,6 +56,10 @@ func (away) NewWithStartWorkflowOperation(sdkclient.StartWorkflowOptions, any, .
 	return nil
 }
 
+func (away) UpdateWorkflow(context.Context, sdkclient.UpdateWorkflowOptions) (sdkclient.WorkflowUpdateHandle, error) {
+	return nil, errAway
+}
+
 func (away) UpdateWithStartWorkflow(context.Context, sdkclient.UpdateWithStartWorkflowOptions) (sdkclient.WorkflowUpdateHandle, error) {
 	return nil, errAway
 }

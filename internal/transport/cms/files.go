@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
 
@@ -133,6 +134,19 @@ func (f *Files) Decryption(herID int) ([]Key, error) {
 		return nil, err
 	}
 	return o.decryption, nil
+}
+
+// Expires is when the first certificate expires that has no newer one beside it, by use.
+func (f *Files) Expires() map[string]time.Time {
+	first := map[string]time.Time{}
+	for _, o := range f.parties {
+		for use, k := range map[string]Key{"signing": o.signing[0], "decryption": o.decryption[0]} {
+			if at, known := first[use]; !known || k.Certificate.NotAfter.Before(at) {
+				first[use] = k.Certificate.NotAfter
+			}
+		}
+	}
+	return first
 }
 
 // LoadKey reads a key with its certificates from a PEM file or, by the ending .p12 or

@@ -13,6 +13,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/config"
+	"github.com/helsebro/helsebro/internal/metrics"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/registry/nhn"
 	"github.com/helsebro/helsebro/internal/transport"
@@ -43,7 +44,16 @@ var Module = fx.Module("transport", fx.Provide(
 		}
 		return Sealer(cfg.Keys, agreements, logger)
 	},
-))
+), fx.Invoke(func(cfg config.Transport, m *metrics.Metrics) error {
+	if cfg.Keys.Dir == "" {
+		return nil
+	}
+	keys, err := cms.OpenFiles(cfg.Keys.Dir, cfg.Keys.Password)
+	if err == nil {
+		m.Certificates(keys.Expires())
+	}
+	return err
+}))
 
 // The scopes of Norsk helsenett's interfaces.
 const (
