@@ -51,7 +51,7 @@ const sortAudit = "audit"
 const auditLock = 7217002
 
 // audit notes an access in the transaction of what is done: without the one, there is not
-// the other. patientID is whose data it is, "" for nobody's.
+// the other (apperr.Unavailable). patientID is whose data it is, "" for nobody's.
 func (s *Store) audit(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID, action, object, patientID string) error {
 	if by.Subject == "" {
 		return apperr.New(apperr.Internal, "an access without a principal is refused")
@@ -60,6 +60,9 @@ func (s *Store) audit(ctx context.Context, tx pgx.Tx, by identity.Principal, cli
 		INSERT INTO audit (at, clinic_id, subject, role, organisation, action, object, patient_id)
 		SELECT $1::timestamptz, $2::uuid, $3::text, $4::text, $5::text, $6::text, $7::text, $8::uuid FROM held`,
 		s.now(), nullable(clinicID), by.Subject, string(by.Role), by.Organisation, action, object, nullable(patientID), auditLock)
+	if apperr.Is(failure(err), apperr.Internal) {
+		return apperr.Wrap(apperr.Unavailable, err, "the audit takes no row, and without one there is no access")
+	}
 	return err
 }
 
