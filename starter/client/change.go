@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -228,7 +229,7 @@ func checkChange(ch *pg.Change) faults {
 	book := ch.Kind == pg.ChangeBook
 	f.check(isID(ch.ID), "id", "a UUID: the idempotency key")
 	f.check(isID(ch.AppointmentID) || (book && ch.AppointmentID == ""), "appointmentId", "the id of an appointment, a UUID")
-	f.check(ch.Revision >= 0, "revision", "the revision that was seen, or 0")
+	f.check(ch.Revision >= 0 && ch.Revision <= math.MaxInt32, "revision", "the revision that was seen, or 0")
 	for _, id := range []struct{ path, value string }{
 		{"patientId", ch.PatientID}, {"calendarId", ch.CalendarID}, {"typeId", ch.TypeID}, {"slotId", ch.SlotID}, {"replaces", ch.Replaces},
 	} {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"reflect"
 	"strings"
 	"sync"
@@ -631,13 +632,13 @@ func TestPutClinicNamesEveryInvalidField(t *testing.T) {
 	bad.Staff[0].DeputyID = staffID
 	bad.Staff[1].DeputyID, bad.Staff[1].AbsentUntil = messageID, time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
 	bad.Parties[0].Processes = []string{"TELEX"}
-	bad.Parties[0].StaffID = "nobody"
+	bad.Parties[0].StaffID, bad.Parties[0].HerID = "nobody", math.MaxInt32+1
 	operator := identity.Principal{Subject: "op", Role: identity.RoleOperator}
 	err := client.New(newStore(""), &fakeTemporal{}).PutClinic(t.Context(), operator, bad)
 	require.ElementsMatch(t, []string{
 		"name", "herId", "organisationNumber", "staff[1].id", "staff[1].subject", "staff[1].role",
 		"staff[0].deputyId", "staff[1].deputyId", "staff[1].absentFrom",
-		"parties[0].staffId", "parties[0].processes[0]",
+		"parties[0].herId", "parties[0].staffId", "parties[0].processes[0]",
 	}, paths(t, err))
 }
 

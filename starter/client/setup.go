@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -79,7 +80,7 @@ func clinicFaults(c pg.Clinic) []apperr.Field {
 	var f faults
 	f.check(isID(c.ID), "id", "a UUID")
 	f.name("name", c.Name)
-	f.check(c.HerID > 0, "herId", "the clinic's HER-id in the address registry")
+	f.check(isHerID(c.HerID), "herId", "the clinic's HER-id in the address registry")
 	f.check(c.OrganisationNumber == "" || isDigits(c.OrganisationNumber, 9), "organisationNumber", "nine digits")
 	staff, subjects, parties := map[string]bool{}, map[string]bool{}, map[int]bool{}
 	for i, s := range c.Staff {
@@ -90,7 +91,7 @@ func clinicFaults(c pg.Clinic) []apperr.Field {
 		f.check(!subjects[s.Subject], at("subject"), "named twice")
 		f.name(at("name"), s.Name)
 		f.check(slices.Contains(staffRoles, s.Role), at("role"), "one of %v", staffRoles)
-		f.check(s.HerID >= 0, at("herId"), "the person's HER-id in the address registry, or nothing")
+		f.check(s.HerID == 0 || isHerID(s.HerID), at("herId"), "the person's HER-id in the address registry, or nothing")
 		f.check(s.HPR == "" || (len(s.HPR) <= 9 && isDigits(s.HPR, len(s.HPR))), at("hpr"), "at most nine digits")
 		f.check(s.AbsentUntil.IsZero() || !s.AbsentFrom.IsZero(), at("absentFrom"), "required where absentUntil is there")
 		f.check(s.AbsentUntil.IsZero() || s.AbsentUntil.After(s.AbsentFrom), at("absentUntil"), "after absentFrom")
@@ -103,7 +104,7 @@ func clinicFaults(c pg.Clinic) []apperr.Field {
 	}
 	for i, p := range c.Parties {
 		at := func(field string) string { return fmt.Sprintf("parties[%d].%s", i, field) }
-		f.check(p.HerID > 0, at("herId"), "the party's HER-id in the address registry")
+		f.check(isHerID(p.HerID), at("herId"), "the party's HER-id in the address registry")
 		f.check(!parties[p.HerID], at("herId"), "named twice")
 		f.name(at("name"), p.Name)
 		f.check(p.StaffID == "" || staff[p.StaffID], at("staffId"), "the id of one of the clinic's staff")
@@ -114,6 +115,10 @@ func clinicFaults(c pg.Clinic) []apperr.Field {
 	}
 	return f
 }
+
+// isHerID says whether n can be a HER-id: the address registry counts them in 32 bits, and
+// so does the database.
+func isHerID(n int) bool { return n > 0 && n <= math.MaxInt32 }
 
 // staffRoles are the roles of people who work at a clinic.
 var staffRoles = []identity.Role{identity.RoleClinicAdministrator, identity.RolePractitioner, identity.RoleStaff}

@@ -62,9 +62,9 @@ func TestWorkerStopsInOrder(t *testing.T) {
 				break
 			}
 		}
-		if len(order) == 5 {
+		if len(order) == 6 {
 			break
 		}
 	}
-	require.Equal(t, []string{"fleet", "connect", "health", "pg.", "temporalx"}, order)
+	require.Equal(t, []string{"fleet", "connect", "pg." /* the sealing of the audit */, "health", "pg.", "temporalx"}, order)
 }

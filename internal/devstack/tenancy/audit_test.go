@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/helsebro/helsebro/internal/devstack/apiworld"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/starter/api"
 )
@@ -17,9 +18,9 @@ import (
 func (w *world) everyCall(check func(p identity.Principal, route api.Route, status int, about string)) (calls int) {
 	w.Helper()
 	for _, route := range w.routes() {
-		target, body := filled(w.T, route, w.a, w.a.ids)
+		target, body := apiworld.Request(w.T, route, w.a, w.a.IDs, now)
 		for _, role := range roles {
-			p := w.a.who(role)
+			p := w.a.Who(role)
 			if !p.May(route.Right) {
 				continue
 			}
@@ -51,7 +52,7 @@ func TestEveryRouteLeavesARowOfTheAudit(t *testing.T) {
 		after := w.newest()
 		whose := "true"
 		if strings.Contains(route.Path, "{patient}") {
-			whose = fmt.Sprintf("patient_id = '%s'", w.a.ids[named(route, "patient")])
+			whose = fmt.Sprintf("patient_id = '%s'", w.a.IDs[apiworld.Named(route, "patient")])
 		}
 		rows, err := w.d.SQL(t.Context(), fmt.Sprintf(`SELECT count(*) FROM audit WHERE id > %d AND subject = '%s' AND role = '%s' AND clinic_id = '%s' AND %s`,
 			before, p.Subject, p.Role, w.a.ID, whose))
