@@ -21,7 +21,7 @@ func temporalEnv(t *testing.T, env map[string]string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "temporal.toml")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	for _, name := range []string{"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_PROFILE", "TEMPORAL_API_KEY", "TEMPORAL_TLS"} {
+	for _, name := range []string{"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_PROFILE", "TEMPORAL_API_KEY", "TEMPORAL_TLS", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("TEMPORAL_CONFIG_FILE", file)
@@ -31,7 +31,7 @@ func temporalEnv(t *testing.T, env map[string]string) {
 }
 
 func TestClientOptions(t *testing.T) {
-	temporalEnv(t, map[string]string{"TEMPORAL_ADDRESS": "temporal.example:7233", "TEMPORAL_NAMESPACE": "helsebro"})
+	temporalEnv(t, map[string]string{"TEMPORAL_ADDRESS": "temporal.example:7233", "TEMPORAL_NAMESPACE": "helsebro", "TEMPORAL_TLS": "true"})
 	cfg := config.Temporal{CodecKeys: ring("k1", 'a')}
 	var logs bytes.Buffer
 	opts, err := ClientOptions(cfg, observ.New(&logs, "info"))
@@ -67,4 +67,35 @@ func TestClientOptionsRefuse(t *testing.T) {
 	_, err = NewLazyClient(config.Temporal{CodecKeys: ring("k1", 'a')}, slog.New(slog.DiscardHandler))
 	require.True(t, apperr.Is(err, apperr.Invalid), err)
 	require.ErrorContains(t, err, "TEMPORAL_*")
+}
+
+// TestAWayWithoutTLSIsChosen: plaintext leaves the machine only where somebody has said so,
+// and no certificate is taken unseen.
+func TestAWayWithoutTLSIsChosen(t *testing.T) {
+	for name, c := range map[string]struct {
+		env     map[string]string
+		refused string
+	}{
+		"nothing is said":            {map[string]string{"TEMPORAL_ADDRESS": "temporal.example:7233"}, "TEMPORAL_TLS=true"},
+		"an address of a network":    {map[string]string{"TEMPORAL_ADDRESS": "10.0.0.7:7233"}, "TEMPORAL_TLS=true"},
+		"a name that begins alike":   {map[string]string{"TEMPORAL_ADDRESS": "localhost.example:7233"}, "TEMPORAL_TLS=true"},
+		"any certificate":            {map[string]string{"TEMPORAL_ADDRESS": "temporal.example:7233", "TEMPORAL_TLS": "true", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION": "true"}, "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"},
+		"TLS":                        {map[string]string{"TEMPORAL_ADDRESS": "temporal.example:7233", "TEMPORAL_TLS": "true"}, ""},
+		"a key, which TLS goes with": {map[string]string{"TEMPORAL_ADDRESS": "temporal.example:7233", "TEMPORAL_API_KEY": "key"}, ""},
+		"plaintext is chosen":        {map[string]string{"TEMPORAL_ADDRESS": "temporal:7233", "TEMPORAL_TLS": "false"}, ""},
+		"this machine":               {map[string]string{"TEMPORAL_ADDRESS": "127.0.0.1:7233"}, ""},
+		"this machine's other name":  {map[string]string{"TEMPORAL_ADDRESS": "[::1]:7233"}, ""},
+		"nothing at all":             {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			temporalEnv(t, c.env)
+			_, err := ClientOptions(config.Temporal{CodecKeys: ring("k1", 'a')}, slog.New(slog.DiscardHandler))
+			if c.refused == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.True(t, apperr.Is(err, apperr.Invalid), err)
+			require.ErrorContains(t, err, c.refused)
+		})
+	}
 }

@@ -43,6 +43,9 @@ type revocationList struct {
 func NewRevocationLists() *RevocationLists {
 	return &RevocationLists{lists: map[string]*revocationList{}, client: &http.Client{
 		Timeout: listTimeout, // the lists are public and signed: any way to them is right
+		// The address is in a certificate whose issuer is trusted; where that server would
+		// send us is not.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 

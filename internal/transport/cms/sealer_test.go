@@ -132,6 +132,28 @@ func TestUnreachableListIsTemporary(t *testing.T) {
 	require.Equal(t, RevocationUnreachable, checker.Check(t.Context(), c.Certificate, ForSigning), "a list that is out of date already proves nothing")
 }
 
+// TestAListLeadsNowhereElse: the address of a list counts only in a certificate of a trusted
+// issuer, and its server sends nobody on.
+func TestAListLeadsNowhereElse(t *testing.T) {
+	t.Parallel()
+	var within atomic.Int32
+	home := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { within.Add(1) }))
+	t.Cleanup(home.Close)
+	sends := httptest.NewServer(http.RedirectHandler(home.URL, http.StatusFound))
+	t.Cleanup(sends.Close)
+	trusted, err := testca.New("Fiktiv rot som viser bort", sends.URL)
+	require.NoError(t, err)
+	stranger, err := testca.New("Fiktiv rot av en fremmed", home.URL)
+	require.NoError(t, err)
+	checker := NewChecker([]*x509.Certificate{trusted.Root}, NewRevocationLists(), time.Now)
+	for ca, want := range map[*testca.CA]Findings{trusted: RevocationUnreachable, stranger: Untrusted} {
+		c, err := ca.Issue("Foretak", testca.Signing)
+		require.NoError(t, err)
+		require.Equal(t, want, checker.Check(t.Context(), c.Certificate, ForSigning))
+	}
+	require.Zero(t, within.Load())
+}
+
 func TestIssuersBetween(t *testing.T) {
 	t.Parallel()
 	p := known(t)
