@@ -55,6 +55,7 @@ type Service interface {
 	DecideQuarantine(ctx context.Context, by identity.Principal, clinicID, id string, d pg.QuarantineDecision, note string) (pg.Quarantine, error)
 	DeliveryReported(ctx context.Context, r client.DeliveryReport) error
 	Refused(ctx context.Context, by identity.Principal, what string) error
+	HoldKey(ctx context.Context, by identity.Principal, clinicID, key string) error
 	Attachments
 	Lists
 	Dialogues
@@ -74,6 +75,7 @@ type API struct {
 	huma     huma.API
 	verifier identity.Verifier
 	refused  func(ctx context.Context, by identity.Principal, what string) error
+	holdKey  func(ctx context.Context, by identity.Principal, clinicID, key string) error
 	meter    Meter
 	logger   *slog.Logger
 	routes   []Route
@@ -101,7 +103,7 @@ func New(service Service, verifier identity.Verifier, checks map[string]health.C
 	// served below, once, and nothing links to schemas of their own.
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", "", nil
 	config.RejectUnknownQueryParameters = true
-	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, refused: service.Refused, meter: unmetered{}, logger: logger}
+	a := &API{mux: &recordingMux{ServeMux: http.NewServeMux()}, verifier: verifier, refused: service.Refused, holdKey: service.HoldKey, meter: unmetered{}, logger: logger}
 	a.huma = humago.New(a.mux, config)
 	a.registerDialogues(service)
 	a.registerDialogueCommands(service)
@@ -162,6 +164,11 @@ func secured[I, O any](a *API, right identity.Right, op huma.Operation, do func(
 		c, ok := ctx.Value(callerKey{}).(caller)
 		if !ok {
 			return nil, a.failed(ctx, apperr.New(apperr.Internal, "a secured route was reached without a principal"))
+		}
+		if k, keyed := any(in).(interface{ key() string }); keyed && k.key() != "" {
+			if err := a.holdKey(ctx, c.Principal, c.clinic, k.key()); err != nil {
+				return nil, a.failed(ctx, err)
+			}
 		}
 		out, err := do(ctx, c, in)
 		if err != nil {

@@ -46,6 +46,9 @@ type service struct {
 	// next is the cursor of every page, refused who was refused what.
 	next    string
 	refused []string
+	// held is whose which key became, holdErr that it is another's.
+	held    []string
+	holdErr error
 	// begun, where set, is closed when the first bytes of a file have come.
 	begun chan struct{}
 }
@@ -68,6 +71,14 @@ func (s *service) Inboxes(context.Context, identity.Principal, string) ([]pg.Inb
 
 func (s *service) Dialogues(_ context.Context, _ identity.Principal, _ string, q pg.DialogueQuery) (pg.Page[pg.DialogueItem], error) {
 	return pg.Page[pg.DialogueItem]{Next: s.next}, s.call(q)
+}
+
+// HoldKey is no call either.
+func (s *service) HoldKey(_ context.Context, by identity.Principal, clinicID, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = append(s.held, by.ClientID+" "+clinicID+" "+key)
+	return s.holdErr
 }
 
 // Refused counts what is refused, and not as a call: nothing was asked of the service.
@@ -544,6 +555,22 @@ func TestARefusalThatCannotBeWrittenDownIsOne(t *testing.T) {
 	call.token = "staff@0198c0de-0000-7000-8000-00000000c112"
 	f.problem(t, call, 403)
 	require.Len(t, f.service.refused, 1, "another clinic's audit is not written to")
+}
+
+// TestAKeyIsOneSystems: what takes an Idempotency-Key holds it before it does anything.
+func TestAKeyIsOneSystems(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	const key = "0198c0de-0000-7000-8000-00000000c0de"
+	f.service.holdErr = apperr.New(apperr.Duplicate, "another system has used this key")
+	call := request{method: "POST", path: path("/v1/clinics/{clinic}/dialogues/d/answers"), token: "practitioner@" + clinicID, body: `{"text":"t"}`, header: http.Header{"Idempotency-Key": {key}}}
+	f.problem(t, call, 409)
+	require.Zero(t, f.service.calls)
+	f.service.holdErr = nil
+	require.Equal(t, 202, f.do(t, call).Code)
+	require.Equal(t, 1, f.service.calls)
+	require.Len(t, f.service.held, 2)
+	require.Contains(t, f.service.held[0], clinicID+" "+key)
 }
 
 func TestPagesSayWhereTheyGoOn(t *testing.T) {

@@ -99,7 +99,7 @@ type (
 	// Keyed is the input of every operation that would do something twice when it is sent
 	// twice.
 	Keyed struct {
-		Key string `header:"Idempotency-Key" doc:"A UUID that names what is asked, for as long as that is kept: a repetition by the same caller with the same body has the same answer and no other effect, and whatever else has this key is refused"`
+		Key string `header:"Idempotency-Key" doc:"A UUID that names what is asked, for as long as that is kept: a repetition by the same system with the same body has the same answer and no other effect, and whatever else has this key is refused"`
 	}
 	// Stretch is a stretch of a calendar.
 	Stretch struct {
@@ -153,6 +153,9 @@ type (
 		Body client.Step
 	}
 )
+
+// key is what the request is named.
+func (k Keyed) key() string { return k.Key }
 
 func (a *API) registerCalendars(s Calendars) {
 	secured(a, identity.RightSettingsRead, get("/settings", "read-settings", "What the clinic has chosen about appointments and notices"),

@@ -55,6 +55,7 @@ type Store interface {
 	Audit(ctx context.Context, by identity.Principal, clinicID string, q pg.AuditQuery) (pg.Page[pg.AuditRow], error)
 	VerifyAudit(ctx context.Context, by identity.Principal, clinicID string, number int64, hash string) (pg.AuditVerdict, error)
 	Refused(ctx context.Context, by identity.Principal, what string) error
+	HoldKey(ctx context.Context, by identity.Principal, clinicID, key string) error
 	Quarantined(ctx context.Context, by identity.Principal, clinicID string, q pg.QuarantineQuery) (pg.Page[pg.Quarantine], error)
 	QuarantinedMessage(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Quarantine, error)
 	DecideQuarantine(ctx context.Context, by identity.Principal, clinicID, id string, d pg.QuarantineDecision, note string) (pg.Quarantine, error)

@@ -36,6 +36,13 @@ func (c *Client) Refused(ctx context.Context, by identity.Principal, what string
 	return c.store.Refused(ctx, by, what)
 }
 
+// HoldKey makes the key of a request the caller's system's (its ClientID), for the clinic,
+// before the request is done: it is apperr.Duplicate where another system has had the key.
+// It needs no right itself. Idempotent.
+func (c *Client) HoldKey(ctx context.Context, by identity.Principal, clinicID, key string) error {
+	return c.store.HoldKey(ctx, by, clinicID, key)
+}
+
 // FindPatient returns the id of the clinic's patient with the national id, which
 // is how a patient is named everywhere else.
 func (c *Client) FindPatient(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error) {

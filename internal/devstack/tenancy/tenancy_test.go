@@ -123,12 +123,18 @@ func (w *world) routes() []api.Route {
 
 func (w *world) call(p identity.Principal, route api.Route, target, body string) (int, string) {
 	w.Helper()
+	w.key = uuid.NewString()
+	return w.again(p, route, target, body)
+}
+
+// again makes a call with the key of the last one.
+func (w *world) again(p identity.Principal, route api.Route, target, body string) (int, string) {
+	w.Helper()
 	token, err := w.issuer.Issue(p, time.Hour)
 	require.NoError(w, err)
 	req, err := http.NewRequestWithContext(w.Context(), route.Method, w.server.URL+target, strings.NewReader(body))
 	require.NoError(w, err)
 	req.Header.Set("Authorization", "Bearer "+token)
-	w.key = uuid.NewString()
 	req.Header.Set("Idempotency-Key", w.key)
 	req.Header.Set("Content-Type", "application/json")
 	if strings.HasPrefix(body, "%PDF") {
@@ -145,7 +151,8 @@ func (w *world) call(p identity.Principal, route api.Route, target, body string)
 // rows is all that the database has of a clinic, as a sum of each table.
 func (w *world) rows(c apiworld.Clinic) string {
 	w.Helper()
-	tables, err := w.d.SQL(w.Context(), `SELECT table_name FROM information_schema.columns WHERE column_name = 'clinic_id' AND table_schema = 'public' ORDER BY 1`)
+	tables, err := w.d.SQL(w.Context(), `SELECT table_name FROM information_schema.columns WHERE column_name = 'clinic_id' AND table_schema = 'public'
+		AND table_name <> 'request_key' /* a request has its key before it is known whether it changes anything */ ORDER BY 1`)
 	require.NoError(w, err)
 	names := strings.Fields(tables)
 	require.Greater(w, len(names), 20)
@@ -271,4 +278,35 @@ func TestAnotherClinicsThingsAreLikeNothing(t *testing.T) {
 	}
 	require.Equal(t, before, w.rows(w.b), "nothing of the other clinic has changed")
 	t.Logf("%d calls", calls)
+}
+
+// TestAKeyOfAnotherSystem: what one system has asked for, another does not get the answer to
+// by the same key.
+func TestAKeyOfAnotherSystem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	keyed := 0
+	for _, route := range w.routes() {
+		if route.Method != http.MethodPost {
+			continue
+		}
+		target, body := apiworld.Request(t, route, w.a, w.a.IDs, now)
+		for _, role := range roles {
+			p := w.a.Who(role)
+			if !p.May(route.Right) {
+				continue
+			}
+			w.call(p, route, target, body)
+			if held, err := w.d.SQL(t.Context(), "SELECT client_id FROM request_key WHERE key = '"+w.key+"'"); err != nil || strings.TrimSpace(held) == "" {
+				require.NoError(t, err)
+				continue // the route has no key: it does nothing that could be done twice
+			}
+			keyed++
+			p.ClientID = "another-system"
+			status, answer := w.again(p, route, target, body)
+			require.Equal(t, http.StatusConflict, status, "%s %s as %s: %s", route.Method, target, role, answer)
+			require.Contains(t, answer, "another system", "%s %s as %s", route.Method, target, role)
+		}
+	}
+	require.Greater(t, keyed, 20)
 }
