@@ -11,6 +11,7 @@ BIN := $(CACHE)/bin
 LINT := $(BIN)/golangci-lint
 WORKFLOWCHECK := $(BIN)/workflowcheck
 GOVULNCHECK := $(BIN)/govulncheck
+CYCLONEDX := $(BIN)/cyclonedx-gomod
 SOURCES := workflows activities worker starter internal
 
 # Part of the full size at which long tests run; `make proof` is 1.
@@ -92,6 +93,15 @@ vuln: versions $(GOVULNCHECK) ## Look for known vulnerabilities that the code ca
 	@go mod verify
 	@.tools/vuln '$(GOVULNCHECK)' . '$(DEVSTACK)'
 
+.PHONY: sbom
+sbom: versions $(CYCLONEDX) ## Write a bill of materials (CycloneDX) of each program to .cache/sbom
+	@mkdir -p '$(CACHE)/sbom'
+	@for program in worker starter; do \
+		'$(CYCLONEDX)' app -json -licenses -main ./$$program -output '$(CACHE)/sbom/'$$program.cdx.json . 2>'$(CACHE)/sbom/'$$program.log \
+			|| { cat '$(CACHE)/sbom/'$$program.log >&2; exit 1; }; \
+		echo '$(CACHE)/sbom/'$$program.cdx.json; \
+	done
+
 .PHONY: requirements
 requirements: versions ## One line per requirement of the customer's page: pass, fail or heading, and the test that holds it
 	@.tools/install-packages libxml2-utils postgresql
@@ -156,6 +166,10 @@ $(LINT): .tools/go.mod .tools/go.sum
 
 $(GOVULNCHECK): .tools/go.mod .tools/go.sum
 	@cd .tools && GOBIN='$(BIN)' nice -n 10 go install golang.org/x/vuln/cmd/govulncheck
+	@touch '$@'
+
+$(CYCLONEDX): .tools/go.mod .tools/go.sum
+	@cd .tools && GOBIN='$(BIN)' nice -n 10 go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 	@touch '$@'
 
 $(WORKFLOWCHECK): .tools/go.mod .tools/go.sum
