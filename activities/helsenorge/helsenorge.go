@@ -13,6 +13,7 @@ import (
 	"github.com/helsebro/helsebro/internal/failpoint"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/tracing"
 	"github.com/helsebro/helsebro/internal/transport"
 )
 
@@ -139,7 +140,9 @@ func (a *Activities) tryReply(ctx context.Context, kind pg.OutboundKind, message
 }
 
 // send hands prepared bytes to the counterpart's queue.
-func (a *Activities) send(ctx context.Context, p pg.Prepared) error {
+func (a *Activities) send(ctx context.Context, p pg.Prepared) (err error) {
+	ctx, end := tracing.Sent(ctx, "message to Helsenorge")
+	defer func() { end(err) }()
 	to, err := a.registry.Party(ctx, p.ToHerID)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/failpoint"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/tracing"
 )
 
 // Store is what the group needs of the database.
@@ -56,9 +57,11 @@ func (a *Activities) SendNotice(ctx context.Context, in contract.SendNoticeInput
 		return contract.SendNoticeOutput{State: claimed.Known}, apperr.ToTemporal(err)
 	}
 	failpoint.Hit(failpoint.NoticeClaimed)
-	result, err := sender.Send(ctx, channel.Message{
+	sending, end := tracing.Sent(ctx, "notice by "+string(in.Channel))
+	result, err := sender.Send(sending, channel.Message{
 		Key: claimed.Key, To: claimed.To, Subject: claimed.Subject, Body: claimed.Body, ExpiresAt: claimed.ExpiresAt,
 	})
+	end(err)
 	failpoint.Hit(failpoint.NoticeSent)
 	sent, again := outcome(result, err)
 	// What became of it is written down even when the attempt's time is over.

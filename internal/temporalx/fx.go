@@ -9,6 +9,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/metrics"
+	"github.com/helsebro/helsebro/internal/tracing"
 )
 
 // Ready tells whether the Temporal server answers.
@@ -16,12 +17,15 @@ type Ready func(context.Context) error
 
 // Module provides the client and its Ready. Start registers the search attributes, which also
 // waits for the server; stop closes the connection.
-var Module = fx.Module("temporalx", fx.Provide(func(lc fx.Lifecycle, cfg config.Temporal, m *metrics.Metrics, logger *slog.Logger) (client.Client, error) {
+var Module = fx.Module("temporalx", fx.Provide(func(lc fx.Lifecycle, cfg config.Temporal, m *metrics.Metrics, traces *tracing.Traces, logger *slog.Logger) (client.Client, error) {
 	opts, err := ClientOptions(cfg, logger)
 	if err != nil {
 		return nil, err
 	}
 	opts.MetricsHandler = Meter(m)
+	if opts.Interceptors, err = traces.Interceptors(); err != nil {
+		return nil, err
+	}
 	c, err := newLazyClient(opts)
 	if err != nil {
 		return nil, err

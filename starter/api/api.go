@@ -30,6 +30,7 @@ import (
 	"github.com/helsebro/helsebro/internal/health"
 	"github.com/helsebro/helsebro/internal/identity"
 	"github.com/helsebro/helsebro/internal/pg"
+	"github.com/helsebro/helsebro/internal/tracing"
 	"github.com/helsebro/helsebro/starter/client"
 )
 
@@ -77,6 +78,7 @@ type API struct {
 	refused  func(ctx context.Context, by identity.Principal, what string) error
 	holdKey  func(ctx context.Context, by identity.Principal, clinicID, key string) error
 	meter    Meter
+	traces   *tracing.Traces
 	logger   *slog.Logger
 	routes   []Route
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/scan"
 	"github.com/helsebro/helsebro/internal/temporalx"
+	"github.com/helsebro/helsebro/internal/tracing"
 	"github.com/helsebro/helsebro/internal/vault"
 	"github.com/helsebro/helsebro/starter/client"
 	"github.com/helsebro/helsebro/starter/process"
@@ -29,7 +30,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Identity, cfg.Activity, logger),
 		fx.WithLogger(observ.FxLogger),
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
-		vault.Module, temporalx.Module, pg.Module, registry.Module, metrics.Module,
+		vault.Module, temporalx.Module, pg.Module, registry.Module, metrics.Module, tracing.Module("serve"),
 		fx.Provide(
 			verifier,
 			func(v *identity.TokenVerifier) identity.Verifier { return v },
@@ -38,7 +39,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 				return client.New(s, c, client.WithScanner(files), client.WithActivity(active))
 			},
 			callbacks,
-			func(s *pg.Store, c sdkclient.Client, service *client.Client, v *identity.TokenVerifier, m *metrics.Metrics, logger *slog.Logger, extra []Option) *API {
+			func(s *pg.Store, c sdkclient.Client, service *client.Client, v *identity.TokenVerifier, m *metrics.Metrics, traces *tracing.Traces, logger *slog.Logger, extra []Option) *API {
 				return New(service, v, map[string]health.Check{
 					"postgresql": s.Ping,
 					"token-keys": v.Ready,
@@ -46,7 +47,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 						_, err := c.CheckHealth(ctx, &sdkclient.CheckHealthRequest{})
 						return err
 					},
-				}, logger, append(extra, WithMetrics(m))...)
+				}, logger, append(extra, WithMetrics(m), WithTraces(traces))...)
 			},
 		),
 		fx.Invoke(serve),

@@ -6,6 +6,7 @@ import (
 
 	"github.com/helsebro/helsebro/internal/apperr"
 	"github.com/helsebro/helsebro/internal/identity"
+	"github.com/helsebro/helsebro/internal/tracing"
 )
 
 // Meter counts requests.
@@ -39,6 +40,9 @@ func WithMetrics(m Meter) Option {
 		}))
 	}
 }
+
+// WithTraces follows every request.
+func WithTraces(t *tracing.Traces) Option { return func(a *API, _ Service) { a.traces = t } }
 
 // unmetered counts nothing.
 type unmetered struct{ Meter }

@@ -61,6 +61,8 @@ func (a *API) observed(next http.Handler) http.Handler {
 		rec.Header().Set("Cache-Control", "no-store")
 		rec.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		rec.Header().Set("Referrer-Policy", "no-referrer")
+		ctx, end := a.traces.Request(r)
+		r = r.WithContext(ctx)
 		defer func() {
 			if fault := recover(); fault != nil {
 				// Its text may hold what a caller sent; its type and place do not.
@@ -75,6 +77,7 @@ func (a *API) observed(next http.Handler) http.Handler {
 				level = slog.LevelWarn
 			}
 			_, route, _ := strings.Cut(r.Pattern, " ")
+			end(strings.TrimSpace(method(r.Method)+" "+route), rec.status)
 			a.meter.Request(route, r.Method, rec.status, time.Since(began))
 			a.logger.LogAttrs(r.Context(), level, "request",
 				slog.String("method", method(r.Method)), slog.String("route", route), slog.Int("status", rec.status),

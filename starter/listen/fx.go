@@ -15,6 +15,7 @@ import (
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/temporalx"
+	"github.com/helsebro/helsebro/internal/tracing"
 	"github.com/helsebro/helsebro/internal/transport"
 	"github.com/helsebro/helsebro/internal/transport/connect"
 	"github.com/helsebro/helsebro/internal/vault"
@@ -27,10 +28,10 @@ func Options(cfg config.Listen, logger *slog.Logger) fx.Option {
 		fx.Supply(cfg, cfg.Database, cfg.Vault, cfg.Temporal, cfg.Transport, cfg.Health, logger),
 		fx.WithLogger(observ.FxLogger),
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
-		vault.Module, temporalx.Module, pg.Module, connect.Module, health.Module, metrics.Module,
-		fx.Provide(func(s *pg.Store, c client.Client, t transport.Transport, sealer transport.Sealer, r registry.Registry, cfg config.Transport, m *metrics.Metrics, logger *slog.Logger) *Listener {
+		vault.Module, temporalx.Module, pg.Module, connect.Module, health.Module, metrics.Module, tracing.Module("listen"),
+		fx.Provide(func(s *pg.Store, c client.Client, t transport.Transport, sealer transport.Sealer, r registry.Registry, cfg config.Transport, m *metrics.Metrics, traces *tracing.Traces, logger *slog.Logger) *Listener {
 			l := New(s, c, t, sealer, r, cfg.DeadLetters, logger)
-			l.meter = m
+			l.meter, l.traces = m, traces
 			return l
 		}),
 		fx.Invoke(run),

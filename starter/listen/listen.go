@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/helsebro/helsebro/internal/failpoint"
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
+	"github.com/helsebro/helsebro/internal/tracing"
 	"github.com/helsebro/helsebro/internal/transport"
 )
 
@@ -54,6 +56,7 @@ type Listener struct {
 	deadLetters []string
 	heldFor     time.Duration
 	meter       Meter
+	traces      *tracing.Traces
 	logger      *slog.Logger
 }
 
@@ -314,6 +317,10 @@ func (l *Listener) handle(ctx context.Context, m *transport.Message, errorQueue 
 			l.logger.Error("reading a message panicked", "at", string(debug.Stack()))
 			err = apperr.New(apperr.Internal, "reading the message panicked")
 		}
+	}()
+	ctx, end := l.traces.Received(ctx, "message")
+	defer func() {
+		end(err, attribute.String("helsebro.process", string(stored.Process)), attribute.String("helsebro.verdict", string(stored.Verdict)))
 	}()
 	a = envelope(m, errorQueue)
 	a.Quarantine = quarantined

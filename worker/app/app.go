@@ -25,6 +25,7 @@ import (
 	"github.com/helsebro/helsebro/internal/pg"
 	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/temporalx"
+	"github.com/helsebro/helsebro/internal/tracing"
 	"github.com/helsebro/helsebro/internal/transport/connect"
 	"github.com/helsebro/helsebro/internal/vault"
 	"github.com/helsebro/helsebro/worker/fleet"
@@ -40,7 +41,7 @@ func Options(cfg config.Worker, logger *slog.Logger) fx.Option {
 		fx.StartTimeout(config.StartTimeout), fx.StopTimeout(config.StopTimeout),
 		// Asked for first, so that they start first and stop last.
 		fx.Module("worker.order", fx.Invoke(func(client.Client) {}, func(*pg.Store) {})),
-		vault.Module, temporalx.Module, pg.Module, registry.Module, connect.Module, health.Module, metrics.Module,
+		vault.Module, temporalx.Module, pg.Module, registry.Module, connect.Module, health.Module, metrics.Module, tracing.Module("worker"),
 		fx.Provide(fx.Annotate(func() fleet.Registration {
 			return fleet.Registration{Queue: contract.QueueLifecycle, Register: func(r worker.Registry) { workflows.Register(r) }}
 		}, fx.ResultTags(fleet.Group))),

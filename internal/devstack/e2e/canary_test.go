@@ -94,11 +94,11 @@ func (t *tap) messages() []tapped {
 // TestNobodyIsFoundAfterwards plays what `make run` plays, with the three programs as they
 // are in production, over RabbitMQ and with everything logged. Who the patients are, how
 // they are reached, what they wrote, were sent and were told is then at Helsenorge and on
-// their phones, and otherwise nowhere: not in a log, a metric, Temporal, the database, its
+// their phones, and otherwise nowhere: not in a log, a metric, a trace, Temporal, the database, its
 // log, the broker, or what goes over it; and no file was made on the way, even for a moment.
 func TestNobodyIsFoundAfterwards(t *testing.T) {
 	w := newWorld(t, stack.Config{Transport: stack.AMQP})
-	overheard := w.tapBroker()
+	overheard, followed := w.tapBroker(), collectTraces(t)
 	programs, err := supervise.Build(t.Context(), t.TempDir(), false)
 	require.NoError(t, err)
 	free, err := ports.Free(2)
@@ -107,7 +107,7 @@ func TestNobodyIsFoundAfterwards(t *testing.T) {
 	start := func(name, path string, env []string, args ...string) {
 		temporary[name] = t.TempDir()
 		require.NoError(t, os.Chtimes(temporary[name], time.Unix(0, 0), time.Unix(0, 0)))
-		p, err := supervise.Start(name, path, args, slices.Concat(w.Environment(), []string{"HELSEBRO_LOG_LEVEL=debug", "TMPDIR=" + temporary[name]}, env), w.log)
+		p, err := supervise.Start(name, path, args, slices.Concat(w.Environment(), []string{"HELSEBRO_LOG_LEVEL=debug", "TMPDIR=" + temporary[name]}, followed.environment(), env), w.log)
 		require.NoError(t, err)
 		t.Cleanup(func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
@@ -154,6 +154,9 @@ func TestNobodyIsFoundAfterwards(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, int64(0), info.ModTime().Unix(), "%s has made a temporary file", name)
 	}
+
+	w.requireWays(followed)
+	require.Empty(t, search.In(followed.said()), "in the traces")
 
 	book, err := w.Simulator.Book(t.Context())
 	require.NoError(t, err)
