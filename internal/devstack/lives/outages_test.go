@@ -77,8 +77,10 @@ func TestNothingStaleAfterAnOutage(t *testing.T) {
 	rows, err = c.d.SQL(t.Context(), "SELECT outcome, reason, count(*) FROM notice WHERE purpose = 'reminder' GROUP BY 1, 2 ORDER BY 1, 2")
 	require.NoError(t, err)
 	t.Logf("%d lives; the reminders:\n%s", len(c.patients), rows)
-	for _, came := range []string{"sent|", "delegated|", "expired|"} {
-		require.Contains(t, rows, came)
+	if len(c.patients) >= 300 { // of fewer lives, chance may leave one out
+		for _, came := range []string{"sent|", "delegated|", "expired|"} {
+			require.Contains(t, rows, came)
+		}
 	}
 	require.NotContains(t, rows, "failed|all-failed", "given up, not expired")
 }
