@@ -43,6 +43,9 @@ type Database struct {
 	// separated: tenor, nhn, dolly. None where patients are real: nothing is then sent to
 	// such a number (S25).
 	Synthetic []string `env:"HELSEBRO_SYNTHETIC_NUMBERS" envDefault:""`
+	// Retention is how many days what is kept is kept, "class=days" comma separated, where
+	// it is not pg.RetentionClasses' default.
+	Retention string `env:"HELSEBRO_RETENTION" envDefault:""`
 }
 
 // Vault holds the keys that encrypt columns and files.

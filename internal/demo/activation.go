@@ -21,7 +21,7 @@ func Organisation(c pg.Clinic) registry.Party {
 	}
 	for _, use := range []string{activation.UseSigning, activation.UseEncryption} {
 		p.Certificates = append(p.Certificates, activation.Certificate{
-			Use: use, ValidFrom: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), ValidUntil: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
+			Use: use, ValidFrom: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), ValidUntil: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
 		})
 	}
 	return p

@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"log/slog"
+	"sync"
 
 	"go.uber.org/fx"
 
@@ -30,16 +31,22 @@ var Module = fx.Module("pg", fx.Provide(ChannelsOf), fx.Provide(func(lc fx.Lifec
 	return s, nil
 }))
 
-// Sealing seals the audit while the process runs. Several processes do not get in each
-// other's way.
-var Sealing = fx.Module("pg.sealing", fx.Invoke(func(lc fx.Lifecycle, s *Store, logger *slog.Logger) {
+// Keeping seals the audit, and removes what has been kept long enough, while the process
+// runs. Several processes do not get in each other's way.
+var Keeping = fx.Module("pg.keeping", fx.Invoke(func(lc fx.Lifecycle, s *Store, cfg config.Database, logger *slog.Logger) error {
+	retention, err := ReadRetention(cfg.Retention)
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
+	var running sync.WaitGroup
 	lc.Append(fx.Hook{
 		OnStart: func(context.Context) error {
-			go func() { defer close(done); s.sealing(ctx, logger) }()
+			running.Go(func() { s.sealing(ctx, logger) })
+			running.Go(func() { s.retaining(ctx, retention, logger) })
 			return nil
 		},
-		OnStop: func(context.Context) error { stop(); <-done; return nil },
+		OnStop: func(context.Context) error { stop(); running.Wait(); return nil },
 	})
+	return nil
 }))

@@ -54,7 +54,7 @@ func grant(ctx context.Context, db *sql.Conn, owner string, roles Roles, logger 
 			"REVOKE UPDATE ON audit, audit_seal, audit_removal FROM "+app,
 			"REVOKE INSERT ON audit_removal FROM "+app,
 			"REVOKE INSERT, UPDATE ON goose_db_version FROM "+app,
-			"GRANT EXECUTE ON FUNCTION audit_remove(interval) TO "+app)
+			"GRANT EXECUTE ON FUNCTION audit_remove(interval), retention_remove(text, timestamptz, integer) TO "+app)
 	}
 	if roles.Reader != "" {
 		reader := pgx.Identifier{roles.Reader}.Sanitize()

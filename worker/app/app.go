@@ -46,6 +46,6 @@ func Options(cfg config.Worker, logger *slog.Logger) fx.Option {
 			return fleet.Registration{Queue: contract.QueueLifecycle, Register: func(r worker.Registry) { workflows.Register(r) }}
 		}, fx.ResultTags(fleet.Group))),
 		inbox.Module, journal.Module, ledger.Module, helsenorge.Module, calendar.Module, notify.Module, dialogue.Module, preconditions.Module,
-		pg.Sealing, fleet.Module,
+		pg.Keeping, fleet.Module,
 	)
 }

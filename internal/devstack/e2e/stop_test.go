@@ -66,5 +66,5 @@ func TestWorkerStopsInOrder(t *testing.T) {
 			break
 		}
 	}
-	require.Equal(t, []string{"fleet", "connect", "pg." /* the sealing of the audit */, "health", "pg.", "temporalx"}, order)
+	require.Equal(t, []string{"fleet", "connect", "pg." /* what keeps the audit sealed */, "health", "pg.", "temporalx"}, order)
 }
