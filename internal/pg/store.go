@@ -43,12 +43,16 @@ type Store struct {
 	synthetic nationalid.Marks
 }
 
-// Open prepares a pool without connecting: the first statement does.
+// Open prepares a pool without connecting: the first statement does. A database beyond this
+// machine without sslmode=verify-full, or an explicit disable, is apperr.Invalid.
 func Open(cfg config.Database, v *vault.Vault) (*Store, error) {
 	pc, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		// The text of a parse error quotes the URL, and so its password.
 		return nil, apperr.New(apperr.Invalid, "HELSEBRO_DATABASE_URL is not a PostgreSQL connection string")
+	}
+	if err := encrypted(pc.ConnConfig); err != nil {
+		return nil, err
 	}
 	pc.MaxConns = cfg.MaxConns
 	pc.MinConns = 0
@@ -89,6 +93,9 @@ func Migrate(ctx context.Context, url string, roles Roles, logger *slog.Logger) 
 	cc, err := pgx.ParseConfig(url)
 	if err != nil {
 		return apperr.New(apperr.Invalid, "HELSEBRO_DATABASE_URL is not a PostgreSQL connection string")
+	}
+	if err := encrypted(cc); err != nil {
+		return err
 	}
 	db := stdlib.OpenDB(*cc)
 	defer db.Close() //nolint:errcheck // nothing is pending on it
