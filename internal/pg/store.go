@@ -127,6 +127,14 @@ func Migrate(ctx context.Context, url string, roles Roles, logger *slog.Logger) 
 
 // CheckSchema refuses a database that is older than this program.
 func (s *Store) CheckSchema(ctx context.Context) error {
+	// Asked for its versions, goose makes the table that they are in.
+	var none bool
+	if err := s.pool.QueryRow(ctx, "SELECT to_regclass('public.goose_db_version') IS NULL").Scan(&none); err != nil {
+		return failure(err)
+	}
+	if none {
+		return apperr.New(apperr.Conflict, "the database has no schema: run `starter migrate` first")
+	}
 	db := stdlib.OpenDBFromPool(s.pool)
 	defer db.Close() //nolint:errcheck // the pool stays open
 	provider, err := newProvider(db)
