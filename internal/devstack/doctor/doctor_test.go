@@ -141,7 +141,7 @@ func TestTheDatabase(t *testing.T) {
 	found = examine(t)
 	says(t, found["database-connection"], doctor.Fail, "does not let the role in", "with the password of HELSEBRO_DATABASE_URL")
 	says(t, found["database-role"], doctor.Skipped, "see database-connection first", "")
-	t.Setenv("HELSEBRO_DATABASE_URL", strings.Replace(d.Config.URL, "/helsebro_", "/nothing_", 1))
+	t.Setenv("HELSEBRO_DATABASE_URL", strings.Replace(d.Config.URL, "?sslmode", "_none?sslmode", 1))
 	says(t, examine(t)["database-connection"], doctor.Fail, "no database of that name", "see that PostgreSQL runs")
 	t.Setenv("HELSEBRO_DATABASE_URL", strings.Replace(d.Config.URL, "sslmode=disable", "sslmode=verify-full", 1))
 	says(t, examine(t)["database-connection"], doctor.Fail, "PostgreSQL", "see that PostgreSQL runs")
