@@ -255,7 +255,7 @@ func TestExamine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		never := make(chan struct{})
 		defer close(never)
-		slowly := func(context.Context) verdict { time.Sleep(3 * time.Second); return ok("at last") }
+		slowly := func(context.Context) verdict { <-time.After(3 * time.Second); return ok("at last") }
 		began := time.Now()
 		r, err := examine(t.Context(), []look{
 			{name: "slow", look: slowly},
