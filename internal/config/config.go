@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -280,16 +281,49 @@ type Serve struct {
 	Log         Log
 }
 
-// Load reads T from the environment and checks it.
+// Load reads T from the environment and checks it. What could be read is returned beside an
+// error, too.
 func Load[T any, P interface {
 	*T
 	Validate() error
 }]() (T, error) {
 	var c T
 	if err := env.Parse(&c); err != nil {
-		return c, err
+		// The package's own error names fields of ours, not settings.
+		return c, errors.Join(append(unreadable(reflect.TypeFor[T]()), P(&c).Validate())...)
 	}
 	return c, P(&c).Validate()
+}
+
+// unreadable names the settings of a configuration whose values are not of their type.
+func unreadable(t reflect.Type) (errs []error) {
+	for field := range t.Fields() {
+		name, ok := field.Tag.Lookup("env")
+		if !ok {
+			if field.Type.Kind() == reflect.Struct {
+				errs = append(errs, unreadable(field.Type)...)
+			}
+			continue
+		}
+		alone := reflect.New(reflect.StructOf([]reflect.StructField{{Name: field.Name, Type: field.Type, Tag: field.Tag}}))
+		if env.Parse(alone.Interface()) != nil {
+			errs = append(errs, fmt.Errorf("%s cannot be read: give %s", name, form(field.Type)))
+		}
+	}
+	return errs
+}
+
+// form is how a value of a type is written.
+func form(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "a duration such as 30s or 4h"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Map:
+		return "pairs as name:value, comma separated"
+	}
+	return "a number"
 }
 
 // LoadTransport reads how the broker is reached, for who has neither keys nor registries in

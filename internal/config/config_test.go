@@ -24,6 +24,27 @@ func TestValidateNamesEverySetting(t *testing.T) {
 	require.ErrorContains(t, err, "HELSEBRO_JWKS_FILE")
 }
 
+// TestWhatIsOfAnotherTypeIsNamed: beside whatever else is wrong, by the setting's own name,
+// and without the value.
+func TestWhatIsOfAnotherTypeIsNamed(t *testing.T) {
+	for name, value := range map[string]string{
+		"HELSEBRO_DATABASE_MAX_CONNS": "plenty", "HELSEBRO_RECEIPT_DUE": "soon", "HELSEBRO_SMS_TIMEOUT": "now", "HELSEBRO_CHECK_REVOCATION": "perhaps",
+		"HELSEBRO_PUSH_PER_SECOND": "a few", "HELSEBRO_SMTP_TLS": "plain",
+	} {
+		t.Setenv(name, value)
+	}
+	t.Setenv("HELSEBRO_SMTP_ADDR", "127.0.0.1:25")
+	_, err := Load[Worker]()
+	for _, want := range []string{
+		"HELSEBRO_DATABASE_MAX_CONNS cannot be read: give a number", "HELSEBRO_RECEIPT_DUE cannot be read: give a duration such as 30s or 4h",
+		"HELSEBRO_SMS_TIMEOUT cannot be read", "HELSEBRO_CHECK_REVOCATION cannot be read: give true or false", "HELSEBRO_PUSH_PER_SECOND cannot be read",
+		"HELSEBRO_VAULT_KEYS is not set", `HELSEBRO_SMTP_TLS is "plain"`,
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	require.NotContains(t, err.Error(), "plenty")
+}
+
 func TestTheScannerIsOffUnlessNamed(t *testing.T) {
 	c, err := Load[Serve]()
 	require.Error(t, err, "the required settings are not given")

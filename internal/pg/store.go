@@ -43,12 +43,16 @@ type Store struct {
 	synthetic nationalid.Marks
 }
 
-// Open prepares a pool without connecting: the first statement does.
+// Open prepares a pool without connecting: the first statement does. A database beyond this
+// machine without sslmode=verify-full, or an explicit disable, is apperr.Invalid.
 func Open(cfg config.Database, v *vault.Vault) (*Store, error) {
 	pc, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		// The text of a parse error quotes the URL, and so its password.
 		return nil, apperr.New(apperr.Invalid, "HELSEBRO_DATABASE_URL is not a PostgreSQL connection string")
+	}
+	if err := encrypted(pc.ConnConfig); err != nil {
+		return nil, err
 	}
 	pc.MaxConns = cfg.MaxConns
 	pc.MinConns = 0
@@ -90,6 +94,9 @@ func Migrate(ctx context.Context, url string, roles Roles, logger *slog.Logger) 
 	if err != nil {
 		return apperr.New(apperr.Invalid, "HELSEBRO_DATABASE_URL is not a PostgreSQL connection string")
 	}
+	if err := encrypted(cc); err != nil {
+		return err
+	}
 	db := stdlib.OpenDB(*cc)
 	defer db.Close() //nolint:errcheck // nothing is pending on it
 	// Two processes that start together must not both create the first table.
@@ -120,6 +127,14 @@ func Migrate(ctx context.Context, url string, roles Roles, logger *slog.Logger) 
 
 // CheckSchema refuses a database that is older than this program.
 func (s *Store) CheckSchema(ctx context.Context) error {
+	// Asked for its versions, goose makes the table that they are in.
+	var none bool
+	if err := s.pool.QueryRow(ctx, "SELECT to_regclass('public.goose_db_version') IS NULL").Scan(&none); err != nil {
+		return failure(err)
+	}
+	if none {
+		return apperr.New(apperr.Conflict, "the database has no schema: run `starter migrate` first")
+	}
 	db := stdlib.OpenDBFromPool(s.pool)
 	defer db.Close() //nolint:errcheck // the pool stays open
 	provider, err := newProvider(db)

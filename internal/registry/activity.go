@@ -82,25 +82,13 @@ func (c *ActivityClient) Check(ctx context.Context, nationalIDs []string) (map[s
 	case len(nationalIDs) == 0:
 		return map[string]Activity{}, nil
 	}
-	body, err := json.Marshal(activityRequest{IDs: nationalIDs, Area: areaGP})
+	res, err := c.post(ctx, nationalIDs)
 	if err != nil {
-		return nil, apperr.New(apperr.Internal, "the question for the digitally-active check cannot be written")
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+pathActivity, bytes.NewReader(body))
-	if err != nil {
-		return nil, apperr.Wrap(apperr.Internal, err, "HELSEBRO_ACTIVITY_URL is not a URL")
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := c.http.Do(req)
-	if err != nil {
-		return nil, apperr.Wrap(apperr.Unavailable, err, "the digitally-active check does not answer")
+		return nil, err
 	}
 	defer res.Body.Close() //nolint:errcheck // it is read as far as it matters
-	switch {
-	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
-		return nil, apperr.New(apperr.Forbidden, "the digitally-active check does not take our calls (%s): check the agreement with Helsenorge", res.Status)
-	case res.StatusCode != http.StatusOK:
-		return nil, apperr.New(apperr.Unavailable, "the digitally-active check answered %s", res.Status)
+	if res.StatusCode != http.StatusOK {
+		return nil, answered(res)
 	}
 	// A decoder's error may quote what it reads, which is national ids.
 	var answer activityAnswer
@@ -114,6 +102,50 @@ func (c *ActivityClient) Check(ctx context.Context, nationalIDs []string) (map[s
 		}
 	}
 	return out, nil
+}
+
+// Ping asks about nobody: that is a question which the service may refuse as such (400), and
+// so says that it is there and takes our calls. Its errors are those of Check.
+func (c *ActivityClient) Ping(ctx context.Context) error {
+	if c.url == "" {
+		_, err := c.Check(ctx, nil)
+		return err
+	}
+	res, err := c.post(ctx, []string{})
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close() //nolint:errcheck // the status is all that is wanted
+	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusBadRequest {
+		return answered(res)
+	}
+	return nil
+}
+
+// post asks. Its error is that there is no answer.
+func (c *ActivityClient) post(ctx context.Context, nationalIDs []string) (*http.Response, error) {
+	body, err := json.Marshal(activityRequest{IDs: nationalIDs, Area: areaGP})
+	if err != nil {
+		return nil, apperr.New(apperr.Internal, "the question for the digitally-active check cannot be written")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+pathActivity, bytes.NewReader(body))
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Internal, err, "HELSEBRO_ACTIVITY_URL is not a URL")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Unavailable, err, "the digitally-active check does not answer")
+	}
+	return res, nil
+}
+
+// answered is the error of an answer that is none.
+func answered(res *http.Response) error {
+	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
+		return apperr.New(apperr.Forbidden, "the digitally-active check does not take our calls (%s): check the agreement with Helsenorge", res.Status)
+	}
+	return apperr.New(apperr.Unavailable, "the digitally-active check answered %s", res.Status)
 }
 
 // activityRequest and activityAnswer are the bodies (protocol-appointment §7).

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +57,21 @@ func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace stri
 		}
 		wait = min(2*wait, lastPoll)
 	}
+}
+
+// CheckSearchAttributes is nil where all of contract.SearchAttributes are registered in the
+// namespace, and changes nothing: apperr.NotFound names the missing ones, apperr.Conflict one
+// of another type.
+func CheckSearchAttributes(ctx context.Context, c client.Client, namespace string) error {
+	listed, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		return apperr.Wrap(apperr.Unavailable, err, "the search attributes of namespace %q cannot be listed", namespace)
+	}
+	missing, err := missingAttributes(listed.GetCustomAttributes())
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	return apperr.New(apperr.NotFound, "namespace %q lacks the search attributes %s", namespace, strings.Join(slices.Sorted(maps.Keys(missing)), ", "))
 }
 
 // ensureOnce looks, adds what is missing, and asks a query. The listing alone is

@@ -94,7 +94,7 @@ Environment of the commands that call the API:
 	root.AddGroup(&cobra.Group{ID: groupProcess, Title: "Processes:"}, &cobra.Group{ID: groupData, Title: "Over the API:"})
 	root.SetHelpCommandGroupID(groupProcess)
 	root.SetCompletionCommandGroupID(groupProcess)
-	for _, c := range []*cobra.Command{serveCommand(p), listenCommand(p), migrateCommand(), healthCommand(), tokenCommand(env), messageCommand(env), simulateCommand(env), demoCommand(env)} {
+	for _, c := range []*cobra.Command{serveCommand(p), listenCommand(p), migrateCommand(), doctorCommand(env), healthCommand(), tokenCommand(env), messageCommand(env), simulateCommand(env), demoCommand(env)} {
 		c.GroupID = groupProcess
 		root.AddCommand(c)
 	}

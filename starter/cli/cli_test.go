@@ -29,6 +29,7 @@ import (
 	"github.com/helsebro/helsebro/starter/api"
 	"github.com/helsebro/helsebro/starter/cli"
 	"github.com/helsebro/helsebro/starter/client"
+	"github.com/helsebro/helsebro/starter/doctor"
 )
 
 const (
@@ -636,6 +637,30 @@ func TestProcesses(t *testing.T) {
 		require.Equal(t, cli.ExitUsage, cli.Run(t.Context(), []string{process}, env, p), process)
 		require.Contains(t, errs.String(), "HELSEBRO_DATABASE_URL")
 	}
+}
+
+// TestDoctor: wrong use is told from what is found, being stopped from both.
+func TestDoctor(t *testing.T) {
+	t.Setenv("HELSEBRO_DATABASE_URL", "")
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+	for _, args := range [][]string{{"doctor", "--process", "postman"}, {"doctor", "worker"}, {"doctor", "--quickly"}} {
+		require.Equal(t, cli.ExitUsage, run(t, nil, "", args...).code, args)
+	}
+	got := run(t, nil, "", "doctor", "--process", "serve")
+	require.Equal(t, cli.ExitFailed, got.code)
+	require.Regexp(t, `(?m)^fail +database-connection +HELSEBRO_DATABASE_URL is not set\n +to do: set HELSEBRO_DATABASE_URL`, got.out)
+	require.Regexp(t, `(?m)^skipped +configuration-worker`, got.out)
+	require.Contains(t, got.err, "checks fail")
+
+	var report doctor.Report
+	require.NoError(t, json.Unmarshal([]byte(run(t, nil, "", "doctor", "--json").out), &report))
+	require.NotZero(t, report.Count(doctor.Fail))
+
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	var errs bytes.Buffer
+	require.Equal(t, cli.ExitFailed, cli.Run(stopped, []string{"doctor"}, cli.Environment{In: strings.NewReader(""), Out: io.Discard, Err: &errs, Getenv: os.Getenv}, cli.Processes{}))
+	require.Contains(t, errs.String(), "stopped before it was done")
 }
 
 // A case is shown with its runbook, wherever in the list it is.

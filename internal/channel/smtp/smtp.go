@@ -117,6 +117,18 @@ func (s *Sender) Send(ctx context.Context, m channel.Message) (channel.Result, e
 	return channel.Result{State: channel.Accepted}, nil
 }
 
+// Greet connects as Send does, with TLS and login as they are set, and says goodbye: nothing is
+// sent. Its error is apperr.Unavailable with the relay's words, which are about us.
+func (s *Sender) Greet(ctx context.Context) error {
+	client, hangUp, err := s.dial(ctx)
+	defer hangUp()
+	if err != nil {
+		return apperr.Wrap(apperr.Unavailable, err, "the mail relay does not take us in (%s)", code("connect", err))
+	}
+	quit(client)
+	return nil
+}
+
 // letter writes the message: plain text, UTF-8, and marked as sent by a machine, so
 // that no holiday notice answers it (RFC 3834 §5).
 func (s *Sender) letter(m channel.Message) (letter *gomail.Msg, to string, err error) {

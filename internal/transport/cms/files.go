@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -135,6 +136,9 @@ func (f *Files) Decryption(herID int) ([]Key, error) {
 	}
 	return o.decryption, nil
 }
+
+// Parties are those with keys of their own, sorted; 0 stands for all others.
+func (f *Files) Parties() []int { return slices.Sorted(maps.Keys(f.parties)) }
 
 // Expires is when the first certificate expires that has no newer one beside it, by use.
 func (f *Files) Expires() map[string]time.Time {

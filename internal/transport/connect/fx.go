@@ -71,7 +71,7 @@ func Registry(cfg config.Transport) (registry.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cppa, err := cppa(cfg); err != nil {
+	if cppa, err := CPPA(cfg); err != nil {
 		return nil, err
 	} else if cppa != nil {
 		r = nhn.WithProfiles{Registry: r, CPPA: cppa}
@@ -91,8 +91,8 @@ func addressRegistry(cfg config.Transport) (registry.Registry, error) {
 	return nhn.NewREST(c.URL, tokens)
 }
 
-// cppa makes the registry of agreements, nil where none is configured.
-func cppa(cfg config.Transport) (*nhn.CPPA, error) {
+// CPPA makes the registry of agreements, nil where none is configured.
+func CPPA(cfg config.Transport) (*nhn.CPPA, error) {
 	if cfg.Registries.CPPAURL == "" {
 		return nil, nil
 	}
@@ -106,7 +106,7 @@ func cppa(cfg config.Transport) (*nhn.CPPA, error) {
 // Agreements makes what says with what certificates parties exchange messages.
 func Agreements(cfg config.Transport, r registry.Registry) (cms.Agreements, error) {
 	c := cfg.Registries
-	found, err := cppa(cfg)
+	found, err := CPPA(cfg)
 	if err != nil {
 		return nil, err
 	}
