@@ -2,11 +2,14 @@ package pg
 
 import (
 	"log/slog"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/composefile"
 	"github.com/helsebro/helsebro/internal/config"
 )
 
@@ -54,4 +57,25 @@ func TestADatabaseBeyondThisMachineSaysHowItIsProtected(t *testing.T) {
 	s, err := Open(config.Database{URL: "postgres://app@db.example/helsebro", MaxConns: 2}, nil)
 	require.NoError(t, err)
 	s.Close()
+}
+
+// TestComposesDatabasesAreTaken: its strings say what they want.
+func TestComposesDatabasesAreTaken(t *testing.T) {
+	t.Parallel()
+	file, err := composefile.Read("../../docker-compose.yml")
+	require.NoError(t, err)
+	taken := 0
+	for name, service := range file.Services {
+		for variable, url := range service.Environment {
+			if !strings.HasPrefix(variable, "HELSEBRO_") || !strings.HasSuffix(variable, "DATABASE_URL") {
+				continue
+			}
+			url = regexp.MustCompile(`\$\{[^}]*\}`).ReplaceAllString(url, "hidden")
+			s, err := Open(config.Database{URL: url, MaxConns: 2}, nil)
+			require.NoError(t, err, "%s: %s", name, variable)
+			s.Close()
+			taken++
+		}
+	}
+	require.Equal(t, 5, taken, "worker, starter, listener, and both of migrate")
 }

@@ -1,5 +1,5 @@
-// Package doctor_test lets helsebro doctor look at a real PostgreSQL and a real Temporal server
-// in which one thing after the other is wrong.
+// Package doctor_test lets helsebro doctor look at a real PostgreSQL, a real Temporal server
+// and a real RabbitMQ in which one thing after the other is wrong.
 package doctor_test
 
 import (
@@ -24,8 +24,10 @@ import (
 	"github.com/helsebro/helsebro/internal/config"
 	"github.com/helsebro/helsebro/internal/contract"
 	"github.com/helsebro/helsebro/internal/demo"
+	"github.com/helsebro/helsebro/internal/devstack/rabbitmq"
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/devstack/temporalserver"
+	"github.com/helsebro/helsebro/internal/registry"
 	"github.com/helsebro/helsebro/internal/temporalx"
 	"github.com/helsebro/helsebro/internal/vault"
 	"github.com/helsebro/helsebro/starter/cli"
@@ -211,6 +213,36 @@ func awaitWorkers(t *testing.T, queue string) (c doctor.Check) {
 		return !strings.Contains(c.Found, queue)
 	}, 30*time.Second, 100*time.Millisecond)
 	return c
+}
+
+// TestTheBroker: the queues of the clinic's own parties are looked for, as the registry names them.
+func TestTheBroker(t *testing.T) {
+	d := storetest.New(t)
+	settings(t, d)
+	require.NoError(t, d.Store.PutClinic(t.Context(), demo.Operator, demo.Clinic()))
+	queues := registry.Queues(demo.Registry())
+	broker, err := rabbitmq.Start(t.Context(), rabbitmq.Config{Dir: t.TempDir(), Queues: queues})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = broker.Kill() }) // its data go with it
+	for k, v := range map[string]string{
+		"HELSEBRO_TRANSPORT": "amqp", "HELSEBRO_AMQP_URL": broker.URL(), "HELSEBRO_AMQP_CA_FILE": broker.CAFile(),
+		"HELSEBRO_REGISTRY_FILE": filepath.Join(t.TempDir(), "registry.yaml"),
+	} {
+		t.Setenv(k, v)
+	}
+	parties := demo.Registry()
+	require.NoError(t, registry.Write(os.Getenv("HELSEBRO_REGISTRY_FILE"), parties))
+	says(t, examine(t)["broker"], doctor.OK, "lets us in and has the", "")
+
+	for i := range parties {
+		if parties[i].ErrorQueue != "" {
+			parties[i].ErrorQueue = "nowhere_error"
+		}
+	}
+	require.NoError(t, registry.Write(os.Getenv("HELSEBRO_REGISTRY_FILE"), parties))
+	says(t, examine(t)["broker"], doctor.Fail, "the broker has no queue nowhere_error", "mend HELSEBRO_AMQP_URL")
+	t.Setenv("HELSEBRO_AMQP_CA_FILE", "")
+	says(t, examine(t)["broker"], doctor.Fail, "certificate", "mend HELSEBRO_AMQP_URL")
 }
 
 // TestNoSecretIsPrinted: whatever fails, no setting that is a secret is shown, on the terminal
