@@ -42,15 +42,12 @@ func (i *installation) temporalTLS(context.Context) verdict {
 	// An API key turns TLS on, unless it is turned off in so many words.
 	encrypted := o.TLS != nil || i.temporalOptions.Credentials != nil && !o.TLSDisabled
 	switch {
-	case encrypted && o.TLS != nil && o.TLS.InsecureSkipVerify:
-		return warn("unset TEMPORAL_TLS_DISABLE_HOST_VERIFICATION, and name the server's issuer in TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-			"Temporal at %s is spoken to with TLS, and anybody's certificate is taken", i.temporalAddress())
 	case encrypted:
 		return ok("Temporal at %s is spoken to with TLS", i.temporalAddress())
 	case onThisMachine(i.temporalAddress()):
 		return ok("Temporal at %s is on this machine, without TLS", i.temporalAddress())
 	}
-	return warn("set TEMPORAL_TLS=true, and its certificates (TEMPORAL_TLS_…)", "Temporal at %s is beyond this machine and is spoken to without TLS", i.temporalAddress())
+	return warn("set TEMPORAL_TLS=true, and its certificates (TEMPORAL_TLS_…)", "Temporal at %s is beyond this machine and is spoken to without TLS, as TEMPORAL_TLS=false says", i.temporalAddress())
 }
 
 func (i *installation) temporalServer(ctx context.Context) verdict {
