@@ -39,6 +39,8 @@ const (
 	Erased Kind = "erased"
 	// Duplicate: the same key arrived with other content. Final.
 	Duplicate Kind = "duplicate"
+	// Stale: it has changed since the caller read it. Final.
+	Stale Kind = "stale"
 	// Unavailable: a dependency is down or slow. Retried.
 	Unavailable Kind = "unavailable"
 	// Internal: a fault of ours. Retried, since the next version may be right.
@@ -125,7 +127,7 @@ func Is(err error, kind Kind) bool { return err != nil && KindOf(err) == kind }
 func known(k Kind) bool {
 	switch k {
 	case Invalid, NotFound, Conflict, Unauthenticated, Forbidden, TooLarge,
-		Unsupported, Erased, Duplicate, Unavailable, Internal:
+		Unsupported, Erased, Duplicate, Stale, Unavailable, Internal:
 		return true
 	}
 	return false

@@ -41,6 +41,8 @@ type Store struct {
 	now   func() time.Time
 	// synthetic are the test registers whose numbers count as a person's.
 	synthetic nationalid.Marks
+	// alone bounds how many connections are held by who waits to be alone.
+	alone chan struct{}
 }
 
 // Open prepares a pool without connecting: the first statement does. A database beyond this
@@ -68,7 +70,7 @@ func Open(cfg config.Database, v *vault.Vault) (*Store, error) {
 		return nil, err
 	}
 	return &Store{
-		pool: pool, vault: v, synthetic: synthetic,
+		pool: pool, vault: v, synthetic: synthetic, alone: make(chan struct{}, max(1, cfg.MaxConns/4)),
 		now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	}, nil
 }

@@ -73,6 +73,9 @@ func (s *service) Dialogues(_ context.Context, _ identity.Principal, _ string, q
 	return pg.Page[pg.DialogueItem]{Next: s.next}, s.call(q)
 }
 
+// Alone is no call.
+func (s *service) Alone(_ context.Context, _ string, do func()) error { do(); return nil }
+
 // HoldKey is no call either.
 func (s *service) HoldKey(_ context.Context, by identity.Principal, clinicID, key string) error {
 	s.mu.Lock()
@@ -466,7 +469,7 @@ func TestErrorsOfTheServiceBecomeProblems(t *testing.T) {
 	t.Parallel()
 	for kind, status := range map[apperr.Kind]int{
 		apperr.Invalid: 422, apperr.NotFound: 404, apperr.Conflict: 409, apperr.Unauthenticated: 401, apperr.Forbidden: 403,
-		apperr.TooLarge: 413, apperr.Unsupported: 422, apperr.Erased: 410, apperr.Duplicate: 409, apperr.Unavailable: 503, apperr.Internal: 500,
+		apperr.TooLarge: 413, apperr.Unsupported: 422, apperr.Erased: 410, apperr.Duplicate: 409, apperr.Stale: 412, apperr.Unavailable: 503, apperr.Internal: 500,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

@@ -79,6 +79,7 @@ var statuses = map[apperr.Kind]struct {
 	apperr.Unsupported:     {http.StatusUnprocessableEntity, "Not supported"},
 	apperr.Erased:          {http.StatusGone, "Erased"},
 	apperr.Duplicate:       {http.StatusConflict, "The key belongs to another request"},
+	apperr.Stale:           {http.StatusPreconditionFailed, "It has changed"},
 	apperr.Unavailable:     {http.StatusServiceUnavailable, "Temporarily unavailable"},
 	apperr.Internal:        {http.StatusInternalServerError, "Internal error"},
 }

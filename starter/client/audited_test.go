@@ -25,6 +25,7 @@ var nobodys = map[string]string{
 	"RecordActivities":     "the same of many",
 	"HandedOver":           "a portal's message has a lifecycle",
 	"RecordDeliveryReport": "a provider's report by an opaque key",
+	"Alone":                "nobody else writes meanwhile; it asks for nothing",
 }
 
 // Whatever the client asks of the database for somebody names him, since the database can

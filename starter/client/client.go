@@ -56,6 +56,7 @@ type Store interface {
 	VerifyAudit(ctx context.Context, by identity.Principal, clinicID string, number int64, hash string) (pg.AuditVerdict, error)
 	Refused(ctx context.Context, by identity.Principal, what string) error
 	HoldKey(ctx context.Context, by identity.Principal, clinicID, key string) error
+	Alone(ctx context.Context, name string, do func()) error
 	Quarantined(ctx context.Context, by identity.Principal, clinicID string, q pg.QuarantineQuery) (pg.Page[pg.Quarantine], error)
 	QuarantinedMessage(ctx context.Context, by identity.Principal, clinicID, id string) (pg.Quarantine, error)
 	DecideQuarantine(ctx context.Context, by identity.Principal, clinicID, id string, d pg.QuarantineDecision, note string) (pg.Quarantine, error)

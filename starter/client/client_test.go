@@ -118,6 +118,8 @@ func (s *fakeStore) Dialogues(_ context.Context, _ identity.Principal, _ string,
 // secret is a dialogue whose title and name not everybody may read.
 var secret = pg.DialogueItem{DialogueID: dialogueID, Title: "Prøvesvar", Patient: "Kari Nordmann", PatientID: messageID}
 
+func (s *fakeStore) Alone(_ context.Context, _ string, do func()) error { do(); return nil }
+
 func (s *fakeStore) HoldKey(context.Context, identity.Principal, string, string) error { return nil }
 
 func (s *fakeStore) Refused(_ context.Context, by identity.Principal, what string) error {

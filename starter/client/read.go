@@ -43,6 +43,13 @@ func (c *Client) HoldKey(ctx context.Context, by identity.Principal, clinicID, k
 	return c.store.HoldKey(ctx, by, clinicID, key)
 }
 
+// Alone does something while nobody else does what has the same name, in any process: for
+// who compares before he writes. It is apperr.Unavailable, with nothing done, where that
+// cannot be known. What is done may not itself be Alone.
+func (c *Client) Alone(ctx context.Context, name string, do func()) error {
+	return c.store.Alone(ctx, name, do)
+}
+
 // FindPatient returns the id of the clinic's patient with the national id, which
 // is how a patient is named everywhere else.
 func (c *Client) FindPatient(ctx context.Context, by identity.Principal, clinicID, nationalID string) (string, error) {
