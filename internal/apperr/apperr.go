@@ -41,6 +41,8 @@ const (
 	Duplicate Kind = "duplicate"
 	// Stale: it has changed since the caller read it. Final.
 	Stale Kind = "stale"
+	// Busy: the caller asks more often than he may. Final here; he may ask again after After.
+	Busy Kind = "busy"
 	// Unavailable: a dependency is down or slow. Retried.
 	Unavailable Kind = "unavailable"
 	// Internal: a fault of ours. Retried, since the next version may be right.
@@ -127,7 +129,7 @@ func Is(err error, kind Kind) bool { return err != nil && KindOf(err) == kind }
 func known(k Kind) bool {
 	switch k {
 	case Invalid, NotFound, Conflict, Unauthenticated, Forbidden, TooLarge,
-		Unsupported, Erased, Duplicate, Stale, Unavailable, Internal:
+		Unsupported, Erased, Duplicate, Stale, Busy, Unavailable, Internal:
 		return true
 	}
 	return false

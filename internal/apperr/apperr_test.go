@@ -12,7 +12,7 @@ import (
 
 func TestToTemporal(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []Kind{Invalid, NotFound, Conflict, Unauthenticated, Forbidden, TooLarge, Unsupported, Erased, Duplicate, Stale, Unavailable, Internal} {
+	for _, kind := range []Kind{Invalid, NotFound, Conflict, Unauthenticated, Forbidden, TooLarge, Unsupported, Erased, Duplicate, Stale, Busy, Unavailable, Internal} {
 		err := ToTemporal(fmt.Errorf("outer: %w", New(kind, "cause and way out")))
 		app, ok := err.(*temporal.ApplicationError)
 		require.Truef(t, ok, "%s: the ApplicationError must be outermost, got %T", kind, err)

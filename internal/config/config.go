@@ -221,6 +221,17 @@ type Activity struct {
 type HTTP struct {
 	// Addr is where it listens.
 	Addr string `env:"HELSEBRO_HTTP_ADDR" envDefault:"127.0.0.1:8235"`
+	// Rate is how many requests a second each caller may make, 0 for no limit; Burst how
+	// many at once.
+	Rate  float64 `env:"HELSEBRO_API_RATE" envDefault:"200"`
+	Burst int     `env:"HELSEBRO_API_BURST" envDefault:"2000"`
+}
+
+func (c HTTP) check() error {
+	if c.Rate < 0 || c.Rate > 0 && c.Burst < 1 {
+		return fmt.Errorf("HELSEBRO_API_RATE is %g and HELSEBRO_API_BURST %d: set 0 for no limit, or both above", c.Rate, c.Burst)
+	}
+	return checkAddr("HELSEBRO_HTTP_ADDR", c.Addr)
 }
 
 // Health is what tells a supervisor that a process without an API is alive
@@ -362,7 +373,7 @@ func (c *Migrate) Validate() error { return errors.Join(c.Database.check(), c.Lo
 // Validate names every setting that is missing or wrong, with what would be right.
 func (c *Serve) Validate() error {
 	return errors.Join(c.Database.check(), c.Vault.check(), c.Temporal.check(), c.Codec.check(), c.Identity.check(), c.Activity.check(),
-		checkAddr("HELSEBRO_HTTP_ADDR", c.HTTP.Addr), c.Scan.check(), c.SMSCallback.Validate(), c.Log.check())
+		c.HTTP.check(), c.Scan.check(), c.SMSCallback.Validate(), c.Log.check())
 }
 
 func (c Database) check() error {

@@ -86,6 +86,7 @@ type API struct {
 	// edited are the paths of what is read whole: true for what is written there, too.
 	edited map[string]bool
 	alone  func(ctx context.Context, name string, do func()) error
+	limit  *limit
 }
 
 // Route is one entry of the route table.
@@ -196,7 +197,7 @@ func secured[I, O any](a *API, right identity.Right, op huma.Operation, do func(
 // refusals are the statuses of the problems that any operation of its kind may answer
 // with; huma adds 422 and 500.
 func refusals(op huma.Operation) []int {
-	statuses := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable}
+	statuses := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 	if op.Method != http.MethodGet {
 		statuses = append(statuses, http.StatusConflict)
 	}
@@ -274,10 +275,11 @@ func (a *API) principal(r *http.Request) (identity.Principal, error) {
 		return identity.Principal{}, err
 	}
 	p, err := a.verifier.Verify(r.Context(), credentials)
-	if err == nil {
-		noteSubject(r.Context(), p.Subject)
+	if err != nil {
+		return p, err
 	}
-	return p, err
+	noteSubject(r.Context(), p.Subject)
+	return p, a.limit.take(p)
 }
 
 // refuseOversize refuses a body that says itself that it is too large, before any of it is

@@ -193,13 +193,13 @@ type fixture struct {
 	logs    *logs
 }
 
-func setup(t *testing.T) fixture {
+func setup(t *testing.T, options ...api.Option) fixture {
 	t.Helper()
 	f := fixture{service: &service{}, logs: &logs{}}
 	f.API = api.New(f.service, tokens{}, map[string]health.Check{
 		"postgresql": func(context.Context) error { return nil },
 		"temporal":   func(context.Context) error { return f.service.err },
-	}, slog.New(slog.NewJSONHandler(f.logs, nil)), api.WithSMSReports(signature{}))
+	}, slog.New(slog.NewJSONHandler(f.logs, nil)), append(options, api.WithSMSReports(signature{}))...)
 	return f
 }
 
@@ -469,7 +469,7 @@ func TestErrorsOfTheServiceBecomeProblems(t *testing.T) {
 	t.Parallel()
 	for kind, status := range map[apperr.Kind]int{
 		apperr.Invalid: 422, apperr.NotFound: 404, apperr.Conflict: 409, apperr.Unauthenticated: 401, apperr.Forbidden: 403,
-		apperr.TooLarge: 413, apperr.Unsupported: 422, apperr.Erased: 410, apperr.Duplicate: 409, apperr.Stale: 412, apperr.Unavailable: 503, apperr.Internal: 500,
+		apperr.TooLarge: 413, apperr.Unsupported: 422, apperr.Erased: 410, apperr.Duplicate: 409, apperr.Stale: 412, apperr.Busy: 429, apperr.Unavailable: 503, apperr.Internal: 500,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -479,7 +479,7 @@ func TestErrorsOfTheServiceBecomeProblems(t *testing.T) {
 			p := f.problem(t, call, status)
 			require.Equal(t, api.ProblemPrefix+string(kind), p.Type)
 			require.NotContains(t, p.Detail, "driver")
-			require.Equal(t, kind == apperr.Unavailable, f.do(t, call).Header().Get("Retry-After") != "")
+			require.Equal(t, kind == apperr.Unavailable || kind == apperr.Busy, f.do(t, call).Header().Get("Retry-After") != "")
 			require.Equal(t, kind == apperr.Internal, strings.Contains(f.logs.String(), "what the driver said"))
 		})
 	}
@@ -574,6 +574,23 @@ func TestAKeyIsOneSystems(t *testing.T) {
 	require.Equal(t, 1, f.service.calls)
 	require.Len(t, f.service.held, 2)
 	require.Contains(t, f.service.held[0], clinicID+" "+key)
+}
+
+// TestWhoAsksTooOftenWaits: and nothing is asked of the service meanwhile.
+func TestWhoAsksTooOftenWaits(t *testing.T) {
+	t.Parallel()
+	f := setup(t, api.WithLimit(0.1, 2))
+	call := request{method: "GET", path: path("/v1/clinics/{clinic}/inbox"), token: "staff@" + clinicID}
+	for range 2 {
+		require.Equal(t, 200, f.do(t, call).Code)
+	}
+	res := f.do(t, call)
+	require.Equal(t, 429, res.Code)
+	require.Equal(t, "10", res.Header().Get("Retry-After"))
+	require.Contains(t, res.Body.String(), "problems/busy")
+	require.Equal(t, 2, f.service.calls)
+	call.token = "practitioner@" + clinicID
+	require.Equal(t, 200, f.do(t, call).Code, "another is not kept waiting")
 }
 
 func TestPagesSayWhereTheyGoOn(t *testing.T) {

@@ -257,6 +257,7 @@ var whatToDo = map[apperr.Kind]string{
 	apperr.Erased:          "The patient's key is gone, and nobody can read the content any more.",
 	apperr.Duplicate:       "The Idempotency-Key was used for another request: take a new one.",
 	apperr.Stale:           "Somebody else has written it since you read it: read it again, and send what you want with its ETag in If-Match.",
+	apperr.Busy:            "Nothing was done: wait for Retry-After seconds, and ask less often.",
 	apperr.Unavailable:     "Send the same request again after Retry-After seconds, with the same Idempotency-Key.",
 	apperr.Internal:        "A fault of this service, which its log names: send the same request again later.",
 }

@@ -39,7 +39,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 				return client.New(s, c, client.WithScanner(files), client.WithActivity(active))
 			},
 			callbacks,
-			func(s *pg.Store, c sdkclient.Client, service *client.Client, v *identity.TokenVerifier, m *metrics.Metrics, traces *tracing.Traces, logger *slog.Logger, extra []Option) *API {
+			func(s *pg.Store, c sdkclient.Client, service *client.Client, v *identity.TokenVerifier, m *metrics.Metrics, traces *tracing.Traces, cfg config.Serve, logger *slog.Logger, extra []Option) *API {
 				return New(service, v, map[string]health.Check{
 					"postgresql": s.Ping,
 					"token-keys": v.Ready,
@@ -47,7 +47,7 @@ func Options(cfg config.Serve, logger *slog.Logger) fx.Option {
 						_, err := c.CheckHealth(ctx, &sdkclient.CheckHealthRequest{})
 						return err
 					},
-				}, logger, append(extra, WithMetrics(m), WithTraces(traces))...)
+				}, logger, append(extra, WithMetrics(m), WithTraces(traces), WithLimit(cfg.HTTP.Rate, cfg.HTTP.Burst))...)
 			},
 		),
 		fx.Invoke(serve),

@@ -80,6 +80,7 @@ var statuses = map[apperr.Kind]struct {
 	apperr.Erased:          {http.StatusGone, "Erased"},
 	apperr.Duplicate:       {http.StatusConflict, "The key belongs to another request"},
 	apperr.Stale:           {http.StatusPreconditionFailed, "It has changed"},
+	apperr.Busy:            {http.StatusTooManyRequests, "Too many requests"},
 	apperr.Unavailable:     {http.StatusServiceUnavailable, "Temporarily unavailable"},
 	apperr.Internal:        {http.StatusInternalServerError, "Internal error"},
 }
@@ -110,7 +111,7 @@ func problem(err error) *Problem {
 		p.Errors = append(p.Errors, Invalid(f))
 	}
 	switch e.Kind {
-	case apperr.Unavailable:
+	case apperr.Unavailable, apperr.Busy:
 		after := e.After
 		if after <= 0 {
 			after = retrySoon

@@ -212,7 +212,7 @@ type refusal struct{ api.Problem }
 
 // unavailable tells whether trying again may help.
 func (f *refusal) unavailable() bool {
-	return f.Status == http.StatusServiceUnavailable || f.Status == http.StatusBadGateway || f.Status == http.StatusGatewayTimeout
+	return f.Status == http.StatusServiceUnavailable || f.Status == http.StatusTooManyRequests || f.Status == http.StatusBadGateway || f.Status == http.StatusGatewayTimeout
 }
 
 // Error says what happened, the state or the fields, and what to do.
