@@ -21,6 +21,12 @@ func run() int {
 	// The first signal stops in order; the next one is the system's again.
 	context.AfterFunc(ctx, stop)
 	return cli.Run(ctx, os.Args[1:], cli.Environment{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Interactive: terminal(os.Stderr),
 	}, cli.Processes{Serve: api.Run, Listen: listen.Run})
+}
+
+// terminal says whether somebody looks at the file.
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -34,6 +34,9 @@ type Environment struct {
 	Out, Err io.Writer
 	// Getenv reads a variable; flags have their defaults from it.
 	Getenv func(string) string
+	// Interactive says that somebody looks at Err, who is told what takes longer than two
+	// seconds.
+	Interactive bool
 }
 
 // Processes are the long-running subcommands. Each runs until ctx ends.

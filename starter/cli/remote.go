@@ -131,6 +131,7 @@ func (r *remote) send(caller context.Context, timeout time.Duration, method, pat
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
+	defer r.env.waiting(r.api)()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil && caller.Err() != nil {
 		return caller.Err()
