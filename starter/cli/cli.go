@@ -2,7 +2,7 @@
 // what staff and operators do, over the HTTP API.
 //
 // Exit codes: 0 done, 1 failed, 2 wrong use or incomplete configuration, 3 refused
-// by the API (4xx), 4 unavailable (no answer, or 503).
+// by the API (4xx), 4 unavailable (no answer, 503 or 429).
 package cli
 
 import (
@@ -77,7 +77,7 @@ Exit codes:
   1  failed
   2  wrong use, or the configuration is not complete
   3  refused by the API: the message says why (4xx)
-  4  unavailable: no answer, or a dependency is down; try again
+  4  unavailable: no answer, a dependency is down, or asked too often (429); try again
 
 Environment of the commands that call the API:
   HELSEBRO_API_URL   the API (default ` + defaultAPI + `)
