@@ -46,10 +46,6 @@ type AuditQuery struct {
 
 const sortAudit = "audit"
 
-// auditLock is shared by transactions that write to the audit until they end, and is had
-// alone by whoever looks which rows cannot get another before them any more.
-const auditLock = 7217002
-
 // audit notes an access in the transaction of what is done: without the one, there is not
 // the other (apperr.Unavailable). patientID is whose data it is, "" for nobody's.
 func (s *Store) audit(ctx context.Context, tx pgx.Tx, by identity.Principal, clinicID, action, object, patientID string) error {
@@ -129,12 +125,8 @@ type AuditSeal struct {
 	Hash     string    `json:"hash" doc:"SHA-256, in hexadecimal"`
 }
 
-const (
-	// sealLock is had by the one who seals.
-	sealLock = 7217003
-	// sealAtMost bounds the rows of one seal.
-	sealAtMost = 10_000
-)
+// sealAtMost bounds the rows of one seal.
+const sealAtMost = 10_000
 
 // SealAudit seals what was written to the audit since the last time; nil when that is
 // nothing, when somebody else is at it, or when somebody is writing just now.
@@ -316,8 +308,14 @@ func (s *Store) VerifyAudit(ctx context.Context, by identity.Principal, clinicID
 // when less), in whole seals; the seals stay. It returns how many rows.
 func (s *Store) RemoveAudit(ctx context.Context, age time.Duration) (rows int64, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, "SELECT audit_remove(make_interval(secs => $1))", age.Seconds()).Scan(&rows)
+		rows, err = removeAudit(ctx, tx, age)
+		return err
 	})
+	return rows, err
+}
+
+func removeAudit(ctx context.Context, tx pgx.Tx, age time.Duration) (rows int64, err error) {
+	err = tx.QueryRow(ctx, "SELECT audit_remove(make_interval(secs => $1))", age.Seconds()).Scan(&rows)
 	return rows, err
 }
 

@@ -91,8 +91,6 @@ const (
 	retentionBatch = 500
 	// retentionEvery and retentionFirst are when a process removes what is old.
 	retentionEvery, retentionFirst = 24 * time.Hour, time.Minute
-	// retentionLock is had by who removes.
-	retentionLock = 7217003
 )
 
 // Retain removes of every class what has been kept long enough, and says how many things of
@@ -105,18 +103,15 @@ func (s *Store) Retain(ctx context.Context, r Retention) (removed map[string]int
 			continue
 		}
 		before := s.now().AddDate(0, 0, -days)
-		if c.Name == classAudit {
-			removed[c.Name], err = s.RemoveAudit(ctx, time.Duration(days)*24*time.Hour)
-			if err != nil {
-				return removed, err
-			}
-			continue
-		}
 		for {
 			var n int64
 			err = s.inTx(ctx, func(tx pgx.Tx) error {
 				var alone bool
 				if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", retentionLock).Scan(&alone); err != nil || !alone {
+					return err
+				}
+				if c.Name == classAudit {
+					n, err = removeAudit(ctx, tx, time.Duration(days)*24*time.Hour)
 					return err
 				}
 				return tx.QueryRow(ctx, "SELECT retention_remove($1, $2, $3)", c.Name, before, retentionBatch).Scan(&n)

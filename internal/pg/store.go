@@ -28,6 +28,19 @@ import (
 	"github.com/helsebro/helsebro/internal/vault"
 )
 
+// The advisory locks of the database, each another number.
+const (
+	// migrateLock is had by the one who migrates.
+	migrateLock = 7217001 + iota
+	// auditLock is shared by transactions that write to the audit until they end, and is had
+	// alone by whoever looks which rows cannot get another before them any more.
+	auditLock
+	// sealLock is had by the one who seals the audit.
+	sealLock
+	// retentionLock is had by the one who removes what is old.
+	retentionLock
+)
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 
@@ -110,7 +123,7 @@ func Migrate(ctx context.Context, url string, roles Roles, logger *slog.Logger) 
 		return failure(err)
 	}
 	defer conn.Close() //nolint:errcheck // the lock ends with the connection
-	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock(7217001)"); err != nil {
+	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", migrateLock); err != nil {
 		return failure(err)
 	}
 	provider, err := newProvider(db)

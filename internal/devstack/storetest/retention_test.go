@@ -8,12 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/helsebro/helsebro/internal/apperr"
+	"github.com/helsebro/helsebro/internal/demo"
 	"github.com/helsebro/helsebro/internal/devstack/apiworld"
 	"github.com/helsebro/helsebro/internal/devstack/storetest"
 	"github.com/helsebro/helsebro/internal/pg"
@@ -38,6 +40,10 @@ func TestEveryTableHasOneRetentionClass(t *testing.T) {
 		require.Contains(t, string(readme), row)
 	}
 	require.ElementsMatch(t, strings.Fields(out), classed)
+	namespace, err := os.ReadFile(filepath.Join("..", "..", "..", ".docker", "temporal", "namespace.sh"))
+	require.NoError(t, err)
+	require.Contains(t, string(namespace), "--retention 7d")
+	require.Contains(t, string(readme), "(7 days where\ncompose makes it, 72 hours in `make run`)")
 }
 
 func TestReadRetention(t *testing.T) {
@@ -197,4 +203,110 @@ func TestTheDatabaseKeepsTheLeast(t *testing.T) {
 	}
 	_, err := app.SQL(t.Context(), "SELECT retention_remove('everything', now() - interval '9 years', 10)")
 	require.ErrorContains(t, err, "no retention class")
+}
+
+// waitsUntil holds what the statements lock until something else is true, and is given up
+// after a while.
+func waitsUntil(statements, condition string) string {
+	return statements + "; DO $$ BEGIN FOR i IN 1..3000 LOOP EXIT WHEN " + condition + "; PERFORM pg_sleep(0.01); END LOOP; END $$"
+}
+
+// The audit is sealed every few seconds: what is old does not stay for a day because of it.
+func TestWhatIsOldIsRemovedWhileTheAuditIsSealed(t *testing.T) {
+	d, s := setup(t)
+	require.NoError(t, s.Refused(t.Context(), demo.Desk, "operation"))
+	_, err := d.SQL(t.Context(), "INSERT INTO request_key VALUES (gen_random_uuid(), gen_random_uuid(), 'x', now() - interval '2 years')")
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	all.Go(func() {
+		_, err := d.SQL(t.Context(), waitsUntil("LOCK TABLE audit_seal", "EXISTS (SELECT FROM request_key WHERE client_id = 'done')"))
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	locks := func(granted string) func() bool {
+		return func() bool {
+			n, err := d.SQL(t.Context(), "SELECT count(*) FROM pg_locks WHERE relation = 'audit_seal'::regclass AND "+granted)
+			return err == nil && n == "1"
+		}
+	}
+	require.Eventually(t, locks("granted"), 10*time.Second, 10*time.Millisecond)
+	all.Go(func() {
+		if _, err := s.SealAudit(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	require.Eventually(t, locks("NOT granted"), 10*time.Second, 10*time.Millisecond)
+	removed, err := s.Retain(t.Context(), pg.Retention{"commands": 365})
+	_, done := d.SQL(t.Context(), "INSERT INTO request_key VALUES (gen_random_uuid(), gen_random_uuid(), 'done', now())")
+	require.NoError(t, done)
+	all.Wait()
+	require.NoError(t, err)
+	require.EqualValues(t, 1, removed["commands"])
+}
+
+// Of several workers that find old rows of the audit, one removes them and none fails.
+func TestTheAuditIsRemovedByOneOfMany(t *testing.T) {
+	d, s := setup(t)
+	accesses(t, s, 3)
+	_, err := d.SQL(t.Context(), "UPDATE audit_seal SET sealed_at = now() - interval '6 years'")
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	all.Go(func() {
+		_, err := d.SQL(t.Context(), waitsUntil("SELECT FROM audit FOR UPDATE", "EXISTS (SELECT FROM request_key)"))
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	count := func(of string) int {
+		out, err := d.SQL(t.Context(), "SELECT count(*) FROM "+of)
+		require.NoError(t, err)
+		n, err := strconv.Atoi(out)
+		require.NoError(t, err)
+		return n
+	}
+	require.Eventually(t, func() bool {
+		return count("pg_locks WHERE relation = 'audit'::regclass AND mode = 'RowShareLock'") == 1
+	}, 10*time.Second, 10*time.Millisecond)
+	const many = 4
+	var ended, rows atomic.Int64
+	for range many {
+		all.Go(func() {
+			removed, err := s.Retain(t.Context(), pg.Retention{"audit": 1825})
+			if err != nil {
+				t.Error(err)
+			}
+			rows.Add(removed["audit"])
+			ended.Add(1)
+		})
+	}
+	require.Eventually(t, func() bool {
+		return count("pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")+int(ended.Load()) == many
+	}, 10*time.Second, 10*time.Millisecond)
+	_, err = d.SQL(t.Context(), "INSERT INTO request_key VALUES (gen_random_uuid(), gen_random_uuid(), 'done', now())")
+	require.NoError(t, err)
+	all.Wait()
+	require.Equal(t, 1, count("audit_removal"))
+	require.Positive(t, rows.Load())
+}
+
+// Of what is removed, what refers to it is found by an index: a batch reads no whole table.
+func TestWhatRefersToWhatIsRemovedIsFoundByAnIndex(t *testing.T) {
+	t.Parallel()
+	d := storetest.New(t)
+	var tables []string
+	for _, c := range pg.RetentionClasses() {
+		if c.Days > 0 {
+			for _, table := range c.Tables {
+				tables = append(tables, "'"+table+"'::regclass")
+			}
+		}
+	}
+	without, err := d.SQL(t.Context(), `SELECT c.conrelid::regclass, a.attname FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+		WHERE c.contype = 'f' AND c.confrelid IN (`+strings.Join(tables, ", ")+`)
+			AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1])
+		UNION ALL SELECT 'ledger', 'message_id'
+		WHERE NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = 'ledger'::regclass AND a.attname = 'message_id')`)
+	require.NoError(t, err)
+	require.Empty(t, without)
 }
